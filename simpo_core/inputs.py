@@ -8,6 +8,10 @@ import numpy as np
 Array = Any  # a numpy array or a torch tensor; a Python number counts as a numpy scalar
 
 
+class UserError(Exception):
+    """Something that the person at the keyboard can mend: one line, no traceback."""
+
+
 def same_shape(**arrays: Array) -> list[Array]:
     """The arrays, Python numbers made numpy scalars; raises if kinds, types or shapes disagree."""
     converted = {name: np.float64(x) if isinstance(x, (int, float)) else x for name, x in arrays.items()}

@@ -1,0 +1,264 @@
+"""Our fine-tuning against TRL's CPOTrainer (loss_type="simpo"), step by step in turns: tokens per second and memory.
+
+    python benchmarks/finetune.py --device cpu --out benchmarks/results/cpu.json
+
+Both sides take whole optimiser steps on the same model and the same tokens in the same order, in the same precision,
+with AdamW and clipping set the same, the same number of threads and no gradient checkpointing. Each has a process of
+its own for each case, so each has its own peak memory; they take turns, and who begins changes from round to round.
+The first step of each is not timed. A ratio is the median over the rounds of the peer's time by ours.
+
+The last line is JSON. With --device cuda the models have random weights, in the shapes of Llama-3.2-1B and
+SmolLM2-135M; where TRL is missing, --wheels FOLDER installs it from wheels for this run, or ours runs alone.
+"""
+
+import argparse
+import contextlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sides import OURS, PEER, SEED, Case, Measured, measure
+
+LENGTHS = Path(__file__).with_name("lengths.json")
+EVEN = ((128, 128, 128),) * 4
+NOTE = "tokens/s counts what a plain implementation processes: each prompt twice, padding not at all"
+
+SMOLLM2_SHAPE = {
+    "vocab_size": 49152,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+}
+LLAMA_1B_SHAPE = {
+    "vocab_size": 128256,
+    "hidden_size": 2048,
+    "intermediate_size": 8192,
+    "num_hidden_layers": 16,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+}
+
+
+def draw_lengths(seed: int, pairs: int, prompt: tuple[int, int], response: tuple[int, int]) -> list[list[int]]:
+    """Tokens of each pair's prompt, chosen and rejected, drawn evenly between the bounds."""
+    draw = random.Random(seed)
+    return [[draw.randint(*prompt), draw.randint(*response), draw.randint(*response)] for _ in range(pairs)]
+
+
+def read_lengths(name: str) -> tuple[tuple[int, int, int], ...]:
+    """A set of lengths.json."""
+    return tuple((p, c, r) for p, c, r in json.loads(LENGTHS.read_text(encoding="utf-8"))[name]["lengths"])
+
+
+def cpu_cases(options: argparse.Namespace) -> list[Case]:
+    """SmolLM2-135M: even lengths in both precisions, ragged ones in bfloat16."""
+    even = Case(name="even", lengths=EVEN, threads=options.threads, rounds=options.rounds)
+    return [
+        even,
+        replace(even, name="float32", precision="float32"),
+        replace(even, name="ragged", lengths=read_lengths("ragged")),
+    ]
+
+
+def cuda_cases(options: argparse.Namespace) -> list[Case]:
+    """Random weights in the shape of Llama-3.2-1B, with even and with ragged lengths, and in that of SmolLM2-135M."""
+    shape = {"tie_word_embeddings": True, "max_position_embeddings": 4096}
+    even = Case(
+        name="even",
+        lengths=((256, 256, 256),) * 16,
+        batch_pairs=16,
+        warm_up=10,  # compiling, and the allocator's settling
+        rounds=options.rounds,
+        model="fresh",
+        fresh=LLAMA_1B_SHAPE | shape,
+        pack_tokens=12288,
+        device="cuda",
+        threads=options.threads,
+        compile=options.compile,
+    )
+    ragged = replace(even, name="ragged", lengths=read_lengths("ragged_1024"), pack_tokens=8192)
+    small = replace(ragged, name="smollm2", fresh=SMOLLM2_SHAPE | shape)
+    return [even, ragged, small, replace(small, name="float32", precision="float32")]
+
+
+def tiny(case: Case) -> Case:
+    """The case with a tiny model, short pairs and one round: to see that everything runs."""
+    short = tuple((prompt // 20 + 1, chosen // 20 + 1, rejected // 20 + 1) for prompt, chosen, rejected in case.lengths)
+    return replace(case, lengths=short, model="fresh", fresh={}, pack_tokens=64, rounds=1, warm_up=1)
+
+
+# -- What came out ---------------------------------------------------------------------------------------------------
+
+
+def summarise(case: Case, results: dict[str, list[Measured]]) -> dict[str, Any]:
+    """The numbers of a case: medians over the rounds, after the warm-up."""
+    summary: dict[str, Any] = {"pairs": len(case.lengths), "batch_pairs": case.batch_pairs}
+    summary |= {"precision": case.precision, "pack_tokens": case.pack_tokens}
+    tokens = plain_tokens(case)[case.warm_up :]
+    for side, steps in results.items():
+        seconds = [step.seconds for step in steps[case.warm_up :]]
+        summary[side] = {
+            "seconds": [round(x, 4) for x in seconds],
+            "seconds_per_step": round(statistics.median(seconds), 4),
+            "tokens_per_second": round(statistics.median(n / x for n, x in zip(tokens, seconds, strict=True)), 1),
+            "memory_gb": round(steps[-1].memory / 1e9, 3),
+            "first_loss": steps[0].loss,
+        }
+    peak = _peak_flops(case.device)
+    if peak:
+        rates = [step.flops / step.seconds / peak for step in results[OURS][case.warm_up :]]
+        summary[OURS]["mfu"] = round(statistics.median(rates), 4)
+    return summary | (compare(case, results[OURS], results[PEER]) if PEER in results else {})
+
+
+def compare(case: Case, ours: list[Measured], theirs: list[Measured]) -> dict[str, Any]:
+    """Ours against the peer: times as fast, share of the memory, and how far the losses are apart."""
+    ratios = [b.seconds / a.seconds for a, b in zip(ours, theirs, strict=True)][case.warm_up :]
+    differences = [abs(a.loss - b.loss) for a, b in zip(ours, theirs, strict=True)]
+    return {
+        "ratio": round(statistics.median(ratios), 3),
+        "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
+        "memory_ratio": round(ours[-1].memory / theirs[-1].memory, 3),
+        "first_loss_difference": round(differences[0], 9),
+        "worst_loss_difference": round(max(differences), 9),
+    }
+
+
+def plain_tokens(case: Case) -> list[int]:
+    """Tokens of each step as a plain implementation would process them."""
+    from simpo_core.finetune import batch_numbers
+
+    counts = [2 * prompt + chosen + rejected for prompt, chosen, rejected in case.lengths]
+    steps = range(case.steps)
+    return [sum(counts[i] for i in batch_numbers(step, case.batch_pairs, len(counts), SEED)) for step in steps]
+
+
+def show(case: Case, summary: dict[str, Any]) -> None:
+    """Print a case for a reader."""
+    print(f"{case.name}: {case.precision}, {case.batch_pairs} pairs a step, {case.rounds} rounds")
+    for side in (OURS, PEER):
+        if side in summary:
+            x = summary[side]
+            line = f"  {side:5}{x['seconds_per_step']:8.3f} s/step {x['tokens_per_second']:10,.0f} tokens/s"
+            print(line + f" {x['memory_gb']:7.2f} GB" + (f"  MFU {x['mfu']:.1%}" if "mfu" in x else ""))
+    if "ratio" in summary:
+        low, high = summary["ratio_range"]
+        print(
+            f"  {summary['ratio']:.2f} times as fast ({low:.2f} to {high:.2f}) in {summary['memory_ratio']:.2f} of the "
+            f"memory; the first loss differs by {summary['first_loss_difference']:.1e}",
+            flush=True,
+        )
+
+
+def last_line(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The numbers for which targets are set; "even" has none behind its name."""
+    line: dict[str, Any] = {}
+    for name, summary in summaries.items():
+        suffix = "" if name == "even" else f"_{name}"
+        shown = summary | summary[OURS]
+        keys = ("ratio", "memory_ratio", "first_loss_difference", "mfu")
+        line |= {key + suffix: shown[key] for key in keys if key in shown}
+    return line
+
+
+def describe(device: str, threads: int) -> dict[str, Any]:
+    """The machine and the versions, for the record."""
+    versions = {"python": platform.python_version()}
+    for name in ("torch", "transformers", "trl", "accelerate", "liger-kernel"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    facts = {"device": device, "cpu": _cpu_model(), "cores": os.cpu_count(), "threads": threads, "versions": versions}
+    if device == "cuda":
+        import torch
+
+        facts["gpu"] = torch.cuda.get_device_name()
+    return facts
+
+
+def _cpu_model() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _peak_flops(device: str) -> float | None:
+    if device != "cuda":
+        return None
+    import torch
+
+    from simpo_core.devices import peak_flops
+
+    return peak_flops(torch.device(device))
+
+
+# -- The command -----------------------------------------------------------------------------------------------------
+
+
+def add_wheels(folder: Path) -> None:
+    """Install wheels into a folder that only this run and its workers see."""
+    target = tempfile.mkdtemp(prefix="wheels-")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", target]
+    subprocess.run([*command, *map(str, sorted(folder.glob("*.whl")))], check=True)
+    sys.path.insert(0, target)  # the workers get this path too
+    importlib.invalidate_caches()
+
+
+def choose_sides() -> tuple[str, ...]:
+    """Both sides, or ours alone where TRL is not installed."""
+    if importlib.util.find_spec("trl") is not None:
+        return OURS, PEER
+    print("TRL is not installed: ours runs alone, without ratios. pip install 'trl==1.16.*', or give --wheels FOLDER")
+    return (OURS,)
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Our fine-tuning against TRL's CPOTrainer, in turns.")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--rounds", type=int, default=5, help="timed steps of each side in each case")
+    parser.add_argument("--cases", default="", help="names, with commas between; all by default")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each side")
+    parser.add_argument("--compile", action="store_true", help="torch.compile our layers")
+    parser.add_argument("--wheels", type=Path, help="a folder of wheels, where TRL is not installed")
+    parser.add_argument("--tiny", action="store_true", help="a tiny model and one round, to see that everything runs")
+    parser.add_argument("--out", type=Path, help="write all numbers here, as JSON")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure every case, print each, and the JSON last."""
+    options = parse()
+    if options.wheels:
+        add_wheels(options.wheels)
+    sides = choose_sides()
+    cases = cpu_cases(options) if options.device == "cpu" else cuda_cases(options)
+    if options.cases:
+        cases = [case for case in cases if case.name in options.cases.split(",")]
+    summaries = {}
+    print(NOTE, flush=True)
+    for case in map(tiny, cases) if options.tiny else cases:
+        summaries[case.name] = summarise(case, measure(case, sides))
+        show(case, summaries[case.name])
+    about = {"rounds": 1 if options.tiny else options.rounds} | describe(options.device, options.threads)
+    line = last_line(summaries) | about | {"note": NOTE}
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(line | {"cases": summaries}, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+from simpo_core.cli import main
+
+main()

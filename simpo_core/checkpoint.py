@@ -1,0 +1,117 @@
+"""Checkpoints that are whole or not there: a model that transformers opens, and what a run needs to go on.
+
+    output/checkpoint-000020/   config.json, model.safetensors (or a LoRA adapter), the tokenizer's files
+                                training.pt: the trained weights, the optimiser's state, the step
+
+A checkpoint is written under another name, brought to disk and then renamed; only then is the one before it removed.
+"""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from simpo_core import devices
+from simpo_core.inputs import UserError
+from simpo_core.models import quiet
+
+STATE = "training.pt"
+
+
+def newest_checkpoint(output: Path) -> Path | None:
+    """The checkpoint of the highest step in a run's folder, or None."""
+    whole = [path for path in output.glob("checkpoint-??????") if (path / STATE).is_file()]
+    return max(whole, key=lambda path: path.name, default=None)
+
+
+def save_checkpoint(output: Path, step: int, scorer: Any, optimizer: Any, tokenizer: Any) -> Path:
+    """Write the checkpoint of a step, then remove older ones. All processes must call it.
+
+    Raises:
+        UserError: The disk is full or can't be written to; the checkpoint before this one is still there.
+    """
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, get_optimizer_state_dict
+
+    whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    weights = get_model_state_dict(scorer, options=whole)
+    optimizer_state = get_optimizer_state_dict(scorer, optimizer, options=whole)
+    folder = output / f"checkpoint-{step:06}"
+    if devices.rank() == 0:
+        trainable = {name for name, x in scorer.named_parameters() if x.requires_grad}
+        trained = {name: x for name, x in weights.items() if name in trainable}
+        state = {"step": step, "weights": trained, "optimizer": optimizer_state}
+        partial = folder.with_suffix(".partial")
+        try:
+            _write(partial, scorer.model, _plain_names(weights), tokenizer, state)
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.rename(folder)
+        except Exception as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise _explained(error, output) from error
+        for older in [*output.glob("checkpoint-??????"), *output.glob("checkpoint-*.partial")]:
+            if older != folder:
+                shutil.rmtree(older, ignore_errors=True)
+    devices.wait_for_all()
+    return folder
+
+
+def _plain_names(weights: dict[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix("model."): x for name, x in weights.items()}  # the scorer's attribute `model`
+
+
+def _write(folder: Path, model: Any, weights: dict[str, Any], tokenizer: Any, state: dict[str, Any]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with quiet():
+        model.save_pretrained(str(folder), state_dict=weights)
+        tokenizer.save_pretrained(str(folder))
+    torch.save(state, folder / STATE)
+    for path in [*folder.iterdir(), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _explained(error: Exception, output: Path) -> Exception:
+    """The error as a sentence if it comes from the disk, else as it is.
+
+    safetensors and torch.save report a full disk in words of their own, so the errno alone doesn't tell.
+    """
+    code = error.errno if isinstance(error, OSError) else None
+    words = str(error).lower()
+    signs = ("no space", "file too large", "quota", "unexpected pos", "os error 28", "os error 27", "write failed")
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(sign in words for sign in signs):
+        kept = newest_checkpoint(output)
+        return UserError(
+            f"{output}: no space for a checkpoint ({str(error).splitlines()[0]}). Free some, or choose another output; "
+            + (f"{kept.name} is whole, go on from it with --resume" if kept else "there is no checkpoint yet")
+        )
+    return error
+
+
+def load_checkpoint(folder: Path, scorer: Any, optimizer: Any) -> int:
+    """Put a checkpoint's weights and optimiser state in place; returns its step.
+
+    Raises:
+        UserError: The checkpoint can't be read, or it is of another model.
+    """
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict, set_optimizer_state_dict
+
+    try:
+        state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
+        step = int(state["step"])
+        set_model_state_dict(
+            scorer, state["weights"], options=StateDictOptions(full_state_dict=True, cpu_offload=True, strict=False)
+        )
+        set_optimizer_state_dict(
+            scorer, optimizer, state["optimizer"], options=StateDictOptions(full_state_dict=True, cpu_offload=True)
+        )
+    except Exception as error:  # torch.load raises errors of a dozen kinds for damaged files
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{folder} can't be resumed from: {reason}. Remove the folder to start again") from error
+    return step

@@ -1,0 +1,162 @@
+"""The settings of a run: one flat TOML file, checked field by field."""
+
+import dataclasses
+import difflib
+import tomllib
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from simpo_core.inputs import UserError
+
+PRECISIONS = ("bfloat16", "float32")
+SCHEDULES = ("cosine", "linear", "constant")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig:
+    """Settings of one run. A loss's own settings have their defaults in methods.py, with the loss."""
+
+    model: str  # a folder, a name on the hub, a .gguf file, "smollm2" or "fresh"
+    data: str  # pairs, .jsonl or .parquet
+    output: str  # a folder for checkpoints, metrics and the figure
+    method: str = "simpo"  # simpo, dpo or squared
+    loss_args: dict[str, float] = field(default_factory=dict)  # of the loss: beta, gamma
+    fresh: dict[str, int] = field(default_factory=dict)  # for model = "fresh": settings of LlamaConfig
+    lora_rank: int = 0  # 0: all weights are trained
+    lora_alpha: float = 0.0  # 0: twice the rank
+    lora_dropout: float = 0.0
+    steps: int = 100  # optimiser updates
+    batch_pairs: int = 8  # pairs in an update
+    learning_rate: float = 5e-6  # its peak
+    warmup_steps: int = 0  # updates over which the learning rate rises
+    schedule: str = "cosine"  # cosine or linear to 0, or constant
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0  # longer gradients are cut to this
+    precision: str = "bfloat16"  # of the products (autocast); weights and softmax are float32. Or "float32"
+    max_length: int = 1024  # tokens of a prompt and a response
+    max_prompt_length: int = 512  # tokens of a prompt; longer ones lose their beginning
+    pack_tokens: int = 2048  # tokens in one forward pass; lower it if memory runs out
+    save_every: int = 0  # updates between checkpoints; 0: only at the end
+    seed: int = 0
+    device: str = "auto"  # cuda where there is one, else cpu
+    compile: bool = False  # torch.compile the layers: pays on a GPU, after some minutes
+
+    def __post_init__(self) -> None:
+        """Raise UserError for a value that can't be meant."""
+        from simpo_core.methods import METHODS, loss_settings
+
+        _one_of("method", self.method, tuple(METHODS))
+        _one_of("precision", self.precision, PRECISIONS)
+        _one_of("schedule", self.schedule, SCHEDULES)
+        _one_of("device", self.device, ("auto", "cpu", "cuda"))
+        for name in ("steps", "batch_pairs", "max_length", "max_prompt_length", "pack_tokens"):
+            _at_least(name, getattr(self, name), 1)
+        for name in ("lora_rank", "lora_alpha", "lora_dropout", "warmup_steps", "weight_decay", "save_every"):
+            _at_least(name, getattr(self, name), 0)
+        for name in ("learning_rate", "max_grad_norm"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise UserError(f"{name} is {getattr(self, name)}: it must be above 0")
+        if self.max_prompt_length >= self.max_length:
+            raise UserError(
+                f"max_prompt_length is {self.max_prompt_length} and max_length {self.max_length}: "
+                "a response needs room behind its prompt"
+            )
+        loss_settings(self.method, self.loss_args)
+
+
+def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise UserError(f"{name} is {value!r}: it must be one of {', '.join(allowed)}")
+
+
+def _at_least(name: str, value: float, least: int) -> None:
+    if not least <= value < float("inf"):
+        raise UserError(f"{name} is {value}: it must be at least {least}")
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> FinetuneConfig:
+    """The settings in a TOML file, with `key=value` overrides (`loss_args.beta=2.5`; the value as in TOML).
+
+    Raises:
+        UserError: The file can't be read, or a field is unknown, missing or of the wrong type.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not TOML: {error}") from None
+    for override in overrides:
+        _override(values, override)
+    return make_config(values)
+
+
+def make_config(values: Mapping[str, Any]) -> FinetuneConfig:
+    """The settings in a dict, checked. Raises UserError as `read_config`."""
+    hints = get_type_hints(FinetuneConfig)
+    for name, value in values.items():
+        if name not in hints:
+            close = difflib.get_close_matches(name, hints, n=1)
+            raise UserError(f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else ""))
+        if not _fits(value, hints[name]):
+            raise UserError(f"{name} is {value!r}: it must be {_kind(hints[name])}")
+    required = [x.name for x in dataclasses.fields(FinetuneConfig) if _required(x) and x.name not in values]
+    if required:
+        raise UserError(f"{' and '.join(required)} must be set: there is no default")
+    return FinetuneConfig(**values)
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    if not equals:
+        raise UserError(f"--set {override}: expected key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string
+    *tables, last = name.strip().split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise UserError(f"--set {override}: {table} is not a table")
+    values[last] = value
+
+
+def _required(x: Any) -> bool:
+    return x.default is dataclasses.MISSING and x.default_factory is dataclasses.MISSING
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if get_origin(hint) is dict:
+        return isinstance(value, dict) and all(_fits(x, get_args(hint)[1]) for x in value.values())
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _kind(hint: Any) -> str:
+    if isinstance(hint, types.GenericAlias):
+        return f"a table of {_kind(get_args(hint)[1])}s"
+    return {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}[hint]
+
+
+def to_toml(config: FinetuneConfig) -> str:
+    """The settings as the TOML that `read_config` reads, every field written out."""
+    lines, tables = [], []
+    for name, value in dataclasses.asdict(config).items():
+        if isinstance(value, dict):
+            tables += ["", f"[{name}]", *(f"{key} = {_toml(x)}" for key, x in value.items())] if value else []
+        else:
+            lines.append(f"{name} = {_toml(value)}")
+    return "\n".join(lines + tables) + "\n"
+
+
+def _toml(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)  # TOML's strings, numbers and booleans are written as JSON's

@@ -1,0 +1,92 @@
+"""Devices: which one, how many, how fast they are said to be, and how work is shared among several."""
+
+import os
+import sys
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from simpo_core.inputs import UserError
+
+# Dense bfloat16 arithmetic per second, from NVIDIA's data sheets (the larger figures there count sparsity).
+PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
+
+
+def choose_device(name: str) -> torch.device:
+    """The device to train on: this process's own GPU, or the CPU.
+
+    Raises UserError if CUDA is asked for where there is none.
+    """
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise UserError(
+            'device is "cuda", but torch sees no GPU here: set device = "cpu", or install a CUDA build of torch'
+        )
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device
+
+
+def join_processes(device: torch.device) -> None:
+    """Meet the other processes that torchrun started, if it did."""
+    if "TORCHELASTIC_RUN_ID" in os.environ and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def add_up(values: Tensor) -> Tensor:
+    """The sum over all processes."""
+    if dist.is_initialized():
+        dist.all_reduce(values)
+    return values
+
+
+def wait_for_all() -> None:
+    """Go on when every process has come here."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def shard(scorer: Any, layers: Any) -> None:
+    """Spread the weights over the processes (FSDP2): each holds a part and gathers a layer when it is needed."""
+    if world_size() == 1:
+        return
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    kind = next(scorer.parameters()).device.type
+    mesh = init_device_mesh(kind, (world_size(),))
+    for layer in layers:
+        fully_shard(layer, mesh=mesh)
+    fully_shard(scorer, mesh=mesh)
+
+
+def peak_flops(device: torch.device) -> float | None:
+    """The device's bfloat16 operations per second by its data sheet, or None where unknown."""
+    if device.type != "cuda":
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((peak for part, peak in PEAK_FLOPS.items() if part in name), None)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Most bytes in use so far: of the GPU's memory, or of this process's; 0 where the system doesn't say (Windows)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,294 @@
+"""Fine-tune a causal language model on preferences: one loop that yields its numbers.
+
+    training = prepare(config)
+    for step in finetune(training):
+        print(step.number, step.metrics["loss"])
+    save(training)
+
+No trainer, no callbacks: the caller prints, plots, saves or stops. Everything that a step depends on (its pairs, its
+learning rate, its random numbers) follows from the settings and the step's number, so a run that goes on from a
+checkpoint takes the same steps as one that was never stopped.
+"""
+
+import functools
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from simpo_core import devices
+from simpo_core.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from simpo_core.config import FinetuneConfig
+from simpo_core.inputs import UserError
+from simpo_core.methods import METHODS, Method, loss_settings
+from simpo_core.models import add_lora, load_model
+from simpo_core.packing import PairScorer, PlainScorer, length, pack, plan_packs
+from simpo_core.pair_files import read_pairs
+from simpo_core.preferences import TokenPair, tokenize_pair
+from simpo_core.reference import reference_key, reference_scores
+
+FAST_PATH_TOLERANCE = 1e-3  # nats per token, in float32, between the fast and the plain path
+
+METRICS = (  # TRL's names; the first seven are means over the pairs of a step
+    "loss",
+    "rewards/chosen",
+    "rewards/rejected",
+    "rewards/accuracies",
+    "rewards/margins",
+    "logps/chosen",
+    "logps/rejected",
+    "grad_norm",
+    "learning_rate",
+)
+
+
+class TrainingError(UserError):
+    """The run can't go on; the last checkpoint is whole."""
+
+
+@dataclass
+class Training:
+    """A run: what it works on and how far it has come. Made by `prepare`."""
+
+    config: FinetuneConfig
+    scorer: PairScorer | PlainScorer
+    tokenizer: Any
+    optimizer: torch.optim.Optimizer
+    pairs: list[TokenPair]
+    method: Method
+    loss_args: dict[str, float]
+    device: torch.device
+    reference: Tensor | None  # the reference model's scores, shape (pairs, 2); None for SimPO
+    step: int  # updates taken
+    notes: list[str]  # what a person should be told about the preparation
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update. Times in seconds; tokens as a plain implementation would process them, prompts twice."""
+
+    number: int  # from 1
+    metrics: dict[str, float]
+    tokens: int
+    seconds: float
+    flops: float  # arithmetic really done, forward and backward
+
+
+def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
+    """Load the model and the pairs, compute the reference's scores, and go to where the last checkpoint left off.
+
+    Args:
+        resume: Go on from the newest checkpoint in `config.output`, if there is one.
+
+    Raises:
+        UserError: Model, data or checkpoint can't be used; the message says why.
+    """
+    notes: list[str] = []
+    device = devices.choose_device(config.device)
+    devices.join_processes(device)
+    torch.manual_seed(config.seed)
+    model, tokenizer = load_model(config.model, fresh=config.fresh)
+    pairs = _token_pairs(config, tokenizer, notes)
+    method = METHODS[config.method]
+    if config.lora_rank:
+        model = add_lora(model, rank=config.lora_rank, alpha=config.lora_alpha or None, dropout=config.lora_dropout)
+    scorer = _choose_scorer(model.to(device), pairs, notes)
+    key = reference_key(scorer, pairs, config) if method.needs_reference else ""
+    layers = _layers(model)
+    if config.compile:
+        for layer in layers:
+            layer.compile(dynamic=False)
+    devices.shard(scorer, layers)
+    reference = reference_scores(scorer, pairs, config, key) if method.needs_reference else None
+    optimizer = torch.optim.AdamW(
+        [x for x in scorer.parameters() if x.requires_grad],
+        lr=config.learning_rate,
+        betas=(0.9, 0.999),
+        weight_decay=config.weight_decay,
+        fused=devices.world_size() == 1 or device.type == "cuda",
+    )
+    checkpoint = newest_checkpoint(Path(config.output)) if resume else None
+    step = load_checkpoint(checkpoint, scorer, optimizer) if checkpoint else 0
+    return Training(
+        config=config,
+        scorer=scorer.train(),
+        tokenizer=tokenizer,
+        optimizer=optimizer,
+        pairs=pairs,
+        method=method,
+        loss_args=loss_settings(config.method, config.loss_args),
+        device=device,
+        reference=reference,
+        step=step,
+        notes=notes,
+    )
+
+
+def finetune(training: Training) -> Iterator[Step]:
+    """Take the run's remaining steps, one update each.
+
+    Yields:
+        What each update came to, after it was taken.
+
+    Raises:
+        TrainingError: The loss or the gradient is not a number any more (the weights are those of the step
+            before), or memory ran out.
+    """
+    config = training.config
+    parameters = [x for x in training.scorer.parameters() if x.requires_grad]
+    while training.step < config.steps:
+        started = time.perf_counter()
+        number = training.step
+        torch.manual_seed(config.seed * 1_000_003 + number)  # dropout
+        for group in training.optimizer.param_groups:
+            group["lr"] = learning_rate(number, config)
+        batch = batch_numbers(number, config.batch_pairs, len(training.pairs), config.seed)
+        try:
+            totals, flops = _accumulate_gradients(training, batch)
+            grad_norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise TrainingError(_out_of_memory(config)) from error
+        means = (devices.add_up(totals) / len(batch)).tolist()
+        norm = float(grad_norm.full_tensor() if hasattr(grad_norm, "full_tensor") else grad_norm)
+        if not (math.isfinite(means[0]) and math.isfinite(norm)):
+            raise TrainingError(_not_finite(number + 1, means[0], norm, config))
+        training.optimizer.step()
+        training.optimizer.zero_grad(set_to_none=True)
+        training.step += 1
+        metrics = dict(zip(METRICS, [*means, norm, learning_rate(number, config)], strict=True))
+        tokens = sum(length(pair) + len(pair.prompt) for pair in (training.pairs[i] for i in batch))
+        yield Step(training.step, metrics, tokens, time.perf_counter() - started, flops)
+
+
+def save(training: Training) -> Path:
+    """Write a checkpoint of where the run stands now; returns its folder."""
+    return save_checkpoint(
+        Path(training.config.output), training.step, training.scorer, training.optimizer, training.tokenizer
+    )
+
+
+def _accumulate_gradients(training: Training, batch: Sequence[int]) -> tuple[Tensor, float]:
+    """One forward and backward pass for each pack of this process's share of the batch.
+
+    The loss is the mean over the pairs of the whole batch, however they are packed or shared out.
+    Returns this process's sums of the first seven METRICS, shape (7,), and the arithmetic done by all.
+    """
+    config, device, workers = training.config, training.device, devices.world_size()
+    chosen = [training.pairs[number] for number in batch]
+    plan = plan_packs(chosen, config.pack_tokens)
+    idle = -len(plan) % workers  # every process must take part in as many passes as the others
+    totals = torch.zeros(7, device=device)
+    for place in range(devices.rank(), len(plan) + idle, workers):
+        rows = plan[place % len(plan)]
+        weight = 1.0 if place < len(plan) else 0.0
+        packed = pack([chosen[row] for row in rows], fill_to=_fixed_length(config, device)).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+            policy = training.method.score(training.scorer(packed), packed)
+        reference = None if training.reference is None else training.reference[[batch[row] for row in rows]].to(device)
+        losses, rewards = training.method.loss(policy, reference, **training.loss_args)
+        (losses.sum() * (weight * workers / len(batch))).backward()  # FSDP averages over the processes
+        totals += weight * _sums(losses.detach(), rewards.detach(), policy.detach())
+    return totals, sum(_flops(training, [chosen[row] for row in rows]) for rows in plan)
+
+
+def _sums(losses: Tensor, rewards: Tensor, policy: Tensor) -> Tensor:
+    margins = rewards[:, 0] - rewards[:, 1]
+    columns = [losses, rewards[:, 0], rewards[:, 1], (margins > 0).float(), margins, policy[:, 0], policy[:, 1]]
+    return torch.stack(columns).sum(1)
+
+
+# -- What follows from the step's number -----------------------------------------------------------------------------
+
+
+def learning_rate(step: int, config: FinetuneConfig) -> float:
+    """The learning rate of a step, counted from 0: a linear warm-up, then the schedule, down to 0."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    factor = {"cosine": (1 + math.cos(math.pi * done)) / 2, "linear": 1 - done, "constant": 1.0}[config.schedule]
+    return config.learning_rate * factor
+
+
+def batch_numbers(step: int, batch_pairs: int, total: int, seed: int) -> list[int]:
+    """The numbers of a step's pairs: each epoch is a shuffle of all, and a batch may reach into the next."""
+    places = range(step * batch_pairs, (step + 1) * batch_pairs)
+    return [_shuffled(total, seed, place // total)[place % total] for place in places]
+
+
+@functools.lru_cache(maxsize=4)
+def _shuffled(total: int, seed: int, epoch: int) -> list[int]:
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.randperm(total, generator=generator).tolist()
+
+
+# -- Preparation -----------------------------------------------------------------------------------------------------
+
+
+def _token_pairs(config: FinetuneConfig, tokenizer: Any, notes: list[str]) -> list[TokenPair]:
+    lengths = {"max_length": config.max_length, "max_prompt_length": config.max_prompt_length}
+    everything = [tokenize_pair(pair, tokenizer, **lengths) for pair in read_pairs(Path(config.data))]
+    pairs = [pair for pair in everything if pair.chosen != pair.rejected]
+    if not pairs:
+        raise UserError(f"{config.data}: no pair is left to train on")
+    if len(pairs) < len(everything):
+        notes.append(f"{len(everything) - len(pairs)} pairs left out: their two answers are equal")
+    cut = sum(pair.truncated for pair in pairs)
+    if cut:
+        notes.append(f"{cut} of {len(pairs)} pairs are cut to max_length = {config.max_length} tokens")
+    return pairs
+
+
+def _choose_scorer(model: Any, pairs: Sequence[TokenPair], notes: list[str]) -> PairScorer | PlainScorer:
+    """The fast path if it gives this model's own numbers on two pairs, else the plain one."""
+    fast, plain = PairScorer(model), PlainScorer(model)
+    packed = pack(sorted(pairs, key=length)[:2]).to(next(model.parameters()).device)
+    with torch.no_grad():
+        expected = plain(packed)
+        try:
+            worst = float((fast(packed) - expected).abs().max())
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            worst = math.inf
+            notes.append(f"the fast path failed with {type(error).__name__}: {error}")
+    if worst <= FAST_PATH_TOLERANCE:
+        return fast
+    notes.append(
+        f"the fast path is off by {worst:.3g} nats on this architecture ({type(model).__name__}): "
+        "training takes the plain path, slower and as right"
+    )
+    return plain
+
+
+def _layers(model: Any) -> Any:
+    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return getattr(causal.base_model, "layers", [])
+
+
+def _fixed_length(config: FinetuneConfig, device: torch.device) -> int:
+    return config.pack_tokens if device.type == "cuda" else 0  # compiled kernels want one length
+
+
+def _flops(training: Training, pairs: Sequence[TokenPair]) -> float:
+    from simpo_core.flops import pack_flops
+
+    return pack_flops(training.scorer.model, pairs)
+
+
+def _out_of_memory(config: FinetuneConfig) -> str:
+    return (
+        f"memory ran out with pack_tokens = {config.pack_tokens}: set a lower pack_tokens (the result is the same), "
+        "a lower max_length, or lora_rank = 16"
+    )
+
+
+def _not_finite(step: int, loss: float, norm: float, config: FinetuneConfig) -> str:
+    kept = newest_checkpoint(Path(config.output))
+    return (
+        f"step {step}: the loss is {loss:.4g} and the length of the gradient {norm:.4g}, expected finite numbers. "
+        f"Lower learning_rate (now {config.learning_rate:g}) or raise warmup_steps (now {config.warmup_steps}); "
+        + (f"{kept.name} in {config.output} is whole" if kept else "there is no checkpoint yet")
+    )

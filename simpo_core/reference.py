@@ -1,0 +1,73 @@
+"""The reference model's scores: computed once before training, and kept for the next run on the same data."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from simpo_core import devices
+from simpo_core.config import FinetuneConfig
+from simpo_core.methods import METHODS
+from simpo_core.models import cache_folder
+from simpo_core.packing import pack, plan_packs
+from simpo_core.preferences import TokenPair, fingerprint
+
+
+def reference_scores(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig, key: str) -> Tensor:
+    """The scores of all pairs under the model as it is before training, shape (pairs, 2), on the CPU.
+
+    With LoRA the adapters are switched off. The scores are cached under `key`, from `reference_key`.
+    All processes must call it.
+    """
+    path = cache_folder() / "reference" / f"{key}.pt"
+    here = torch.tensor(float(path.is_file()), device=next(scorer.parameters()).device)
+    if devices.add_up(here) == devices.world_size():
+        return torch.load(path, map_location="cpu", weights_only=True)
+    scores = _compute(scorer, pairs, config)
+    if devices.rank() == 0:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}")
+        torch.save(scores, partial)
+        partial.replace(path)
+    devices.wait_for_all()
+    return scores
+
+
+def reference_key(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig) -> str:
+    """A hash of all that the scores depend on: the weights (not the adapters'), the tokens, the precision.
+
+    To be taken before the weights are spread over processes.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for name, x in sorted(scorer.named_parameters()):
+        if "lora_" not in name:
+            digest.update(name.replace("base_model.model.", "").replace("base_layer.", "").encode())
+            digest.update(x.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    parts = [digest.hexdigest(), fingerprint(pairs), config.precision, METHODS[config.method].score.__name__]
+    return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _compute(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig) -> Tensor:
+    device = next(scorer.parameters()).device
+    plan = plan_packs(pairs, config.pack_tokens)
+    workers = devices.world_size()
+    scores = torch.zeros(len(pairs), 2, device=device)
+    scorer.eval()
+    with torch.no_grad(), _adapters_off(scorer.model):
+        for place in range(devices.rank(), len(plan) + -len(plan) % workers, workers):
+            rows = plan[place % len(plan)]
+            packed = pack([pairs[row] for row in rows]).to(device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+                token_logps = scorer(packed)
+            if place < len(plan):
+                scores[rows] = METHODS[config.method].score(token_logps, packed)
+    return devices.add_up(scores).cpu()
+
+
+def _adapters_off(model: Any) -> Any:
+    import contextlib
+
+    return model.disable_adapter() if hasattr(model, "disable_adapter") else contextlib.nullcontext()

@@ -1,0 +1,124 @@
+"""A run's folder: what `simpo finetune` writes beside the checkpoints, and when.
+
+run.toml        the settings, every one written out
+metrics.jsonl   a line a step, with TRL's names
+run.png         loss, rewards and log-probabilities over the steps
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from simpo_core import devices
+from simpo_core.checkpoint import newest_checkpoint
+from simpo_core.config import FinetuneConfig, read_config, to_toml
+from simpo_core.finetune import Training, finetune, prepare, save
+from simpo_core.inputs import UserError
+
+MAY_CHANGE = {"output", "save_every", "device", "compile", "pack_tokens"}  # these leave the steps what they are
+
+
+def start(config: FinetuneConfig, *, resume: bool = False) -> Training:
+    """Prepare a run and its folder.
+
+    Raises:
+        UserError: The folder holds a run already and `resume` was not asked for, or it is a run with other
+            settings; or what `prepare` raises.
+    """
+    output = Path(config.output)
+    if (output / "run.toml").is_file() or newest_checkpoint(output):
+        if not resume:
+            raise UserError(f"{output} holds a run already: go on with --resume, or name another output")
+        _same_run(read_config(output / "run.toml"), config)
+    training = prepare(config, resume=resume)
+    if devices.rank() == 0:
+        output.mkdir(parents=True, exist_ok=True)
+        _replace(output / "run.toml", to_toml(config))
+        kept = [row for row in read_metrics(output) if row["step"] <= training.step]
+        _replace(output / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
+    devices.wait_for_all()
+    return training
+
+
+def train(training: Training, stopped: Callable[[], bool] = lambda: False) -> Iterator[dict[str, Any]]:
+    """Take the remaining steps; log each, and save when it is time, at the end, and when `stopped` says so.
+
+    Yields:
+        The line of metrics.jsonl of each step.
+    """
+    config, output = training.config, Path(training.config.output)
+    peak = devices.peak_flops(training.device)
+    saved = training.step
+    for step in finetune(training):
+        row: dict[str, Any] = {"step": step.number, **step.metrics, "tokens_per_second": step.tokens / step.seconds}
+        row["memory_gb"] = devices.peak_memory(training.device) / 1e9
+        if peak:
+            row["mfu"] = step.flops / step.seconds / peak / devices.world_size()
+        if devices.rank() == 0:
+            with (output / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        stop = _any_stopped(stopped(), training.device)
+        if stop or step.number == config.steps or (config.save_every and step.number % config.save_every == 0):
+            save(training)
+            saved = step.number
+        yield row
+        if stop:
+            break
+    if devices.rank() == 0 and saved:
+        draw(output)
+
+
+def _any_stopped(here: bool, device: torch.device) -> bool:
+    return bool(devices.add_up(torch.tensor(float(here), device=device)) > 0)
+
+
+def read_metrics(output: Path) -> list[dict[str, Any]]:
+    """The whole lines of a run's metrics.jsonl; a line cut off by a crash is left out."""
+    path = output / "metrics.jsonl"
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows
+
+
+def draw(output: Path) -> Path:
+    """Draw run.png from metrics.jsonl; returns its path."""
+    from simpo_core.plots import axes, draw_curves
+
+    rows = read_metrics(output)
+    steps = [row["step"] for row in rows]
+
+    def curves(*names: str) -> dict[str, list[float]]:
+        return {name.rpartition("/")[2]: [row[name] for row in rows] for name in names}
+
+    loss, rewards, logps = axes("Loss", "step", "loss of a pair", columns=3)
+    draw_curves(loss, steps, curves("loss"))
+    draw_curves(rewards, steps, curves("rewards/margins", "rewards/accuracies"))
+    rewards.set(title="Reward of chosen over rejected", ylabel="margin (reward); accuracy (share of pairs)")
+    draw_curves(logps, steps, curves("logps/chosen", "logps/rejected"))
+    logps.set(title="Score of the two responses", ylabel="log-probability (nats)")
+    path = output / "run.png"
+    loss.figure.savefig(path, dpi=120)
+    return path
+
+
+def _same_run(before: FinetuneConfig, now: FinetuneConfig) -> None:
+    may_change = MAY_CHANGE | ({"steps"} if now.schedule == "constant" else set())
+    old, new = dataclasses.asdict(before), dataclasses.asdict(now)
+    changed = [f"{name} (was {old[name]!r}, is {new[name]!r})" for name in old if old[name] != new[name]]
+    changed = [text for text in changed if text.split(" ")[0] not in may_change]
+    if changed:
+        raise UserError(f"{now.output} is a run with other settings: {', '.join(changed)}. Name another output")
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

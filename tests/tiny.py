@@ -1,0 +1,101 @@
+"""Models, pairs and run files small enough to be made on the spot, and `simpo` started as a person would."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+
+import torch
+
+from simpo_core.config import FinetuneConfig, make_config, to_toml
+from simpo_core.preferences import TokenPair
+
+torch.set_num_threads(1)  # two threads would spend their time waiting for each other
+
+SIMPO = [sys.executable, "-m", "simpo_core"]
+VOCABULARY = 97
+SIZES = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "initializer_range": 0.3,  # larger than usual, so that tokens matter to each other
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+
+
+def make_model(kind="Llama", **settings):
+    """A causal language model of transformers with random weights: kind is Llama, Qwen2, Mistral, Gemma2, ..."""
+    import transformers
+
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{kind}Config")(**(SIZES | settings))
+    return getattr(transformers, f"{kind}ForCausalLM")(config).eval()
+
+
+def token_pairs(*lengths, seed=0):
+    """Pairs of random tokens; each of `lengths` is (prompt, chosen, rejected)."""
+    draw = random.Random(seed)
+    parts = [[tuple(draw.randrange(3, VOCABULARY) for _ in range(n)) for n in three] for three in lengths]
+    return [TokenPair(prompt, chosen, rejected, False) for prompt, chosen, rejected in parts]
+
+
+def write_pairs(path, count=12):
+    """A file of ragged pairs that a model can learn to tell apart: chosen says one, rejected says two."""
+    draw = random.Random(count)
+    rows = [
+        {"prompt": f"Count to {i}:", "chosen": " one" * draw.randint(1, 6), "rejected": " two" * draw.randint(1, 9)}
+        for i in range(count)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def make_run(folder, **settings) -> FinetuneConfig:
+    """Settings of a short run in float32 on a fresh tiny model; `folder` gets pairs.jsonl and the output."""
+    data = folder / "pairs.jsonl"
+    if not data.exists():
+        write_pairs(data)
+    values = {
+        "model": "fresh",
+        "data": str(data),
+        "output": str(folder / "out"),
+        "steps": 6,
+        "batch_pairs": 4,
+        "learning_rate": 2e-3,
+        "precision": "float32",
+        "device": "cpu",
+    }
+    return make_config(values | settings)
+
+
+def write_run(folder, **settings):
+    """The run file of `make_run`'s settings."""
+    path = folder / "run.toml"
+    path.write_text(to_toml(make_run(folder, **settings)))
+    return path
+
+
+def environment(folder):
+    """For subprocesses: one thread, and a cache of their own."""
+    return os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "1"}
+
+
+def simpo(folder, *arguments, command=SIMPO, **kwargs):
+    """Run `python -m simpo_core` to its end."""
+    words = [*command, *map(str, arguments)]
+    env = environment(folder)
+    return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False, **kwargs)
+
+
+def losses(output):
+    """Step number to loss, from a run's metrics.jsonl, where each step may stand once."""
+    rows = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(1, len(rows) + 1))
+    return [row["loss"] for row in rows]
