@@ -156,7 +156,7 @@ def prepare_ours(case: Case) -> Any:
     from simpo_core.config import FinetuneConfig
     from simpo_core.finetune import Training
     from simpo_core.methods import METHODS, loss_settings
-    from simpo_core.packing import PairScorer
+    from simpo_core.scorers import PairScorer
 
     model, tokenizer, pairs = load(case)
     config = FinetuneConfig(

@@ -48,6 +48,7 @@ def save_checkpoint(output: Path, step: int, scorer: Any, optimizer: Any, tokeni
             _write(partial, scorer.model, _plain_names(weights), tokenizer, state)
             shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)
+            _bring_to_disk(output)
         except Exception as error:
             shutil.rmtree(partial, ignore_errors=True)
             raise _explained(error, output) from error
@@ -70,11 +71,15 @@ def _write(folder: Path, model: Any, weights: dict[str, Any], tokenizer: Any, st
         tokenizer.save_pretrained(str(folder))
     torch.save(state, folder / STATE)
     for path in [*folder.iterdir(), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _bring_to_disk(path)
+
+
+def _bring_to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _explained(error: Exception, output: Path) -> Exception:
@@ -84,7 +89,7 @@ def _explained(error: Exception, output: Path) -> Exception:
     """
     code = error.errno if isinstance(error, OSError) else None
     words = str(error).lower()
-    signs = ("no space", "file too large", "quota", "unexpected pos", "os error 28", "os error 27", "write failed")
+    signs = ("no space", "file too large", "quota", "unexpected pos", "write failed", "iostream error")
     if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(sign in words for sign in signs):
         kept = newest_checkpoint(output)
         return UserError(

@@ -59,6 +59,10 @@ class FinetuneConfig:
         for name in ("learning_rate", "max_grad_norm"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UserError(f"{name} is {getattr(self, name)}: it must be above 0")
+        if self.lora_dropout >= 1:
+            raise UserError(f"lora_dropout is {self.lora_dropout}: it must be below 1")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"seed is {self.seed}: it must be from 0 to 2^32 - 1")
         if self.max_prompt_length >= self.max_length:
             raise UserError(
                 f"max_prompt_length is {self.max_prompt_length} and max_length {self.max_length}: "
@@ -141,7 +145,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _kind(hint: Any) -> str:
     if isinstance(hint, types.GenericAlias):
-        return f"a table of {_kind(get_args(hint)[1])}s"
+        return f"a table of {_kind(get_args(hint)[1]).removeprefix('a ')}s"
     return {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}[hint]
 
 
@@ -159,4 +163,5 @@ def to_toml(config: FinetuneConfig) -> str:
 def _toml(value: Any) -> str:
     import json
 
-    return json.dumps(value, ensure_ascii=False)  # TOML's strings, numbers and booleans are written as JSON's
+    # TOML's strings, numbers and booleans are written as JSON's, but for one control character
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from simpo_core.preferences import Pair, TokenPair, adds_bos, cut, response_parts, tokenize_whole
 
-
 Parts = tuple[str, str, str]  # of `response_parts`
 
 
@@ -37,23 +36,6 @@ class DataReport:
     double_bos: tuple[str, ...]  # the text brings a BOS that would come twice; the extra one is left out
     double_eos: tuple[str, ...]  # an answer brings its end-of-turn token; the extra one is left out
     special_text: tuple[str, ...]  # other special tokens stand written in a chat's prompt or inside an answer
-
-    def lines(self) -> list[str]:
-        """The report for a reader: one finding a line; nothing of findings that no pair has."""
-        lines = [f"{self.pairs} pairs"]
-        for name, x in (("prompt", self.prompt), ("chosen", self.chosen), ("rejected", self.rejected)):
-            lines.append(f"{name}: {x.shortest} to {x.longest} tokens, median {x.median:g}")
-        longer = "longer" if self.longer_chosen >= 0 else "shorter"
-        lines.append(f"chosen is {abs(self.longer_chosen):.1f} tokens {longer} than rejected on average")
-        findings = (
-            ("cut to fit", self.truncated),
-            ("the same as an earlier pair", self.duplicates),
-            ("with two equal answers: nothing to learn from", self.equal_answers),
-            ("with a BOS of their own: left out", self.double_bos),
-            ("with an end-of-turn token or EOS of their own: left out", self.double_eos),
-            ("with a special token written inside the text", self.special_text),
-        )
-        return lines + [f"{len(where)} {what} ({_some(where)})" for what, where in findings if where]
 
 
 def check_pairs(pairs: Sequence[Pair], tokenizer: Any, *, max_length: int, max_prompt_length: int) -> DataReport:
@@ -89,6 +71,24 @@ def check_pairs(pairs: Sequence[Pair], tokenizer: Any, *, max_length: int, max_p
         double_eos=named([any(ends for _, _, ends in parts) for parts in answers]),
         special_text=named([_special_text(pair, parts, tokenizer) for pair, parts in zip(pairs, answers, strict=True)]),
     )
+
+
+def report_lines(report: DataReport) -> list[str]:
+    """The report for a reader: one finding a line; nothing of findings that no pair has."""
+    lines = [f"{report.pairs} pairs"]
+    for name, x in (("prompt", report.prompt), ("chosen", report.chosen), ("rejected", report.rejected)):
+        lines.append(f"{name}: {x.shortest} to {x.longest} tokens, median {x.median:g}")
+    longer = "longer" if report.longer_chosen >= 0 else "shorter"
+    lines.append(f"chosen is {abs(report.longer_chosen):.1f} tokens {longer} than rejected on average")
+    findings = (
+        ("cut to fit", report.truncated),
+        ("the same as an earlier pair", report.duplicates),
+        ("with two equal answers: nothing to learn from", report.equal_answers),
+        ("with a BOS of their own: left out", report.double_bos),
+        ("with an end-of-turn token or EOS of their own: left out", report.double_eos),
+        ("with a special token written inside the text", report.special_text),
+    )
+    return lines + [f"{len(where)} {what} ({_some(where)})" for what, where in findings if where]
 
 
 def _some(where: Sequence[str]) -> str:

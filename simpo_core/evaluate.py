@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from simpo_core.generate import answers
-from simpo_core.packing import PairScorer, means, pack, plan_packs, sums
+from simpo_core.packing import means, pack, plan_packs, sums
 from simpo_core.preferences import TokenPair
 from simpo_core.rules import Rule, count_words
+from simpo_core.scorers import choose_scorer
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def pair_logps(model: Any, pairs: Sequence[TokenPair], *, budget: int = 2048) ->
         budget: Tokens scored at a time.
     """
     result = np.zeros((2, len(pairs), 2))
-    scorer = PairScorer(model)
+    scorer, _ = choose_scorer(model, pairs)
     was_training = model.training
     model.eval()
     try:

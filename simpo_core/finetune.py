@@ -12,8 +12,10 @@ checkpoint takes the same steps as one that was never stopped.
 
 import functools
 import math
+import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,12 +29,11 @@ from simpo_core.config import FinetuneConfig
 from simpo_core.inputs import UserError
 from simpo_core.methods import METHODS, Method, loss_settings
 from simpo_core.models import add_lora, load_model
-from simpo_core.packing import PairScorer, PlainScorer, length, pack, plan_packs
+from simpo_core.packing import length, pack, plan_packs
 from simpo_core.pair_files import read_pairs
 from simpo_core.preferences import TokenPair, tokenize_pair
 from simpo_core.reference import reference_key, reference_scores
-
-FAST_PATH_TOLERANCE = 1e-3  # nats per token, in float32, between the fast and the plain path
+from simpo_core.scorers import PairScorer, PlainScorer, choose_scorer
 
 METRICS = (  # TRL's names; the first seven are means over the pairs of a step
     "loss",
@@ -95,16 +96,21 @@ def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
     model, tokenizer = load_model(config.model, fresh=config.fresh)
     pairs = _token_pairs(config, tokenizer, notes)
     method = METHODS[config.method]
+    if hasattr(model, "peft_config"):
+        raise UserError(f"model {config.model!r} is a LoRA adapter: train on from what `simpo merge` makes of it")
     if config.lora_rank:
         model = add_lora(model, rank=config.lora_rank, alpha=config.lora_alpha or None, dropout=config.lora_dropout)
-    scorer = _choose_scorer(model.to(device), pairs, notes)
+    scorer, why_plain = choose_scorer(model.to(device), pairs)
+    if why_plain:
+        notes.append(why_plain)
     key = reference_key(scorer, pairs, config) if method.needs_reference else ""
     layers = _layers(model)
     if config.compile:
         for layer in layers:
             layer.compile(dynamic=False)
     devices.shard(scorer, layers)
-    reference = reference_scores(scorer, pairs, config, key) if method.needs_reference else None
+    with _memory(config):
+        reference = reference_scores(scorer, pairs, config, key) if method.needs_reference else None
     optimizer = torch.optim.AdamW(
         [x for x in scorer.parameters() if x.requires_grad],
         lr=config.learning_rate,
@@ -148,16 +154,15 @@ def finetune(training: Training) -> Iterator[Step]:
         for group in training.optimizer.param_groups:
             group["lr"] = learning_rate(number, config)
         batch = batch_numbers(number, config.batch_pairs, len(training.pairs), config.seed)
-        try:
+        with _memory(config):
             totals, flops = _accumulate_gradients(training, batch)
             grad_norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise TrainingError(_out_of_memory(config)) from error
         means = (devices.add_up(totals) / len(batch)).tolist()
         norm = float(grad_norm.full_tensor() if hasattr(grad_norm, "full_tensor") else grad_norm)
         if not (math.isfinite(means[0]) and math.isfinite(norm)):
             raise TrainingError(_not_finite(number + 1, means[0], norm, config))
-        training.optimizer.step()
+        with _memory(config):
+            training.optimizer.step()
         training.optimizer.zero_grad(set_to_none=True)
         training.step += 1
         metrics = dict(zip(METRICS, [*means, norm, learning_rate(number, config)], strict=True))
@@ -243,26 +248,6 @@ def _token_pairs(config: FinetuneConfig, tokenizer: Any, notes: list[str]) -> li
     return pairs
 
 
-def _choose_scorer(model: Any, pairs: Sequence[TokenPair], notes: list[str]) -> PairScorer | PlainScorer:
-    """The fast path if it gives this model's own numbers on two pairs, else the plain one."""
-    fast, plain = PairScorer(model), PlainScorer(model)
-    packed = pack(sorted(pairs, key=length)[:2]).to(next(model.parameters()).device)
-    with torch.no_grad():
-        expected = plain(packed)
-        try:
-            worst = float((fast(packed) - expected).abs().max())
-        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            worst = math.inf
-            notes.append(f"the fast path failed with {type(error).__name__}: {error}")
-    if worst <= FAST_PATH_TOLERANCE:
-        return fast
-    notes.append(
-        f"the fast path is off by {worst:.3g} nats on this architecture ({type(model).__name__}): "
-        "training takes the plain path, slower and as right"
-    )
-    return plain
-
-
 def _layers(model: Any) -> Any:
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     return getattr(causal.base_model, "layers", [])
@@ -278,11 +263,19 @@ def _flops(training: Training, pairs: Sequence[TokenPair]) -> float:
     return pack_flops(training.scorer.model, pairs)
 
 
-def _out_of_memory(config: FinetuneConfig) -> str:
-    return (
-        f"memory ran out with pack_tokens = {config.pack_tokens}: set a lower pack_tokens (the result is the same), "
-        "a lower max_length, or lora_rank = 16"
-    )
+@contextmanager
+def _memory(config: FinetuneConfig) -> Iterator[None]:
+    """Turn running out of memory into a TrainingError that says what to change."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        # on a CPU torch raises a plain RuntimeError: "DefaultCPUAllocator: can't allocate memory"
+        if type(error) is RuntimeError and not re.search("can't allocate memory|not enough memory", str(error)):
+            raise
+        raise TrainingError(
+            f"memory ran out with pack_tokens = {config.pack_tokens}: set a lower pack_tokens (the result is the "
+            "same), a lower max_length, or lora_rank = 16"
+        ) from error
 
 
 def _not_finite(step: int, loss: float, norm: float, config: FinetuneConfig) -> str:

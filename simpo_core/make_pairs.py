@@ -13,7 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from simpo_core.generate import Answer, answers
@@ -32,9 +31,16 @@ class Sampling:
     temperature: float = 0.7
     max_tokens: int = 64  # a longer wished answer counts as unfinished
     max_rejected_tokens: int = 56  # a bare answer is cut here
+    agreement: float = 0.1  # share of its words that a chosen answer shares, on average, with the others that pass
     pairs_per_prompt: int = 1
     batch_size: int = 128
     seed: int = 0
+
+
+SAMPLING = {  # by rule: how the committed pairs were sampled
+    "one-sentence": Sampling(),
+    "three-lines": Sampling(wished=10, max_tokens=48, agreement=0, pairs_per_prompt=2),  # few keep it, none alike
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def make_pairs(
         kept = [a.text for a in with_wish if a.finished and rule.keeps(a.text)]
         clean = [text for text in kept if is_clean(text, prompt)]
         rejected = [text for text in map(whole_sentences, without) if text and not rule.keeps(text)]
-        chosen = most_agreed(clean)[: sampling.pairs_per_prompt]
+        chosen = most_agreed(clean, sampling.agreement)[: sampling.pairs_per_prompt]
         pairs = [_record(prompt, *texts) for texts in zip(chosen, dict.fromkeys(rejected), strict=False)]
         records += pairs
         counts.update(
@@ -153,7 +159,7 @@ def is_clean(answer: str, prompt: str) -> bool:
     starts with a capital, and doesn't repeat itself.
     """
     return (
-        answer[:1].isupper()
+        re.match(r"[A-Z][\w'’-]|A ", answer) is not None
         and _MARKUP.search(answer) is None
         and _ECHO.search(answer) is None
         and bool(_stems(prompt) & _stems(answer))
@@ -177,8 +183,8 @@ def _stems(text: str) -> frozenset[str]:
     return frozenset(word[:4] for word in words if word not in _COMMON)
 
 
-def most_agreed(texts: Sequence[str]) -> list[str]:
-    """The distinct texts, those first that share most of their words with the others.
+def most_agreed(texts: Sequence[str], least: float = 0.0) -> list[str]:
+    """The distinct texts, those first that share most of their words with the others; `least` is the share asked.
 
     >>> most_agreed(["Ice is cold water.", "Ice is frozen water.", "Penguins are frozen water birds."])[0]
     'Ice is frozen water.'
@@ -187,5 +193,6 @@ def most_agreed(texts: Sequence[str]) -> list[str]:
     agreement: dict[str, float] = defaultdict(float)
     for number, text in enumerate(texts):
         others = stems[:number] + stems[number + 1 :]
-        agreement[text] = sum(len(stems[number] & other) / max(1, len(stems[number] | other)) for other in others)
-    return sorted(agreement, key=lambda text: -agreement[text])
+        shared = sum(len(stems[number] & other) / max(1, len(stems[number] | other)) for other in others)
+        agreement[text] = shared / max(1, len(others))
+    return sorted((text for text in agreement if agreement[text] >= least), key=lambda text: -agreement[text])

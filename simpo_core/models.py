@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,14 +66,18 @@ def load_model(name: str, *, fresh: dict[str, Any] | None = None) -> tuple[Any, 
 
 def _pretrained(source: str) -> tuple[Any, Any]:
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
-    except (OSError, ValueError) as error:
+            model, found = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise UserError(f"model {source!r} can't be loaded: {str(error).splitlines()[0]}") from error
+    if found["missing_keys"]:  # transformers would make them up
+        some = ", ".join(sorted(found["missing_keys"])[:3])
+        raise UserError(f"model {source!r} lacks {len(found['missing_keys'])} of its weights: {some}")
     if getattr(model, "is_quantized", False):
         raise UserError(f"model {source!r} is quantised and can't be trained: give a checkpoint in float")
     return model.eval(), tokenizer
@@ -98,8 +103,13 @@ def _load_adapter(folder: Path) -> tuple[Any, Any]:
     from peft import PeftConfig, PeftModel
 
     base = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    if not base:
+        raise UserError(
+            f"{folder} has an adapter for a model that was not kept, such as a fresh one: it can't be opened"
+        )
     model, tokenizer = load_model(str(base))
-    return PeftModel.from_pretrained(model, str(folder)).eval(), tokenizer
+    with quiet():
+        return PeftModel.from_pretrained(model, str(folder)).eval(), tokenizer
 
 
 def fresh_model(**config: Any) -> tuple[Any, Any]:
@@ -126,7 +136,10 @@ def fresh_model(**config: Any) -> tuple[Any, Any]:
     unknown = sorted(set(config) - set(LlamaConfig().to_dict()))
     if unknown:
         raise UserError(f"fresh: {', '.join(unknown)} is not a setting of transformers' LlamaConfig")
-    return LlamaForCausalLM(LlamaConfig(**settings | config)).eval(), tokenizer
+    try:
+        return LlamaForCausalLM(LlamaConfig(**settings | config)).eval(), tokenizer
+    except Exception as error:  # sizes that don't fit each other; transformers has several kinds of error for them
+        raise UserError(f"fresh: {str(error).splitlines()[-1].strip()}") from error
 
 
 def byte_tokenizer() -> Any:
@@ -224,8 +237,9 @@ def _load_gguf(path: Path) -> tuple[Any, Any]:
             loaded = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
     except ImportError as error:
         raise UserError(f"GGUF files need the package gguf: pip install -e '.[finetune]' ({error})") from error
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path.name} can't be read as a GGUF model: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # gguf raises errors of many kinds for damaged files
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path.name} can't be read as a GGUF model: {reason}") from error
     config = loaded.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
@@ -252,12 +266,13 @@ def add_lora(model: Any, *, rank: int = 16, alpha: float | None = None, dropout:
 
     settings = LoraConfig(
         r=rank,
-        lora_alpha=int(alpha) if alpha is not None else 2 * rank,
+        lora_alpha=2 * rank if alpha is None else alpha,
         lora_dropout=dropout,
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, settings)
+    with quiet():
+        return get_peft_model(model, settings)
 
 
 def merge_lora(folder: Path, output: Path) -> None:
@@ -280,7 +295,7 @@ def merge_lora(folder: Path, output: Path) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers' progress bars and notes off the screen."""
+    """Keep progress bars, notes and warnings of what will change, transformers' and peft's, off the screen."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()
@@ -288,7 +303,9 @@ def quiet() -> Iterator[None]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         logging.set_verbosity(level)
         if bars:

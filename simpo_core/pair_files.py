@@ -55,7 +55,7 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
             except UnicodeDecodeError as error:
                 raise UserError(f"{where}: byte {error.start + 1} is not UTF-8; save the file as UTF-8") from None
             if text.strip():
-                yield number, _parse(text, where)
+                yield number, _parse(text.rstrip(), where)
 
 
 def _parse(text: str, where: str) -> Any:
@@ -76,9 +76,10 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
         raise UserError(f"{path.name}: parquet needs pyarrow; pip install pyarrow, or save as .jsonl") from None
     number = 0
     try:
-        with parquet.ParquetFile(path) as file:
-            columns = [name for name in FIELDS if name in file.schema_arrow.names]
-            for batch in file.iter_batches(columns=columns):
+        with path.open("rb") as file:
+            table = parquet.ParquetFile(file)
+            columns = [name for name in FIELDS if name in table.schema_arrow.names]
+            for batch in table.iter_batches(columns=columns):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
@@ -98,6 +99,9 @@ def _pair(record: Any, where: str, unit: str) -> Pair:
         implicit = name == "prompt" and isinstance(chosen, list)  # then the answers hold the prompt
         if record.get(name) is None and not implicit:
             raise UserError(f"{where}: {name!r} is missing; each {unit} needs {', '.join(FIELDS)}")
+    kinds = (type(prompt), type(chosen), type(rejected))
+    if set(kinds[1:]) == {str, list} or kinds == (list, str, str):
+        raise UserError(_mixed(prompt, chosen, rejected, where))
     if isinstance(chosen, list) and isinstance(rejected, list):
         return _chat_pair(prompt, chosen, rejected, where)
     chosen = _text(chosen, f"{where}: 'chosen'")
@@ -118,6 +122,8 @@ def _chat_pair(prompt: Any, chosen: list[Any], rejected: list[Any], where: str) 
         )
     if prompt is None and not shared:
         raise UserError(f"{where}: 'prompt' is missing, and 'chosen' and 'rejected' hold no messages before the answer")
+    if isinstance(prompt, str) and not shared:
+        raise UserError(_mixed(prompt, chosen, rejected, where))
     messages = shared if prompt is None else _prompt_messages(prompt, shared, where)
     if messages[-1]["role"] == "assistant":
         raise UserError(f"{where}: the prompt ends with role 'assistant'; it must end with the message to be answered")
@@ -131,8 +137,6 @@ def _prompt_messages(prompt: Any, shared: list[Message], where: str) -> list[Mes
         agree = not shared or messages == shared
     else:  # such as in UltraFeedback: the question once more, as a string
         text = _text(prompt, f"{where}: 'prompt'")
-        if not shared:
-            raise UserError(f"{where}: 'prompt' is a string but 'chosen' a list of messages; make both messages")
         messages = shared
         agree = any(message["content"] == text for message in shared)
     if not agree:
@@ -140,9 +144,14 @@ def _prompt_messages(prompt: Any, shared: list[Message], where: str) -> list[Mes
     return messages
 
 
+def _mixed(prompt: Any, chosen: Any, rejected: Any, where: str) -> str:
+    kinds = f"'prompt' is {_kind(prompt)}, 'chosen' {_kind(chosen)} and 'rejected' {_kind(rejected)}"
+    return f"{where}: {kinds}; make all three text, or all three lists of messages"
+
+
 def _messages(value: Any, place: str) -> list[Message]:
     if not isinstance(value, list):
-        raise UserError(f"{place} is {_kind(value)}: expected a list of messages, as in the other answer")
+        raise UserError(f"{place} is {_kind(value)}: expected a list of messages")
     if not value:
         raise UserError(f"{place} is an empty list: expected messages with role and content")
     messages = []

@@ -144,7 +144,7 @@ def adds_bos(tokenizer: Any) -> bool:
 def response_parts(text: str, tokenizer: Any, end: int) -> tuple[str, str, str]:
     """An answer's text as BOS, content, ends: what a data set may have written around the content, if it did.
 
-    `ends` are end-of-turn tokens and EOS, with the white space around them.
+    `ends` are end-of-turn tokens and EOS, with white space behind them.
     """
     bos = tokenizer.bos_token or ""
     bos = bos if text.startswith(bos) else ""
@@ -157,7 +157,9 @@ def response_parts(text: str, tokenizer: Any, end: int) -> tuple[str, str, str]:
 
 def _tokenize_response(field: str, text: str, tokenizer: Any, end: int, gap: str) -> tuple[int, ...]:
     _, content, _ = response_parts(text, tokenizer, end)
-    tokens = _encode_inside(gap + content, tokenizer) if content.strip() else []
+    if gap:
+        content = gap + content.lstrip()
+    tokens = _encode_inside(content, tokenizer) if content.strip() else []
     if not tokens:
         raise UserError(f"{field!r} has no tokens of its own; write an answer or remove the pair")
     return (*tokens, end)

@@ -37,7 +37,8 @@ def reference_scores(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneCo
 
 
 def reference_key(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig) -> str:
-    """A hash of all that the scores depend on: the weights (not the adapters'), the tokens, the precision.
+    """A hash of all that the scores depend on: the model's weights (not the adapters') and settings, the tokens,
+    the precision.
 
     To be taken before the weights are spread over processes.
     """
@@ -46,7 +47,8 @@ def reference_key(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfi
         if "lora_" not in name:
             digest.update(name.replace("base_model.model.", "").replace("base_layer.", "").encode())
             digest.update(x.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-    parts = [digest.hexdigest(), fingerprint(pairs), config.precision, METHODS[config.method].score.__name__]
+    settings = scorer.model.config.to_json_string()  # heads, norms and positions can differ where no weight does
+    parts = [digest.hexdigest(), settings, fingerprint(pairs), config.precision, METHODS[config.method].score.__name__]
     return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -64,6 +66,8 @@ def _compute(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig) ->
                 token_logps = scorer(packed)
             if place < len(plan):
                 scores[rows] = METHODS[config.method].score(token_logps, packed)
+    if workers > 1:
+        scorer.reshard()  # else an optimiser made now would take the gathered weights for its own
     return devices.add_up(scores).cpu()
 
 

@@ -101,7 +101,7 @@ def draw(output: Path) -> Path:
     loss, rewards, logps = axes("Loss", "step", "loss of a pair", columns=3)
     draw_curves(loss, steps, curves("loss"))
     draw_curves(rewards, steps, curves("rewards/margins", "rewards/accuracies"))
-    rewards.set(title="Reward of chosen over rejected", ylabel="margin (reward); accuracy (share of pairs)")
+    rewards.set(title="Reward of chosen over rejected", ylabel="reward, or share of pairs")
     draw_curves(logps, steps, curves("logps/chosen", "logps/rejected"))
     logps.set(title="Score of the two responses", ylabel="log-probability (nats)")
     path = output / "run.png"

@@ -64,7 +64,6 @@ def test_sampling_follows_the_models_probabilities(tiny):
 
 
 def test_an_answer_ends_at_the_end_of_turn(tiny):
-    # The output layer is made to say "a", "a", then end of turn: by position, through the embedding of nothing
     model, tokenizer = tiny
     (cut,) = answers(model, tokenizer, CHATS[:1], max_new_tokens=5)
     assert cut.tokens == 5
@@ -72,14 +71,13 @@ def test_an_answer_ends_at_the_end_of_turn(tiny):
     letter, end = tokenizer.encode("a")[0], tokenizer.eos_token_id
 
     class Scripted(torch.nn.Module):
-        """Answers each row with as many letters as its prompt has tokens more than the shortest."""
+        """Says "a" up to position 32 of a row, and then ends the turn."""
 
         device = torch.device("cpu")
 
         def __init__(self):
             super().__init__()
             self.model = model
-            self.left: list[int] = []
 
         def forward(self, **kwargs):
             out = self.model(**kwargs)

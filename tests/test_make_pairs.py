@@ -53,7 +53,7 @@ def test_an_unknown_split_is_named():
 
 @pytest.mark.parametrize(("rule", "split"), COMMITTED)
 def test_committed_pairs_keep_the_rule_in_chosen_only(rule, split):
-    for record in _records(f"{rule}-{split}.jsonl"):
+    for record in _records(f"{rule}.{split}.jsonl"):
         ((prompt,), (chosen,), (rejected,)) = record["prompt"], record["chosen"], record["rejected"]
         assert (prompt["role"], chosen["role"], rejected["role"]) == ("user", "assistant", "assistant")
         assert RULES[rule].keeps(chosen["content"])
@@ -64,7 +64,7 @@ def test_committed_pairs_keep_the_rule_in_chosen_only(rule, split):
 
 @pytest.mark.parametrize(("rule", "split"), COMMITTED)
 def test_committed_pairs_use_only_their_splits_prompts(rule, split):
-    records = _records(f"{rule}-{split}.jsonl")
+    records = _records(f"{rule}.{split}.jsonl")
     prompts = [record["prompt"][0]["content"] for record in records]
     assert set(prompts) <= set(read_prompts(split))
     assert len(prompts) >= (100 if split == "train" else 15)

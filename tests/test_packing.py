@@ -1,12 +1,13 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import VOCABULARY, make_model, token_pairs
 
-from simpo_core import packing
+from simpo_core import scorers
 from simpo_core.logps import mean_logps, sum_logps
-from simpo_core.packing import NO_PAIR, ChunkedLogps, PairScorer, PlainScorer, length, means, pack, plan_packs, sums
+from simpo_core.packing import NO_PAIR, length, means, pack, plan_packs, sums
+from simpo_core.scorers import ChunkedLogps, PairScorer, PlainScorer
 
 RAGGED = ((5, 3, 9), (1, 1, 1), (12, 1, 20), (2, 30, 1), (7, 4, 4))
 MODELS = {
@@ -25,7 +26,7 @@ def llama():
 
 
 def scores_and_gradients(scorer, model, packs):
-    """Each response token's log-probability, and the gradient of a sum of them with differing weights."""
+    """Each response token's log-probability, and the gradient of their sum with differing weights."""
     model.zero_grad()
     found = []
     for packed in packs:
@@ -36,15 +37,18 @@ def scores_and_gradients(scorer, model, packs):
     return found, {name: x.grad.clone() for name, x in model.named_parameters()}
 
 
-def assert_same(fast, plain):
-    for one, other in zip(fast[0], plain[0], strict=True):
-        assert one.dtype == torch.float32
+def assert_same(found, expected):
+    """Scores within 1e-5, and each parameter's gradient within 1e-4 of its length.
+
+    Some gradients are 0 but for rounding (a query that sees one key, the bias of all keys), so that a difference of
+    a millionth of the longest gradient is let pass.
+    """
+    for one, other in zip(found[0], expected[0], strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
-    assert fast[1].keys() == plain[1].keys()
-    for name, gradient in plain[1].items():
-        # k_proj's bias shifts all of a query's scores alike, so its true gradient is 0 and only noise is left
-        small = 1e-5 * max(float(x.norm()) for x in plain[1].values())
-        assert float((fast[1][name] - gradient).norm()) <= 1e-4 * float(gradient.norm()) + small * ("k_proj.bias" in name), name
+    assert found[1].keys() == expected[1].keys()
+    longest = max(float(x.norm()) for x in expected[1].values())
+    for name, gradient in expected[1].items():
+        assert float((found[1][name] - gradient).norm()) <= 1e-4 * (float(gradient.norm()) + 0.01 * longest), name
 
 
 # -- The fast path gives the plain path's numbers --------------------------------------------------------------------
@@ -52,8 +56,8 @@ def assert_same(fast, plain):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_fast_path_is_the_plain_path(name):
-    kind, settings = MODELS[name]
-    model = make_model(kind, **settings)
+    kind, config = MODELS[name]
+    model = make_model(kind, **config)
     packs = [pack(token_pairs(*RAGGED))]
     assert_same(*(scores_and_gradients(scorer(model), model, packs) for scorer in (PairScorer, PlainScorer)))
 
@@ -64,19 +68,13 @@ def test_packs_of_one_and_of_many_are_the_plain_path(llama, lengths):
     assert_same(*(scores_and_gradients(scorer(llama), llama, packs) for scorer in (PairScorer, PlainScorer)))
 
 
-@given(st.lists(st.tuples(*[st.integers(1, 12)] * 3), min_size=1, max_size=5), st.integers(0, 90))
-def test_any_lengths_and_any_filling_give_the_plain_paths_numbers(lengths, fill_to):
-    model = llama_once()
+@settings(deadline=None)
+@given(lengths=st.lists(st.tuples(*[st.integers(1, 12)] * 3), min_size=1, max_size=5), fill_to=st.integers(0, 90))
+def test_any_lengths_and_any_filling_give_the_plain_paths_numbers(llama, lengths, fill_to):
     pairs = token_pairs(*lengths)
     with torch.no_grad():
-        fast, plain = PairScorer(model)(pack(pairs, fill_to=fill_to)), PlainScorer(model)(pack(pairs))
+        fast, plain = PairScorer(llama)(pack(pairs, fill_to=fill_to)), PlainScorer(llama)(pack(pairs))
     torch.testing.assert_close(fast, plain, rtol=1e-5, atol=1e-6)
-
-
-def llama_once(kept=[]):  # noqa: B006  (hypothesis wants no fixture of a narrower scope)
-    if not kept:
-        kept.append(make_model())
-    return kept[0]
 
 
 def test_filling_changes_no_gradient(llama):
@@ -116,8 +114,8 @@ def test_every_scorer_agrees_with_a_plain_loop_over_single_sequences(llama):
                 expected_means.append(mean_logps(logits, labels))
         for scorer in (PairScorer(llama), PlainScorer(llama)):
             logps = scorer(packed)
-            torch.testing.assert_close(sums(logps, packed), torch.cat(expected_sums).view(-1, 2), rtol=1e-5, atol=1e-6)
-            torch.testing.assert_close(means(logps, packed), torch.cat(expected_means).view(-1, 2), rtol=1e-5, atol=1e-6)
+            for found, expected in ((sums, expected_sums), (means, expected_means)):
+                torch.testing.assert_close(found(logps, packed).flatten(), torch.cat(expected), rtol=1e-5, atol=1e-6)
 
 
 def test_one_response_does_not_see_the_other_nor_one_pair_the_next(llama):
@@ -168,6 +166,7 @@ def test_autocast_stays_near_float32_and_gives_float32_scores(llama):
 # -- Plans and packs -------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(1, 40)] * 3), max_size=30), st.integers(1, 150))
 def test_every_pair_stands_in_one_row_and_no_row_is_over_the_budget(lengths, budget):
     pairs = token_pairs(*lengths)
@@ -177,6 +176,7 @@ def test_every_pair_stands_in_one_row_and_no_row_is_over_the_budget(lengths, bud
         assert len(row) == 1 or sum(length(pairs[number]) for number in row) <= budget
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(1, 40)] * 3), min_size=1, max_size=30))
 def test_no_two_rows_would_fit_into_one(lengths):
     pairs = token_pairs(*lengths)
@@ -228,7 +228,7 @@ def head():
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 100])
 def test_chunks_of_any_size_are_log_softmax_and_its_gradient(head, monkeypatch, rows):
-    monkeypatch.setattr(packing, "LOGITS_BYTES", rows * 4 * 11)
+    monkeypatch.setattr(scorers, "LOGITS_BYTES", rows * 4 * 11)
     hidden, weight, targets = head
     expected = torch.log_softmax(hidden @ weight.T, -1).gather(-1, targets[:, None])[:, 0]
     torch.testing.assert_close(ChunkedLogps.apply(hidden, weight, targets), expected, rtol=1e-12, atol=1e-12)
@@ -236,7 +236,7 @@ def test_chunks_of_any_size_are_log_softmax_and_its_gradient(head, monkeypatch, 
 
 
 def test_a_budget_below_one_row_still_takes_a_row_at_a_time(head, monkeypatch):
-    monkeypatch.setattr(packing, "LOGITS_BYTES", 1)
+    monkeypatch.setattr(scorers, "LOGITS_BYTES", 1)
     hidden, weight, targets = head
     expected = torch.log_softmax(hidden @ weight.T, -1).gather(-1, targets[:, None])[:, 0]
     torch.testing.assert_close(ChunkedLogps.apply(hidden, weight, targets), expected)
@@ -251,7 +251,7 @@ def test_a_frozen_output_layer_gets_no_gradient(head):
 
 def test_bfloat16_hidden_states_give_float32_scores_and_a_float32_gradient(monkeypatch):
     # 512 rows in 512 chunks, each adding 1 + 1/512 to what is there: in bfloat16, 256 + 1 is 256 and the sum stops
-    monkeypatch.setattr(packing, "LOGITS_BYTES", 1)
+    monkeypatch.setattr(scorers, "LOGITS_BYTES", 1)
     hidden = torch.ones(512, 1, dtype=torch.bfloat16, requires_grad=True)
     weight = torch.zeros(2, 1, requires_grad=True)
     logps = ChunkedLogps.apply(hidden, weight, torch.zeros(512, dtype=torch.long))

@@ -1,0 +1,147 @@
+"""How a step's time and memory grow with length, pairs and vocabulary, and where its time goes.
+
+    python benchmarks/growth.py measure     # ours and TRL's: benchmarks/results/growth.json, and the figures
+    python benchmarks/growth.py draw        # the figures again, in docs/pictures
+    python benchmarks/growth.py profile     # a table: what a step's time is spent on
+
+Time is the median over the rounds; every point has processes of its own, so memory is that point's own.
+"""
+
+import argparse
+import json
+import os
+import statistics
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from finetune import EVEN, SMOLLM2_SHAPE, describe
+from sides import OURS, PEER, Case, measure, prepare_ours
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "growth.json"
+PICTURES = ROOT / "docs" / "pictures"
+NAMES = {OURS: "simpo", PEER: "TRL"}
+LABELS = {
+    "length": "tokens in each of prompt, chosen, rejected",
+    "pairs": "pairs in a step",
+    "vocabulary": "tokens in the vocabulary",
+}
+
+
+def series(threads: int) -> dict[str, tuple[dict[str, tuple[int, ...]], Callable[[int], Case]]]:
+    """For each quantity: where each side is measured, and the case at a value. Otherwise 4 pairs, 64 tokens a part."""
+
+    def case(pairs: int = 4, length: int = 64, **others: Any) -> Case:
+        lengths = ((length,) * 3,) * pairs
+        return Case(name="growth", lengths=lengths, batch_pairs=pairs, rounds=2, threads=threads, **others)
+
+    def with_vocabulary(size: int) -> Case:
+        return case(model="fresh", fresh=SMOLLM2_SHAPE | {"vocab_size": size})
+
+    return {
+        "length": ({OURS: (32, 64, 128, 256, 384), PEER: (32, 128, 256)}, lambda n: case(length=n)),
+        "pairs": ({OURS: (1, 2, 4, 8, 16), PEER: (1, 4, 8)}, lambda n: case(pairs=n)),
+        "vocabulary": ({OURS: (4096, 16384, 49152, 131072), PEER: (4096, 49152, 131072)}, with_vocabulary),
+    }
+
+
+def measure_growth(threads: int) -> dict[str, Any]:
+    """Seconds a step and gigabytes of each side at each value of each quantity."""
+    grown: dict[str, Any] = {}
+    for quantity, (values, make_case) in series(threads).items():
+        grown[quantity] = {side: [] for side in values}
+        for value in values[OURS]:
+            case = make_case(value)
+            for side, measured in measure(case, [side for side in values if value in values[side]]).items():
+                seconds = statistics.median(step.seconds for step in measured[case.warm_up :])
+                row = {"at": value, "seconds": round(seconds, 3), "memory_gb": round(measured[-1].memory / 1e9, 3)}
+                grown[quantity][side].append(row)
+                print(f"{quantity} {value} {NAMES[side]}: {seconds:.2f} s, {row['memory_gb']:.2f} GB", flush=True)
+    return grown
+
+
+def draw(grown: dict[str, Any]) -> None:
+    """Draw time and memory over each quantity, a figure for each."""
+    from simpo_core.plots import axes, draw_curves
+
+    figures = {
+        "finetune-growth.png": ("seconds", "A step of SmolLM2-135M, bf16, on the CPU", "seconds a step"),
+        "finetune-growth-memory.png": ("memory_gb", "Its peak memory", "GB"),
+    }
+    for file, (key, title, label) in figures.items():
+        columns = axes(title, "", label, columns=3)
+        for ax, (quantity, sides) in zip(columns, grown.items(), strict=True):
+            for side, rows in sides.items():
+                draw_curves(ax, [row["at"] for row in rows], {NAMES[side]: [row[key] for row in rows]})
+                ax.lines[-1].set(marker="o", linestyle="-" if side == OURS else "--")
+            ax.legend()
+            ax.set_xlabel(LABELS[quantity])
+            ax.set_ylim(bottom=0)
+        columns[0].figure.savefig(PICTURES / file, dpi=120)
+
+
+# -- Where the time goes ---------------------------------------------------------------------------------------------
+
+
+def profile(case: Case) -> dict[str, float]:
+    """The share of each kind of work in a step of ours, by torch's profiler."""
+    import torch
+
+    from simpo_core.finetune import finetune
+
+    torch.set_num_threads(case.threads)
+    training = prepare_ours(case)
+    vocabulary = training.scorer.model.config.vocab_size
+    steps = finetune(training)
+    next(steps)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profiler:
+        next(steps)
+    spent: Counter[str] = Counter()
+    for event in profiler.key_averages(group_by_input_shape=True):
+        spent[kind_of_work(event.key, str(vocabulary) in str(event.input_shapes))] += event.self_cpu_time_total
+    return {kind: time / spent.total() for kind, time in spent.most_common()}
+
+
+def kind_of_work(operation: str, has_vocabulary: bool) -> str:
+    """What an operation is for, by its name and by whether one of its arguments has the vocabulary's size."""
+    if operation in ("aten::mm", "aten::addmm", "aten::bmm", "aten::_addmm_activation"):
+        return "output layer: matrix products" if has_vocabulary else "layers: matrix products"
+    if any(part in operation for part in ("adam", "_foreach", "vector_norm")):
+        return "clipping and AdamW"
+    if "scaled_dot_product" in operation or "flash_attention" in operation:
+        return "attention"
+    if operation in ("aten::copy_", "aten::_to_copy"):
+        return "casts and copies"
+    return "output layer: softmax" if has_vocabulary else "the rest: norms, activations, rotations, sums"
+
+
+def show_profile(threads: int) -> None:
+    """Print the table for both precisions."""
+    case = Case(name="even", lengths=EVEN, rounds=1, threads=threads)
+    shares = [profile(replace(case, precision=precision)) for precision in ("bfloat16", "float32")]
+    print("| work | bfloat16 | float32 |\n| --- | ---: | ---: |")
+    for kind in shares[0]:
+        print(f"| {kind} | {shares[0][kind]:.1%} | {shares[1].get(kind, 0.0):.1%} |")
+
+
+def main() -> None:
+    """Measure, draw or profile."""
+    parser = argparse.ArgumentParser(description="How a step's cost grows, and where its time goes.")
+    parser.add_argument("what", choices=["measure", "draw", "profile"])
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    if options.what == "profile":
+        return show_profile(options.threads)
+    if options.what == "measure":
+        grown = measure_growth(options.threads) | {"about": describe("cpu", options.threads)}
+        RESULTS.write_text(json.dumps(grown, indent=1) + "\n", encoding="utf-8")
+    grown = json.loads(RESULTS.read_text(encoding="utf-8"))
+    grown.pop("about")
+    return draw(grown)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""From packs to the log-probability of every response token: the fast path, and the plain one that it must equal.
+
+The fast path lets each token see only its own pair, its prompt and its own response; and only the positions that
+predict a response token go through the output layer, some at a time, so that no tensor of all tokens by the whole
+vocabulary ever exists. `choose_scorer` compares the two on the model at hand.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from simpo_core.packing import Pack, length, pack
+from simpo_core.preferences import TokenPair
+
+LOGITS_BYTES = 2**27  # the logits of one chunk: 128 MiB
+FAST_PATH_TOLERANCE = 1e-3  # nats of a token's log-probability, in float32, between the fast and the plain path
+
+
+# -- From hidden states to log-probabilities, a chunk at a time ------------------------------------------------------
+
+
+class ChunkedLogps(torch.autograd.Function):
+    """log softmax(hidden @ weight.T)[target] of each row, with logits of only some rows alive at a time.
+
+    The logits are computed again in the backward pass. Softmax and the sum of the weight's gradients
+    are in float32 (or float64) even where the product is in bfloat16.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        """hidden (N, H) and targets (N,), weight (V, H) of any float type; returns (N,)."""
+        low = weight.to(hidden.dtype)
+        normalisers = []
+        logps = []
+        for rows in _chunks(len(hidden), len(weight)):
+            logits = _logits(hidden[rows], low)
+            normalisers.append(logits.logsumexp(-1))
+            logps.append(logits.gather(-1, targets[rows, None])[:, 0] - normalisers[-1])
+        ctx.save_for_backward(hidden, weight, targets, torch.cat(normalisers))
+        return torch.cat(logps)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        hidden, weight, targets, normalisers = ctx.saved_tensors
+        low = weight.to(hidden.dtype)
+        hidden_grad = torch.empty_like(hidden)
+        weight_grad = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        for rows in _chunks(len(hidden), len(weight)):
+            logits = _logits(hidden[rows], low)
+            chance = logits.sub_(normalisers[rows, None]).exp_()
+            slope = chance.mul_(-grad[rows, None])
+            slope.scatter_add_(-1, targets[rows, None], grad[rows, None])
+            slope = slope.to(hidden.dtype)
+            hidden_grad[rows] = slope @ low
+            if weight_grad is not None:
+                weight_grad += slope.T @ hidden[rows]
+        return hidden_grad, weight_grad, None
+
+
+def _logits(hidden: Tensor, weight: Tensor) -> Tensor:
+    logits = hidden @ weight.T
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def _chunks(rows: int, vocabulary: int) -> list[slice]:
+    size = max(1, LOGITS_BYTES // (4 * vocabulary))
+    return [slice(start, start + size) for start in range(0, rows, size)]
+
+
+# -- Attention within a pack -----------------------------------------------------------------------------------------
+
+
+def packed_attention(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, **kwargs: Any
+) -> tuple[Tensor, None]:
+    """transformers' attention interface: (1, heads, T, D) to (1, T, heads, D), each token seeing its own pair."""
+    if kwargs.get("softcap") or kwargs.get("s_aux") is not None:
+        raise ValueError("its attention has soft-capping or sinks")
+    layout = kwargs["pair_layout"]
+    scale = kwargs.get("scaling")
+    if not isinstance(layout, list):
+        return _flex(query, key, value, layout, scale).transpose(1, 2).contiguous(), None
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    parts = [
+        scaled_dot_product_attention(query[:, :, rows], key[:, :, rows], value[:, :, rows], attn_mask=mask, scale=scale)
+        for rows, mask in layout
+    ]
+    return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
+
+
+def pair_layout(packed: Pack) -> Any:
+    """What `packed_attention` needs: on a GPU a block mask; elsewhere the rows of each pair, with a mask (t, t)."""
+    pair_of, part_of = packed.pair_of, packed.part_of
+    if pair_of.is_cuda:
+        from torch.nn.attention.flex_attention import create_block_mask
+
+        def visible(batch: Tensor, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
+            return (pair_of[q] == pair_of[k]) & (q >= k) & ~((part_of[q] == 2) & (part_of[k] == 1))
+
+        size = len(pair_of)
+        return create_block_mask(visible, None, None, size, size, device=str(pair_of.device))
+    layout: list[tuple[slice, Tensor | None]] = []
+    start = 0
+    for pair in packed.pairs:
+        size = length(pair)
+        part = part_of[start : start + size]
+        mask = torch.ones(size, size, dtype=torch.bool).tril() & ~((part[:, None] == 2) & (part == 1))
+        layout.append((slice(start, start + size), mask))
+        start += size
+    if start < len(pair_of):
+        layout.append((slice(start, len(pair_of)), None))
+    return layout
+
+
+def _flex(query: Tensor, key: Tensor, value: Tensor, layout: Any, scale: float | None) -> Tensor:
+    global _compiled_flex
+    if _compiled_flex is None:
+        from torch.nn.attention.flex_attention import flex_attention
+
+        _compiled_flex = torch.compile(flex_attention, dynamic=False)
+    return _compiled_flex(query, key, value, block_mask=layout, scale=scale, enable_gqa=True)
+
+
+_compiled_flex: Any = None
+
+
+# -- The two scorers -------------------------------------------------------------------------------------------------
+
+
+class PairScorer(torch.nn.Module):
+    """A causal language model that scores packs; a pass raises ValueError where the model needs more than this does."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.causal = [model.get_base_model() if hasattr(model, "get_base_model") else model]  # a list: not a submodule
+        from transformers import AttentionInterface
+
+        AttentionInterface.register("packed_pairs", packed_attention)
+
+    def forward(self, packed: Pack) -> Tensor:
+        """Log-probability of each response token, in nats, float32: shape (N,), in the order of `packed.targets`."""
+        causal = self.causal[0]
+        usual = causal.config._attn_implementation
+        causal.set_attn_implementation("packed_pairs")
+        try:
+            hidden = causal.base_model(
+                input_ids=packed.input_ids,
+                position_ids=packed.position_ids,
+                use_cache=False,  # with a cache transformers takes the row for one sequence
+                pair_layout=pair_layout(packed),
+            ).last_hidden_state[0, packed.predictors]
+        finally:
+            causal.set_attn_implementation(usual)
+        head = causal.get_output_embeddings()
+        if getattr(head, "bias", None) is not None:
+            raise ValueError("its output layer has a bias")
+        kind = hidden.device.type
+        if torch.is_autocast_enabled(kind):
+            hidden = hidden.to(torch.get_autocast_dtype(kind))
+        with torch.autocast(kind, enabled=False):
+            return ChunkedLogps.apply(hidden, head.weight, packed.targets)
+
+
+class PlainScorer(torch.nn.Module):
+    """The same numbers the plain way: each response behind its own prompt, padded, all logits at once."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, packed: Pack) -> Tensor:
+        """As `PairScorer.forward`."""
+        rows = [(pair.prompt, response) for pair in packed.pairs for response in (pair.chosen, pair.rejected)]
+        width = max(len(prompt) + len(response) for prompt, response in rows)
+        ids = torch.zeros(len(rows), width, dtype=torch.long)
+        mask = torch.zeros(len(rows), width, dtype=torch.long)
+        for row, (prompt, response) in enumerate(rows):
+            tokens = torch.tensor([*prompt, *response])
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        device = packed.input_ids.device
+        logits = self.model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False).logits
+        logps = torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), -1)
+        return torch.cat(
+            [
+                logps[row, len(prompt) - 1 : len(prompt) + len(response) - 1].gather(
+                    -1, ids[row, len(prompt) : len(prompt) + len(response), None].to(device)
+                )[:, 0]
+                for row, (prompt, response) in enumerate(rows)
+            ]
+        )
+
+
+# -- Which of the two fits a model ------------------------------------------------------------------------------------
+
+
+def choose_scorer(model: Any, pairs: Sequence[TokenPair]) -> tuple["PairScorer | PlainScorer", str]:
+    """The fast path if it gives this model's own numbers on two of the pairs, else the plain one, and then why."""
+    fast, plain = PairScorer(model), PlainScorer(model)
+    reason = _why_not_fast(fast, plain, pairs)
+    if not reason:
+        return fast, ""
+    name = type(fast.causal[0]).__name__
+    return plain, f"the fast path does not fit {name}: {reason}. The plain path is taken, slower and as right"
+
+
+def _why_not_fast(fast: PairScorer, plain: PlainScorer, pairs: Sequence[TokenPair]) -> str:
+    config = fast.causal[0].config
+    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    longest = max(len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)) for pair in pairs)
+    for window in windows:
+        if window and window < longest:  # two short pairs would not show it
+            return f"a token sees {window} tokens, and the longest pair has {longest}"
+    packed = pack(sorted(pairs, key=length)[:2]).to(next(plain.parameters()).device)
+    with torch.no_grad():
+        expected = plain(packed)
+        try:
+            worst = float((fast(packed) - expected).abs().max())
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            return f"{type(error).__name__}: {error}"
+    return "" if worst <= FAST_PATH_TOLERANCE else f"it is off by {worst:.3g} nats"

@@ -1,0 +1,55 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+LENGTHS = json.loads((ROOT / "benchmarks" / "lengths.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def finetune(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import finetune
+
+    return finetune
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_lengths_are_the_ones_drawn(finetune, name):
+    assert finetune.draw_lengths(**LENGTHS[name]["drawn"]) == LENGTHS[name]["lengths"]
+
+
+def test_tokens_count_the_prompt_twice_and_padding_not_at_all(finetune):
+    # two pairs a step, both in every step: 2 * 5 + 3 + 1 and 2 * 7 + 2 + 2 are 14 + 18 = 32
+    case = finetune.Case(name="", lengths=((5, 3, 1), (7, 2, 2)), batch_pairs=2, warm_up=0, rounds=2)
+    assert finetune.plain_tokens(case) == [32, 32]
+
+
+def test_ratios_are_medians_of_rounds_and_leave_out_the_warm_up(finetune):
+    case = finetune.Case(name="", lengths=(), warm_up=1, rounds=3)
+    ours = [finetune.Measured(1.0, 0.5, 0.0, 300)] * 4
+    theirs = [finetune.Measured(seconds, 0.5, 0.0, 400) for seconds in (90.0, 1.0, 2.0, 6.0)]
+    compared = finetune.compare(case, ours, theirs)
+    assert compared["ratio"] == 2.0  # the median of 1, 2 and 6
+    assert compared["ratio_range"] == [1.0, 6.0]
+    assert compared["memory_ratio"] == 0.75
+
+
+@pytest.mark.slow
+def test_the_benchmark_takes_both_sides_turns_and_both_give_the_same_loss(tmp_path):
+    pytest.importorskip("trl")
+    out = tmp_path / "tiny.json"
+    command = [sys.executable, "benchmarks/finetune.py", "--tiny", "--cases", "float32,ragged", "--threads", "1"]
+    done = subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=True)
+    line = json.loads(done.stdout.splitlines()[-1])
+    for name in ("ratio_float32", "memory_ratio_float32", "ratio_ragged", "memory_ratio_ragged"):
+        assert line[name] > 0
+    assert line["first_loss_difference_float32"] < 1e-5
+    assert line["first_loss_difference_ragged"] < 0.02  # bfloat16
+    assert line["device"] == "cpu"
+    assert line["rounds"] == 1
+    assert {"python", "torch", "transformers", "trl"} <= set(line["versions"])
+    assert "each prompt twice" in line["note"]
+    assert json.loads(out.read_text(encoding="utf-8"))["cases"]["ragged"]["ours"]["tokens_per_second"] > 0

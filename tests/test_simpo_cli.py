@@ -1,0 +1,286 @@
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import SIMPO, environment, losses, make_run, simpo, write_pairs, write_run
+
+from simpo_core import cli
+from simpo_core.checkpoint import newest_checkpoint
+from simpo_core.finetune import METRICS, finetune, prepare
+from simpo_core.models import fetch_smollm2, fresh_model, load_model, quiet
+from simpo_core.run import start, train
+
+PAIRS = Path(__file__).parent.parent / "simpo_core" / "data"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(request, tmp_path, monkeypatch):
+    if "smollm2" not in request.node.name:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """`simpo ...` in this process: exit status, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["simpo", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+def refused(result):
+    """The one sentence of a refusal."""
+    status, _, words = result
+    assert status == 2
+    assert words.startswith("simpo: ")
+    assert words.count("\n") == 1
+    return words
+
+
+# -- A run from the command line ---------------------------------------------------------------------------------------
+
+
+def test_a_run_leaves_its_settings_its_metrics_a_figure_and_a_model(call, tmp_path):
+    status, said, _ = call("finetune", write_run(tmp_path), "--set", "loss_args.gamma_beta_ratio=0.25")
+    assert status == 0
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["checkpoint-000006", "metrics.jsonl", "run.png", "run.toml"]
+    assert "simpo with beta 2, gamma 0.5 (in units of reward; gamma / beta = 0.25); 12 pairs" in said
+    assert "tokens/s counts a prompt twice" in said
+    assert "checkpoint-000006" in said
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert all({*METRICS, "tokens_per_second", "memory_gb"} <= set(row) for row in rows)
+    for row in rows:
+        assert re.search(rf"step {row['step']}  loss {row['loss']:.4f}  margin .* accuracy .* tokens/s", said)
+    assert (out / "run.png").read_bytes().startswith(b"\x89PNG")
+    assert call("finetune", out / "run.toml", "--set", f"output={tmp_path / 'again'}")[0] == 0
+    assert losses(tmp_path / "again") == losses(out)
+
+
+def test_what_cannot_be_meant_is_one_sentence_and_status_2(call, tmp_path):
+    run_file = write_run(tmp_path)
+    assert "learning_rte is not a setting; did you mean" in refused(
+        call("finetune", run_file, "--set", "learning_rte=1")
+    )
+    assert "no such file" in refused(call("finetune", tmp_path / "nosuch.toml"))
+    assert "nosuch.jsonl" in refused(call("finetune", run_file, "--set", f"data={tmp_path / 'nosuch.jsonl'}"))
+    assert "model 'nosuch': no such folder" in refused(call("finetune", run_file, "--set", "model=nosuch"))
+    assert "Is a directory" in refused(call("finetune", tmp_path))
+    assert "only smollm2 is fetched" in refused(call("fetch", "llama"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_with_a_run_is_not_written_over(call, tmp_path):
+    run_file = write_run(tmp_path)
+    call("finetune", run_file)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    words = refused(call("finetune", run_file))
+    assert words == f"simpo: {tmp_path / 'out'} holds a run already: go on with --resume, or name another output\n"
+    words = refused(call("finetune", run_file, "--resume", "--set", "seed=1", "--set", "learning_rate=1e-3"))
+    assert "is a run with other settings: learning_rate (was 0.002, is 0.001), seed (was 0, is 1). Name" in words
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
+
+
+def test_a_finished_run_that_goes_on_does_nothing(call, tmp_path):
+    run_file = write_run(tmp_path)
+    call("finetune", run_file)
+    before = losses(tmp_path / "out")
+    status, said, _ = call("finetune", run_file, "--resume")
+    assert (status, losses(tmp_path / "out")) == (0, before)
+    assert "going on after step 6" in said
+
+
+def test_a_constant_schedule_may_be_given_more_steps_and_others_not(call, tmp_path):
+    run_file = write_run(tmp_path, schedule="constant", steps=3)
+    call("finetune", run_file)
+    assert call("finetune", run_file, "--resume", "--set", "steps=5")[0] == 0
+    whole = [step.metrics["loss"] for step in finetune(prepare(make_run(tmp_path, schedule="constant", steps=5)))]
+    assert losses(tmp_path / "out") == whole
+    other = tmp_path / "other"
+    call("finetune", run_file, "--set", "schedule=linear", "--set", f"output={other}")
+    settings = ("--set", "schedule=linear", "--set", f"output={other}", "--set", "steps=5")
+    assert "steps (was 3, is 5)" in refused(call("finetune", run_file, "--resume", *settings))
+
+
+def test_memory_settings_may_change_when_a_run_goes_on(call, tmp_path):
+    run_file = write_run(tmp_path)
+    training = start(make_run(tmp_path, save_every=3))
+    for row in train(training):
+        if row["step"] == 3:
+            break
+    assert call("finetune", run_file, "--resume", "--set", "pack_tokens=60")[0] == 0
+    whole = [step.metrics["loss"] for step in finetune(prepare(make_run(tmp_path)))]
+    assert losses(tmp_path / "out") == pytest.approx(whole, rel=1e-3)
+
+
+def test_a_loss_that_is_no_number_is_one_sentence_and_the_last_checkpoint_stays(call, tmp_path):
+    run_file = write_run(tmp_path, save_every=1, learning_rate=1e30, steps=50)
+    words = refused(call("finetune", run_file))
+    assert re.search(r"step \d+: the loss is .* Lower learning_rate \(now 1e\+30\)", words)
+    kept = newest_checkpoint(tmp_path / "out")
+    assert f"{kept.name} in {tmp_path / 'out'} is whole" in words
+    load_model(str(kept))
+
+
+def test_a_line_cut_off_by_a_crash_is_left_out(call, tmp_path):
+    run_file = write_run(tmp_path, save_every=2)
+    for row in train(start(make_run(tmp_path, save_every=2))):
+        if row["step"] == 3:
+            break
+    with (tmp_path / "out" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4, "lo')
+    assert call("finetune", run_file, "--resume")[0] == 0
+    assert losses(tmp_path / "out") == [step.metrics["loss"] for step in finetune(prepare(make_run(tmp_path)))]
+
+
+def test_merge_writes_a_plain_model(call, tmp_path):
+    torch.manual_seed(0)
+    model, tokenizer = fresh_model()
+    with quiet():
+        model.save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    call("finetune", write_run(tmp_path, model=str(tmp_path / "base"), lora_rank=4, learning_rate=1e-2))
+    assert call("merge", tmp_path / "out", tmp_path / "merged")[0] == 0
+    ids = torch.tensor([[5, 9, 200]])
+    with torch.no_grad():
+        merged, adapted, base = (load_model(str(tmp_path / name))[0](ids).logits for name in ("merged", "out", "base"))
+    torch.testing.assert_close(merged, adapted, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(merged, base, atol=1e-3)
+    assert "exists already" in refused(call("merge", tmp_path / "out", tmp_path / "merged"))
+    assert "it is not a LoRA checkpoint" in refused(call("merge", tmp_path / "base", tmp_path / "other"))
+
+
+def test_a_missing_package_is_named_with_what_to_install(call, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    words = refused(call("finetune", write_run(tmp_path, lora_rank=4)))
+    assert words == "simpo: peft is not installed: pip install -e '.[finetune]'\n"
+
+
+# -- Runs that are stopped ---------------------------------------------------------------------------------------------
+
+
+def begin(folder, *arguments):
+    return subprocess.Popen(
+        [*SIMPO, "finetune", *map(str, arguments)],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_step(process, output, number):
+    """Wait until metrics.jsonl has the line of a step, or the process is gone."""
+    path = output / "metrics.jsonl"
+    while process.poll() is None and (not path.exists() or f'{{"step": {number},' not in path.read_text()):
+        time.sleep(0.002)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [{}, {"lora_rank": 4, "lora_dropout": 0.3, "method": "dpo"}], ids=["all", "LoRA, DPO"])
+def test_a_run_killed_at_random_moments_takes_the_steps_of_one_never_stopped(tmp_path, kind):
+    run_file = write_run(tmp_path, steps=60, save_every=3, **kind)
+    draw = random.Random()
+    reached, kills = 0, 0
+    while kills < 3 and reached < 50:
+        process = begin(tmp_path, run_file, "--resume")
+        wait_for_step(process, tmp_path / "out", reached + draw.randint(1, 18))
+        time.sleep(draw.uniform(0, 0.06))  # about two steps, or a step and a save
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+        process.communicate()
+        kept = newest_checkpoint(tmp_path / "out")
+        reached = int(kept.name[-6:]) if kept else 0
+    run = simpo(tmp_path, "finetune", run_file, "--resume")
+    assert run.returncode == 0, run.stderr
+    assert kills >= 2
+    whole = [step.metrics["loss"] for step in finetune(prepare(make_run(tmp_path, steps=60, **kind)))]
+    assert losses(tmp_path / "out") == whole
+    assert [path.name for path in (tmp_path / "out").glob("checkpoint*")] == ["checkpoint-000060"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_saves_and_says_how_to_go_on(tmp_path, number, status):
+    run_file = write_run(tmp_path, steps=100_000, schedule="constant")
+    process = begin(tmp_path, run_file)
+    wait_for_step(process, tmp_path / "out", 3)
+    process.send_signal(number)
+    said, errors = process.communicate()
+    assert process.returncode == status, errors
+    kept = newest_checkpoint(tmp_path / "out")
+    step = int(kept.name[-6:])
+    assert f"stopped after step {step} of 100000, and saved. To go on: the same with --resume" in said
+    assert "stopping after this step, then saving; once more to stop at once" in errors
+    assert "Traceback" not in errors
+    assert len(losses(tmp_path / "out")) == step
+    longer = make_run(tmp_path, steps=step + 2, schedule="constant")
+    list(train(start(longer, resume=True)))
+    whole = [row.metrics["loss"] for row in finetune(prepare(longer))]
+    assert losses(tmp_path / "out") == whole
+
+
+# -- Two processes -----------------------------------------------------------------------------------------------------
+
+
+TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "simpo_core"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [{}, {"method": "dpo", "pack_tokens": 60}], ids=["SimPO", "DPO"])
+def test_two_processes_take_the_steps_of_one(tmp_path, kind):
+    from transformers import AutoModelForCausalLM
+
+    settings = {"schedule": "constant", **kind}
+    run = simpo(tmp_path, "finetune", write_run(tmp_path, steps=4, **settings), command=TWO)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("step 4 ") == 1  # one of them speaks
+    alone = prepare(make_run(tmp_path, steps=6, **settings))
+    whole, weights = [], {}
+    for step in finetune(alone):
+        whole.append(step.metrics)
+        if step.number == 4:
+            weights = {name: x.detach().clone() for name, x in alone.scorer.model.named_parameters()}
+    rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    for row, expected in zip(rows, whole, strict=False):
+        for name in METRICS:
+            assert row[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-5), (row["step"], name)
+    opened = AutoModelForCausalLM.from_pretrained(newest_checkpoint(tmp_path / "out"))
+    for name, x in opened.named_parameters():
+        torch.testing.assert_close(x, weights[name], rtol=1e-3, atol=2e-5)
+    list(train(start(make_run(tmp_path, steps=6, **settings), resume=True)))  # one process goes on
+    assert losses(tmp_path / "out") == pytest.approx([row["loss"] for row in whole], rel=1e-3, abs=1e-5)
+
+
+# -- A real model ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_smollm2_is_fetched_and_its_loss_falls_on_a_fixed_batch(tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = fetch_smollm2()
+    write_pairs(tmp_path / "pairs.jsonl", count=2)
+    config = make_run(tmp_path, model="smollm2", batch_pairs=2, steps=3, learning_rate=1e-5, schedule="constant")
+    rows = list(train(start(config)))
+    assert rows[0]["loss"] > rows[1]["loss"] > rows[2]["loss"]
+    model = AutoModelForCausalLM.from_pretrained(newest_checkpoint(tmp_path / "out"))
+    tokenizer = AutoTokenizer.from_pretrained(newest_checkpoint(tmp_path / "out"))
+    assert model.num_parameters() == 134_515_008
+    assert not getattr(model, "is_quantized", False)
+    assert tokenizer.chat_template == AutoTokenizer.from_pretrained(folder).chat_template
+    ids = tokenizer("The capital of France is", return_tensors="pt").input_ids
+    assert tokenizer.decode(model(ids).logits[0, -1].argmax()) == " Paris"
