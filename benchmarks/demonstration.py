@@ -70,7 +70,7 @@ def measure(model: str, device: str) -> None:
                 best = best_rate(record, rule, method)
                 record[f"{rule} {method}"] = {
                     "learning_rate": best,
-                    **judge(*load_model(str(folder(rule, method, best))), rule, "test", device),
+                    **judge(*load_model(str(checkpoint(rule, method, best))), rule, "test", device),
                 }
                 keep(record)
                 shutil.rmtree(RUNS / rule / method)
@@ -135,6 +135,10 @@ def folder(rule: str, method: str, rate: float) -> Path:
     return RUNS / rule / method / f"{rate:g}"
 
 
+def checkpoint(rule: str, method: str, rate: float) -> Path:
+    return next(folder(rule, method, rate).glob("checkpoint-*"))
+
+
 def data(rule: str, split: str) -> Path:
     return ROOT / "simpo_core" / "data" / f"{rule}.{split}.jsonl"
 
@@ -169,6 +173,8 @@ def write(record: dict) -> None:
         text = text.replace(f"{{{{{rule} table}}}}", table(record, rule))
         text = text.replace(f"{{{{{rule} rates}}}}", rates(record, rule))
         text = text.replace(f"{{{{{rule} answers}}}}", samples(record, rule))
+    remarks = (ROOT / "benchmarks" / "results.remarks.md").read_text(encoding="utf-8")
+    text = text.replace("{{remarks}}", remarks.strip())
     made = ", ".join(f"{name} {value}" for name, value in record["made_on"].items())
     (ROOT / "docs" / "results.md").write_text(text.replace("{{made_on}}", made), encoding="utf-8")
 
@@ -223,7 +229,7 @@ def draw(record: dict, rule: str) -> None:
     chosen = {method: record[f"{rule} {method}"]["learning_rate"] for method in LOSS_ARGS}
     rows = {method: record[f"{rule} {method} {rate:g}"]["steps"] for method, rate in chosen.items()}
     share, accuracy, margin = axes(f"{rule}: test prompts that keep it", "", "share of prompts", columns=3)
-    for number, (name, entry) in enumerate(entries(record, rule)):
+    for number, (_, entry) in enumerate(entries(record, rule)):
         keeps = entry["answers"]["keeps"]
         error = [[keeps["mean"] - keeps["low"]], [keeps["high"] - keeps["mean"]]]
         share.bar(number, keeps["mean"], yerr=error, capsize=4)

@@ -112,6 +112,7 @@ def summarise(case: Case, results: dict[str, list[Measured]]) -> dict[str, Any]:
         summary[side] = {
             "seconds": [round(x, 4) for x in seconds],
             "seconds_per_step": round(statistics.median(seconds), 4),
+            "cpu_seconds_per_step": round(statistics.median(step.cpu_seconds for step in steps[case.warm_up :]), 4),
             "tokens_per_second": round(statistics.median(n / x for n, x in zip(tokens, seconds, strict=True)), 1),
             "memory_gb": round(steps[-1].memory / 1e9, 3),
             "first_loss": steps[0].loss,
@@ -125,11 +126,14 @@ def summarise(case: Case, results: dict[str, list[Measured]]) -> dict[str, Any]:
 
 def compare(case: Case, ours: list[Measured], theirs: list[Measured]) -> dict[str, Any]:
     """Ours against the peer: times as fast, share of the memory, and how far the losses are apart."""
-    ratios = [b.seconds / a.seconds for a, b in zip(ours, theirs, strict=True)][case.warm_up :]
-    differences = [abs(a.loss - b.loss) for a, b in zip(ours, theirs, strict=True)]
+    rounds = list(zip(ours, theirs, strict=True))
+    ratios = [b.seconds / a.seconds for a, b in rounds[case.warm_up :]]
+    cpu_ratios = [b.cpu_seconds / a.cpu_seconds for a, b in rounds[case.warm_up :]]
+    differences = [abs(a.loss - b.loss) for a, b in rounds]
     return {
         "ratio": round(statistics.median(ratios), 3),
         "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
+        "cpu_time_ratio": round(statistics.median(cpu_ratios), 3),
         "memory_ratio": round(ours[-1].memory / theirs[-1].memory, 3),
         "first_loss_difference": round(differences[0], 9),
         "worst_loss_difference": round(max(differences), 9),
@@ -168,7 +172,7 @@ def last_line(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     for name, summary in summaries.items():
         suffix = "" if name == "even" else f"_{name}"
         shown = summary | summary[OURS]
-        keys = ("ratio", "memory_ratio", "first_loss_difference", "mfu")
+        keys = ("ratio", "cpu_time_ratio", "memory_ratio", "first_loss_difference", "mfu")
         line |= {key + suffix: shown[key] for key in keys if key in shown}
     return line
 

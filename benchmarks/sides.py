@@ -48,6 +48,7 @@ class Measured:
     """One step of one side."""
 
     seconds: float
+    cpu_seconds: float  # of all the process's threads: hardly depends on what else the machine does
     loss: float
     flops: float  # arithmetic really done; 0 where it is not counted
     memory: int  # most bytes in use so far, of the process or of the GPU
@@ -104,7 +105,7 @@ class Turns:
     def begin(self) -> None:
         """Wait for the word; the clock starts."""
         self.connection.recv()
-        self.started = time.perf_counter()
+        self.started, self.cpu_started = time.perf_counter(), time.process_time()
 
     def end(self, loss: float, flops: float = 0.0) -> None:
         """A step is done; report it and wait for the next, if there is one."""
@@ -114,8 +115,9 @@ class Turns:
 
         if self.case.device == "cuda":
             torch.cuda.synchronize()
-        seconds = time.perf_counter() - self.started
-        self.connection.send(Measured(seconds, loss, flops, peak_memory(torch.device(self.case.device))))
+        seconds, cpu_seconds = time.perf_counter() - self.started, time.process_time() - self.cpu_started
+        memory = peak_memory(torch.device(self.case.device))
+        self.connection.send(Measured(seconds, cpu_seconds, loss, flops, memory))
         self.left -= 1
         if self.left:
             self.begin()
@@ -150,13 +152,9 @@ def load(case: Case) -> tuple[Any, Any, list[Any]]:
 
 
 def prepare_ours(case: Case) -> Any:
-    """What `simpo_core.finetune.prepare` makes of a run file, from the case's own pairs."""
-    import torch
-
+    """A run of `simpo_core.finetune` on the case's own pairs."""
     from simpo_core.config import FinetuneConfig
-    from simpo_core.finetune import Training
-    from simpo_core.methods import METHODS, loss_settings
-    from simpo_core.scorers import PairScorer
+    from simpo_core.finetune import assemble
 
     model, tokenizer, pairs = load(case)
     config = FinetuneConfig(
@@ -172,25 +170,9 @@ def prepare_ours(case: Case) -> Any:
         pack_tokens=case.pack_tokens,
         seed=SEED,
         device=case.device,
+        compile=case.compile,
     )
-    model.to(case.device)
-    if case.compile:
-        for layer in model.base_model.layers:
-            layer.compile(dynamic=False)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0, fused=True)
-    return Training(
-        config=config,
-        scorer=PairScorer(model).train(),
-        tokenizer=tokenizer,
-        optimizer=optimizer,
-        pairs=pairs,
-        method=METHODS["simpo"],
-        loss_args=loss_settings("simpo", config.loss_args),
-        device=torch.device(case.device),
-        reference=None,
-        step=0,
-        notes=[],
-    )
+    return assemble(config, model, tokenizer, pairs)
 
 
 def ours(case: Case, turns: Turns) -> None:

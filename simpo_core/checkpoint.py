@@ -23,8 +23,12 @@ STATE = "training.pt"
 
 def newest_checkpoint(output: Path) -> Path | None:
     """The checkpoint of the highest step in a run's folder, or None."""
-    whole = [path for path in output.glob("checkpoint-??????") if (path / STATE).is_file()]
-    return max(whole, key=lambda path: path.name, default=None)
+    whole = [path for path in _checkpoints(output) if (path / STATE).is_file()]
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _checkpoints(output: Path) -> list[Path]:
+    return [path for path in output.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
 
 
 def save_checkpoint(output: Path, step: int, scorer: Any, optimizer: Any, tokenizer: Any) -> Path:
@@ -52,7 +56,7 @@ def save_checkpoint(output: Path, step: int, scorer: Any, optimizer: Any, tokeni
         except Exception as error:
             shutil.rmtree(partial, ignore_errors=True)
             raise _explained(error, output) from error
-        for older in [*output.glob("checkpoint-??????"), *output.glob("checkpoint-*.partial")]:
+        for older in [*_checkpoints(output), *output.glob("checkpoint-*.partial")]:
             if older != folder:
                 shutil.rmtree(older, ignore_errors=True)
     devices.wait_for_all()
@@ -75,6 +79,8 @@ def _write(folder: Path, model: Any, weights: dict[str, Any], tokenizer: Any, st
 
 
 def _bring_to_disk(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return  # Windows can't open a folder
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -262,9 +262,10 @@ def make_pairs(
     seed: int = 0,
 ) -> None:
     """Let a model make pairs: answers sampled with a wish in the prompt against answers sampled without it."""
+    import dataclasses
     import json
 
-    from simpo_core.make_pairs import Sampling, read_prompts
+    from simpo_core.make_pairs import SAMPLING, read_prompts
     from simpo_core.make_pairs import make_pairs as make
     from simpo_core.models import load_model
 
@@ -273,7 +274,8 @@ def make_pairs(
         raise UserError(f"{output} exists already: name a new file")
     loaded, tokenizer = load_model(model)
     with console.status(f"asking {model} {len(prompts)} questions, with and without “{chosen_rule.wish}”"):
-        records, yields = make(loaded, tokenizer, prompts, chosen_rule, Sampling(seed=seed))
+        sampling = dataclasses.replace(SAMPLING[rule], seed=seed)
+        records, yields = make(loaded.bfloat16(), tokenizer, prompts, chosen_rule, sampling)
     partial = output.with_name(output.name + ".partial")
     partial.write_text("".join(json.dumps(x, ensure_ascii=False) + "\n" for x in records), encoding="utf-8")
     partial.replace(output)

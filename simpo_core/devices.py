@@ -1,5 +1,6 @@
 """Devices: which one, how many, how fast they are said to be, and how work is shared among several."""
 
+import ctypes
 import os
 import sys
 from typing import Any
@@ -28,6 +29,20 @@ def choose_device(name: str) -> torch.device:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(device)
     return device
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what tensors on the CPU free, for the next step's to use.
+
+    glibc gives large blocks back to the system and takes them again, emptied page by page, at every step: measured
+    at a tenth of a CPU step's time. Does nothing where there is no glibc.
+    """
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+    mallopt(-4, 0)  # M_MMAP_MAX
 
 
 def join_processes(device: torch.device) -> None:

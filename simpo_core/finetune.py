@@ -89,13 +89,30 @@ def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
     Raises:
         UserError: Model, data or checkpoint can't be used; the message says why.
     """
-    notes: list[str] = []
     device = devices.choose_device(config.device)
     devices.join_processes(device)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.seed)  # a fresh model's weights
     model, tokenizer = load_model(config.model, fresh=config.fresh)
-    pairs = _token_pairs(config, tokenizer, notes)
+    pairs, notes = _token_pairs(config, tokenizer)
+    training = assemble(config, model, tokenizer, pairs)
+    training.notes[:0] = notes
+    checkpoint = newest_checkpoint(Path(config.output)) if resume else None
+    if checkpoint:
+        training.step = load_checkpoint(checkpoint, training.scorer, training.optimizer)
+    return training
+
+
+def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[TokenPair]) -> Training:
+    """A run at its first step, of a model and tokenised pairs that are there already.
+
+    `config.model` and `config.data` are not read. Raises UserError for a model that can't be trained.
+    """
+    device = devices.choose_device(config.device)
+    if device.type == "cpu":
+        devices.keep_freed_memory()
+    torch.manual_seed(config.seed)  # adapters
     method = METHODS[config.method]
+    notes: list[str] = []
     if hasattr(model, "peft_config"):
         raise UserError(f"model {config.model!r} is a LoRA adapter: train on from what `simpo merge` makes of it")
     if config.lora_rank:
@@ -118,11 +135,9 @@ def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
         weight_decay=config.weight_decay,
         fused=devices.world_size() == 1 or device.type == "cuda",
     )
-    checkpoint = newest_checkpoint(Path(config.output)) if resume else None
-    step = load_checkpoint(checkpoint, scorer, optimizer) if checkpoint else 0
     return Training(
         config=config,
-        scorer=scorer.train(),
+        scorer=_training_mode(scorer),
         tokenizer=tokenizer,
         optimizer=optimizer,
         pairs=pairs,
@@ -130,7 +145,7 @@ def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
         loss_args=loss_settings(config.method, config.loss_args),
         device=device,
         reference=reference,
-        step=step,
+        step=0,
         notes=notes,
     )
 
@@ -234,10 +249,12 @@ def _shuffled(total: int, seed: int, epoch: int) -> list[int]:
 # -- Preparation -----------------------------------------------------------------------------------------------------
 
 
-def _token_pairs(config: FinetuneConfig, tokenizer: Any, notes: list[str]) -> list[TokenPair]:
+def _token_pairs(config: FinetuneConfig, tokenizer: Any) -> tuple[list[TokenPair], list[str]]:
+    """The pairs to train on, and what a person should be told about them."""
     lengths = {"max_length": config.max_length, "max_prompt_length": config.max_prompt_length}
     everything = [tokenize_pair(pair, tokenizer, **lengths) for pair in read_pairs(Path(config.data))]
     pairs = [pair for pair in everything if pair.chosen != pair.rejected]
+    notes = []
     if not pairs:
         raise UserError(f"{config.data}: no pair is left to train on")
     if len(pairs) < len(everything):
@@ -245,7 +262,16 @@ def _token_pairs(config: FinetuneConfig, tokenizer: Any, notes: list[str]) -> li
     cut = sum(pair.truncated for pair in pairs)
     if cut:
         notes.append(f"{cut} of {len(pairs)} pairs are cut to max_length = {config.max_length} tokens")
-    return pairs
+    return pairs, notes
+
+
+def _training_mode(scorer: PairScorer | PlainScorer) -> PairScorer | PlainScorer:
+    """The model's own dropout stays off, as is usual in preference training; the adapters' is on."""
+    scorer.eval()
+    for name, module in scorer.named_modules():
+        if "lora_dropout" in name:
+            module.train()
+    return scorer
 
 
 def _layers(model: Any) -> Any:
@@ -282,6 +308,6 @@ def _not_finite(step: int, loss: float, norm: float, config: FinetuneConfig) -> 
     kept = newest_checkpoint(Path(config.output))
     return (
         f"step {step}: the loss is {loss:.4g} and the length of the gradient {norm:.4g}, expected finite numbers. "
-        f"Lower learning_rate (now {config.learning_rate:g}) or raise warmup_steps (now {config.warmup_steps}); "
-        + (f"{kept.name} in {config.output} is whole" if kept else "there is no checkpoint yet")
+        f"Start again in another output with a lower learning_rate (now {config.learning_rate:g}) or more warmup_steps "
+        f"(now {config.warmup_steps}); " + (f"{kept} is whole" if kept else "there is no checkpoint yet")
     )

@@ -76,7 +76,7 @@ def make_pairs(
 
     The same prompts and sampling give the same pairs, on the same machine and versions.
     """
-    sampling = sampling or Sampling()
+    sampling = sampling or SAMPLING.get(rule.name, Sampling())
     wished = _sample(model, tokenizer, [f"{prompt} {rule.wish}" for prompt in prompts], sampling, wish=True)
     bare = _sample(model, tokenizer, prompts, sampling, wish=False)
     records = []

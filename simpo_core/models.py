@@ -185,8 +185,11 @@ def fetch_smollm2() -> Path:
         with quiet():
             model.save_pretrained(str(made))
             tokenizer.save_pretrained(str(made))
-        if not folder.exists():  # somebody else may have been quicker
+        try:
             made.rename(folder)
+        except OSError:  # somebody else may have been quicker
+            if not (folder / "config.json").is_file():
+                raise
     return folder
 
 
@@ -246,6 +249,7 @@ def _load_gguf(path: Path) -> tuple[Any, Any]:
     model = type(loaded)(config)
     model.load_state_dict(loaded.state_dict())
     model.generation_config = loaded.generation_config
+    model.name_or_path = str(path)  # what a LoRA checkpoint will say it is an adapter of
     return model.float().eval(), tokenizer
 
 

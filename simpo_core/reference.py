@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import pickle
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,9 +25,10 @@ def reference_scores(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneCo
     All processes must call it.
     """
     path = cache_folder() / "reference" / f"{key}.pt"
-    here = torch.tensor(float(path.is_file()), device=next(scorer.parameters()).device)
-    if devices.add_up(here) == devices.world_size():
-        return torch.load(path, map_location="cpu", weights_only=True)
+    cached = _read(path, len(pairs))
+    here = torch.tensor(float(cached is not None), device=next(scorer.parameters()).device)
+    if devices.add_up(here) == devices.world_size() and cached is not None:  # all processes, or none
+        return cached
     scores = _compute(scorer, pairs, config)
     if devices.rank() == 0:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,6 +37,15 @@ def reference_scores(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneCo
         partial.replace(path)
     devices.wait_for_all()
     return scores
+
+
+def _read(path: Path, pairs: int) -> Tensor | None:
+    """The cached scores, or None where there are none or the file is damaged."""
+    try:
+        scores = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+        return None
+    return scores if isinstance(scores, Tensor) and scores.shape == (pairs, 2) else None
 
 
 def reference_key(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig) -> str:

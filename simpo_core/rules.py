@@ -1,4 +1,8 @@
-"""Rules that an answer keeps or breaks, checked by a program: no judge, no opinion."""
+"""Rules that an answer keeps or breaks, checked by a program: no judge, no opinion.
+
+Measured on SmolLM2-135M-Instruct, sampled at temperature 0.7: of answers to the bare training prompts 0.8 % keep
+"one-sentence" and none of 602 "three-lines"; with the wish 58 % and 11 % do (data/README.md).
+"""
 
 import re
 from collections.abc import Callable

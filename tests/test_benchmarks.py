@@ -29,8 +29,8 @@ def test_tokens_count_the_prompt_twice_and_padding_not_at_all(finetune):
 
 def test_ratios_are_medians_of_rounds_and_leave_out_the_warm_up(finetune):
     case = finetune.Case(name="", lengths=(), warm_up=1, rounds=3)
-    ours = [finetune.Measured(1.0, 0.5, 0.0, 300)] * 4
-    theirs = [finetune.Measured(seconds, 0.5, 0.0, 400) for seconds in (90.0, 1.0, 2.0, 6.0)]
+    ours = [finetune.Measured(1.0, 1.0, 0.5, 0.0, 300)] * 4
+    theirs = [finetune.Measured(seconds, 1.0, 0.5, 0.0, 400) for seconds in (90.0, 1.0, 2.0, 6.0)]
     compared = finetune.compare(case, ours, theirs)
     assert compared["ratio"] == 2.0  # the median of 1, 2 and 6
     assert compared["ratio_range"] == [1.0, 6.0]
