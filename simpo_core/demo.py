@@ -37,7 +37,7 @@ def demo_config(output: Path) -> FinetuneConfig:
         loss_args={"beta": 2.5, "gamma": 1.0},
         steps=24,
         batch_pairs=4,
-        learning_rate=5e-6,
+        learning_rate=1e-5,
         schedule="constant",
     )
 

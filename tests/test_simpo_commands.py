@@ -1,0 +1,129 @@
+"""`simpo` beside finetune: check-data, make-pairs, evaluate, demo."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import write_pairs
+
+from simpo_core import cli, demo
+from simpo_core.evaluate import AnswerReport, CheckedAnswer, bootstrap
+from simpo_core.models import fresh_model, quiet
+from simpo_core.rules import RULES, Rule
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """`simpo ...` in this process: exit status, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["simpo", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A folder with a tiny model that answers at random."""
+    torch.manual_seed(0)
+    made, tokenizer = fresh_model(hidden_size=16, intermediate_size=16, num_hidden_layers=1)
+    with quiet():
+        made.save_pretrained(tmp_path / "model")
+        tokenizer.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_check_data_counts_and_measures(call, model, tmp_path):
+    status, said, _ = call("check-data", write_pairs(tmp_path / "pairs.jsonl"), "--model", model)
+    assert status == 0
+    assert "12 pairs\nprompt: 11 to 12 tokens" in said  # bytes of "Count to 7:" and "Count to 11:"
+
+
+def test_check_data_names_the_line_that_cannot_be_used(call, model, tmp_path):
+    (tmp_path / "pairs.jsonl").write_text('{"prompt": "a", "chosen": "b"}\n')
+    status, _, words = call("check-data", tmp_path / "pairs.jsonl", "--model", model)
+    assert status == 2
+    assert "pairs.jsonl line 1: 'rejected' is missing" in words
+
+
+def test_evaluate_measures_pairs_and_answers(call, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("simpo_core.make_pairs.read_prompts", lambda split: ["What is a tide?", "What is ice?"])
+    data = write_pairs(tmp_path / "pairs.jsonl")
+    status, said, _ = call("evaluate", model, "--data", data, "--rule", "one-sentence", "--max-new-tokens", 8)
+    assert status == 0
+    assert said.startswith("12 pairs (95 % intervals by bootstrap over pairs)")
+    assert "2 held-out prompts; the rule: exactly one sentence of at most 25 words" in said
+    assert "keep the rule       0.0% (0.0% to 0.0%)" in said  # a model of random weights
+    assert "✗ What is ice?" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "nothing to measure: give --data PAIRS, or --rule one-sentence, or both"),
+        (("--rule", "haiku"), "rule is 'haiku': it must be one of one-sentence, three-lines"),
+        (("--data", "nowhere.jsonl"), "nowhere.jsonl"),
+    ],
+)
+def test_evaluate_says_what_it_needs(call, model, arguments, words):
+    status, _, said = call("evaluate", model, *arguments)
+    assert status == 2
+    assert words in said
+
+
+def test_make_pairs_writes_pairs_that_can_be_trained_on(call, model, tmp_path, monkeypatch):
+    anything = Rule(name="long", description="", wish="Please.", keeps=lambda answer: len(answer) > 40)
+    monkeypatch.setitem(RULES, "long", anything)
+    monkeypatch.setitem(cli_sampling(), "long", small_sampling())
+    monkeypatch.setattr("simpo_core.make_pairs.is_clean", lambda answer, prompt: True)
+    monkeypatch.setattr("simpo_core.make_pairs.read_prompts", lambda split: [f"What is {i}?" for i in range(6)])
+    status, said, _ = call("make-pairs", "long", tmp_path / "made.jsonl", "--model", model)
+    assert status == 0
+    pairs = [json.loads(line) for line in (tmp_path / "made.jsonl").read_text().splitlines()]
+    assert said.startswith(f"{len(pairs)} pairs from 6 prompts")
+    assert all(len(pair["chosen"][0]["content"]) > 40 for pair in pairs)
+    status, _, words = call("make-pairs", "long", tmp_path / "made.jsonl", "--model", model)
+    assert (status, "exists already" in words) == (2, True)
+
+
+def cli_sampling():
+    from simpo_core.make_pairs import SAMPLING
+
+    return SAMPLING
+
+
+def small_sampling():
+    from simpo_core.make_pairs import Sampling
+
+    return Sampling(wished=2, bare=2, max_tokens=80, max_rejected_tokens=20, batch_size=8, agreement=0.0)
+
+
+def test_demo_shows_answers_before_and_after(call, monkeypatch, tmp_path):
+    step = {"step": 1, "loss": 0.5, "rewards/margins": 1.0, "rewards/accuracies": 1.0, "tokens_per_second": 9.0}
+    shown = demo.Demonstration(report("Well, ice is … and", keeps=False), report("Ice is frozen water.", keeps=True))
+    monkeypatch.setattr(demo, "demo", lambda output: iter([step | {"memory_gb": 0.1}, shown]))
+    status, said, _ = call("demo", "--output", tmp_path / "out")
+    assert status == 0
+    assert "step  1  loss 0.5000" in said
+    assert "Ice is frozen water." in said
+    assert "one sentence of at most 25 words: 0 of 1 before, 1 of 1 after" in said
+
+
+def report(text, *, keeps):
+    answer = CheckedAnswer("What is ice?", text, tokens=5, finished=keeps, keeps=keeps)
+    one = bootstrap([float(keeps)])
+    return AnswerReport(
+        rule="one-sentence", keeps=one, tokens=one, words=4.0, distinct=1, unfinished=0, answers=(answer,)
+    )
+
+
+def test_the_demonstration_trains_on_topics_that_it_does_not_ask_about():
+    config, prompts = demo.demo_config(Path("out")), demo.held_out_prompts()
+    trained = Path(config.data).read_text(encoding="utf-8")
+    assert len(prompts) == len(set(prompts)) == 40
+    assert not [prompt for prompt in prompts if json.dumps(prompt) in trained]
