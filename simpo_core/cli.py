@@ -233,9 +233,12 @@ def _evaluate_pairs(model: Any, tokenizer: Any, data: Path) -> None:
 def _evaluate_answers(
     model: Any, tokenizer: Any, rule: Any, max_new_tokens: int, temperature: float, show: int
 ) -> None:
+    from simpo_core import devices
     from simpo_core.evaluate import evaluate_answers
     from simpo_core.make_pairs import read_prompts
 
+    if devices.has_bfloat16():
+        model = model.bfloat16()  # answers come about twice as fast
     prompts = read_prompts("test")
     with console.status(f"answering {len(prompts)} held-out prompts"):
         report = evaluate_answers(

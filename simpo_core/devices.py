@@ -88,6 +88,14 @@ def shard(scorer: Any, layers: Any) -> None:
     fully_shard(scorer, mesh=mesh)
 
 
+def has_bfloat16() -> bool:
+    """Whether this machine multiplies bfloat16 numbers quickly: any GPU of today, and CPUs with AVX-512 or AMX."""
+    try:
+        return torch.cuda.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):
+        return False
+
+
 def peak_flops(device: torch.device) -> float | None:
     """The device's bfloat16 operations per second by its data sheet, or None where unknown."""
     if device.type != "cuda":

@@ -3,6 +3,8 @@ from pathlib import Path
 
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # before jupyter_core is imported: else it warns
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; more threads would wait for each other
+
 import pytest
 
 from autograder.course import Course
