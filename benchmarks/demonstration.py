@@ -25,7 +25,7 @@ from simpo_core.evaluate import evaluate_answers, evaluate_pairs
 from simpo_core.make_pairs import read_prompts
 from simpo_core.models import load_model
 from simpo_core.pair_files import read_pairs
-from simpo_core.plots import axes, draw_curves
+from simpo_core.plots import COLOURS, axes, draw_curves
 from simpo_core.preferences import tokenize_pair
 from simpo_core.rules import RULES
 from simpo_core.run import start, train
@@ -181,8 +181,9 @@ def write(record: dict) -> None:
 
 def table(record: dict, rule: str) -> str:
     lines = [
-        "| | keeps the rule | tokens in an answer | distinct answers | log-probability of chosen | of rejected |",
-        "|---|---|---|---|---|---|",
+        "| | test answers that keep the rule | tokens in an answer | distinct answers "
+        "| log-probability of chosen, nats per token | of rejected | chosen above rejected, by mean | by sum |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, entry in entries(record, rule):
         answers, pairs = entry["answers"], entry["pairs"]
@@ -193,6 +194,8 @@ def table(record: dict, rule: str) -> str:
             f"{answers['distinct']} of {len(answers['answers'])}",
             interval(pairs["chosen_logps"], ".2f"),
             interval(pairs["rejected_logps"], ".2f"),
+            f"{pairs['accuracy']['mean']:.0%}",
+            f"{pairs['accuracy_of_sums']['mean']:.0%}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -225,15 +228,16 @@ def samples(record: dict, rule: str, count: int = 4) -> str:
 
 
 def draw(record: dict, rule: str) -> None:
-    """Learning curves of the chosen runs: accuracy, and the mean log-probability where the score has one."""
+    """The share of answers that keep the rule, and learning curves of the chosen runs."""
     chosen = {method: record[f"{rule} {method}"]["learning_rate"] for method in LOSS_ARGS}
     rows = {method: record[f"{rule} {method} {rate:g}"]["steps"] for method, rate in chosen.items()}
-    share, accuracy, margin = axes(f"{rule}: test prompts that keep it", "", "share of prompts", columns=3)
+    share, accuracy, margin = axes(f"{rule}: test prompts that keep it", "", "share of answers", columns=3)
     for number, (_, entry) in enumerate(entries(record, rule)):
         keeps = entry["answers"]["keeps"]
         error = [[keeps["mean"] - keeps["low"]], [keeps["high"] - keeps["mean"]]]
-        share.bar(number, keeps["mean"], yerr=error, capsize=4)
-    share.set(xticks=range(4), xticklabels=[name for name, _ in entries(record, rule)], ylim=(0, 1))
+        colour = COLOURS[number - 1] if number else "grey"  # a method's colour is that of its curves
+        share.bar(number, keeps["mean"], yerr=error, capsize=4, color=colour)
+    share.set(xticks=range(4), xticklabels=[name for name, _ in entries(record, rule)], ylim=(0, 1.05))
     steps = [row["step"] for row in next(iter(rows.values()))]
     draw_curves(accuracy, steps, {name: [row["rewards/accuracies"] for row in run] for name, run in rows.items()})
     accuracy.set(title="Pairs ranked right in training", xlabel="step", ylabel="share of pairs", ylim=(0, 1.05))
