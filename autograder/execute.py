@@ -1,117 +1,81 @@
-"""Run a notebook: nbgrader's execution step, in a fork of a warm process instead of a new Jupyter kernel.
+"""Run a notebook: nbgrader's execution step, in two forks of a warm process instead of one Jupyter kernel.
 
-A kernel takes seconds to start and to import what the notebook needs; a fork has it. The cells run in an
-IPython shell as in a kernel, and their outputs are the same. Not confined: like a kernel's, the process
-has the rights of whoever grades.
+The student's cells run in one process, the checks in the other (see `session`), so that no cell of the
+student's can touch a check, its outputs or its points. The author's cells are taken from the source
+notebook; those that are not graded run in both processes, because students' code uses what they define.
 """
 
 import contextlib
-import json
-import multiprocessing
-import os
-import signal
-import sys
+import socket
+import time
 from collections.abc import Iterator
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import ModuleType
-from typing import Any, cast
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from nbformat import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from autograder.worker import Output, work
+from autograder.channel import Channel
+from autograder.forks import copy_files, warm_process
+from autograder.session import Output, Process, Session
+from autograder.sources import is_test, role
 
 CELL_SECONDS = 60  # a cell that runs longer is interrupted
-START_SECONDS = 120  # the first notebook waits for the warm process
-GRACE_SECONDS = 5  # a cell that doesn't stop when interrupted ends the notebook
+NOTEBOOK_SECONDS = 600  # all cells of a notebook together
+START_SECONDS = 30  # for the two processes to be up
 
 
 class WarmExecute(NbGraderPreprocessor):
     """Fills in the outputs of every code cell. Errors are outputs, too: the next cell runs on."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
-        cells = [cell for cell in nb.cells if cell.cell_type == "code"]
-        folder = resources.get("metadata", {}).get("path") or "."
-        for number, (cell, outputs) in enumerate(
-            zip(cells, run_cells([cell.source for cell in cells], Path(folder)), strict=True), start=1
-        ):
-            cell.outputs = [from_dict(output) for output in outputs]
-            cell.execution_count = number
+        folder = Path(resources.get("metadata", {}).get("path") or ".")
+        with session(folder) as notebook:
+            for number, cell in enumerate((cell for cell in nb.cells if cell.cell_type == "code"), start=1):
+                cell.outputs = [from_dict(output) for output in _outputs(notebook, cell)]
+                cell.execution_count = number
         return nb, resources
 
 
+def _outputs(notebook: Session, cell: NotebookNode) -> list[Output]:
+    """Run a cell where it belongs."""
+    if is_test(cell):
+        return notebook.examine(cell.source)
+    outputs = notebook.run(cell.source)
+    if role(cell).get("locked"):
+        notebook.examine(cell.source)
+    return outputs
+
+
 def run_cells(sources: list[str], folder: Path, seconds: float = CELL_SECONDS) -> list[list[Output]]:
-    """The outputs of each cell, in nbformat's form, run in order in one process of their own.
+    """The outputs of each cell, in nbformat's form, run in order in a student's process.
 
-    Args:
-        sources: The cells' code.
-        folder: Where they run.
-        seconds: Wall time that one cell may take; then it is interrupted and its last output says so.
-
-    A process that dies, or that doesn't stop, leaves an error in its cell and in all that follow.
+    folder: its files are there when the cells run.
+    seconds: wall time that one cell may take; then it is interrupted and its last output says so.
     """
-    with _started(sources, folder) as (process, pipe):
-        results: list[list[Output]] = []
-        with contextlib.suppress(EOFError, OSError):
-            if pipe.poll(START_SECONDS):
-                pipe.recv_bytes()  # the process says that it is up; only now does the first cell's time run
-        while len(results) < len(sources):
-            outputs = _receive(process, pipe, seconds)
-            if outputs is None:
-                sentence = f"The notebook's process ended in cell {len(results) + 1} of {len(sources)}."
-                results += [[_error("ProcessDied", sentence)] for _ in sources[len(results) :]]
-            else:
-                results.append(outputs)
-    return results
+    with session(folder, seconds) as notebook:
+        return [notebook.run(source) for source in sources]
 
 
 @contextlib.contextmanager
-def _started(sources: list[str], folder: Path) -> Iterator[tuple[BaseProcess, Connection]]:
-    """A fork of the warm process at work on the cells; gone at the end, with all that it started."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["autograder.warm"])
-    pipe, far_end = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(sources, str(folder.resolve()), far_end), daemon=True)
-    with _no_main_module():
-        process.start()
-    far_end.close()
-    try:
-        yield process, pipe
-    finally:
-        pipe.close()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(cast(int, process.pid), signal.SIGKILL)
-        process.kill()
-        process.join()
-        process.close()
+def session(folder: Path, seconds: float = CELL_SECONDS) -> Iterator[Session]:
+    """A student's process and an examiner's; gone at the end, with all that they started.
 
-
-@contextlib.contextmanager
-def _no_main_module() -> Iterator[None]:
-    """Else multiprocessing would import the grader's own command again in every fork."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-def _receive(process: BaseProcess, pipe: Connection, seconds: float) -> list[Output] | None:
-    """One cell's outputs; None if there will be none."""
-    try:
-        if pipe.poll(seconds):
-            return cast(list[Output], json.loads(pipe.recv_bytes()))
-        os.kill(cast(int, process.pid), signal.SIGINT)
-        if pipe.poll(GRACE_SECONDS):
-            sentence = f"The cell ran longer than {seconds:g} seconds and was stopped."
-            return [*json.loads(pipe.recv_bytes()), _error("CellTimeoutError", sentence)]
-    except (EOFError, OSError, ValueError):
-        return None
-    return None
-
-
-def _error(name: str, sentence: str) -> Output:
-    return {"output_type": "error", "ename": name, "evalue": sentence, "traceback": [f"{name}: {sentence}"]}
+    folder: what lies in it is copied to a private folder, where the student's cells run.
+    """
+    warm = warm_process()
+    pairs = [socket.socketpair() for _ in range(2)]
+    with TemporaryDirectory(prefix="notebook-") as private, contextlib.ExitStack() as ending:
+        copy_files(folder, Path(private))
+        pids = warm.fork({"folder": private}, [far for _, far in pairs])
+        ending.callback(warm.end)
+        for near, far in pairs:
+            far.close()
+            ending.callback(near.close)
+        student, examiner = (
+            Process(Channel(near), pids[name]) for name, (near, _) in zip(("student", "examiner"), pairs, strict=True)
+        )
+        for process in (student, examiner):
+            process.channel.receive(time.monotonic() + START_SECONDS)  # it says that it is up
+        yield Session(student, examiner, seconds, NOTEBOOK_SECONDS)
