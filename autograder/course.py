@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 CLASSROOM_VARIABLE = "AUTOGRADER_CLASSROOM"  # tells nbgrader_config.py which classroom a command works on
+UNSAFE_VARIABLE = "AUTOGRADER_UNSAFE"  # set: students' code runs unconfined where it can't be confined
+STUDENT_MODULES = ("simpo_core.plots", "simpo_core.toy")  # what notebooks import; the rest holds solutions
 ESSAY_PLACEHOLDER = "YOUR ANSWER HERE · 在此作答"
 
 

@@ -6,9 +6,12 @@ notebook; those that are not graded run in both processes, because students' cod
 """
 
 import contextlib
+import functools
+import os
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,8 +19,10 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from autograder.channel import Channel
-from autograder.forks import copy_files, warm_process
+from autograder.channel import Channel, decoded
+from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE
+from autograder.forks import WarmProcess, copy_files, warm_process
+from autograder.sandbox import Limits, NoConfinement, rules_for
 from autograder.session import Output, Process, Session
 from autograder.sources import is_test, role
 
@@ -63,19 +68,58 @@ def session(folder: Path, seconds: float = CELL_SECONDS) -> Iterator[Session]:
     """A student's process and an examiner's; gone at the end, with all that they started.
 
     folder: what lies in it is copied to a private folder, where the student's cells run.
+
+    Raises:
+        NoConfinement: Students' code can't be confined here.
     """
+    if not is_unsafe():
+        _prove_confinement()
+    with _processes(folder) as (student, examiner, _):
+        yield Session(student, examiner, seconds, NOTEBOOK_SECONDS)
+
+
+@contextlib.contextmanager
+def _processes(folder: Path) -> Iterator[tuple[Process, Process, WarmProcess]]:
     warm = warm_process()
     pairs = [socket.socketpair() for _ in range(2)]
     with TemporaryDirectory(prefix="notebook-") as private, contextlib.ExitStack() as ending:
         copy_files(folder, Path(private))
-        pids = warm.fork({"folder": private}, [far for _, far in pairs])
+        request = {"folder": private, "rules": _rules(), "limits": asdict(Limits()), "unsafe": is_unsafe()}
+        pids = warm.fork(request, [far for _, far in pairs])
         ending.callback(warm.end)
         for near, far in pairs:
             far.close()
             ending.callback(near.close)
         student, examiner = (
-            Process(Channel(near), pids[name]) for name, (near, _) in zip(("student", "examiner"), pairs, strict=True)
+            Process(Channel(near), pids[name], Path(private))
+            for name, (near, _) in zip(("student", "examiner"), pairs, strict=True)
         )
         for process in (student, examiner):
-            process.channel.receive(time.monotonic() + START_SECONDS)  # it says that it is up
-        yield Session(student, examiner, seconds, NOTEBOOK_SECONDS)
+            _, body = process.channel.receive(time.monotonic() + START_SECONDS)  # it says that it is up
+            if fault := dict(decoded(body)).get("fault"):
+                raise NoConfinement(fault)
+        yield student, examiner, warm
+
+
+def is_unsafe() -> bool:
+    """Whether whoever grades has allowed students' code to run unconfined."""
+    return bool(os.environ.get(UNSAFE_VARIABLE))
+
+
+@functools.cache
+def _rules() -> dict[str, int]:
+    return rules_for(STUDENT_MODULES)
+
+
+@functools.cache
+def _prove_confinement() -> None:
+    """Let a confined process try to break out, once before the first notebook."""
+    with TemporaryDirectory(prefix="secret-") as outside, TemporaryDirectory() as empty:
+        secret = Path(outside) / "secret.txt"
+        secret.write_text("a few words")
+        with _processes(Path(empty)) as (student, examiner, _):
+            trial = Session(student, examiner, CELL_SECONDS, CELL_SECONDS)
+            outputs = trial.run(f"from autograder.probes import escapes\n'; '.join(escapes({str(secret)!r}))")
+    found = outputs[-1].get("data", {}).get("text/plain")
+    if found != "''":
+        raise NoConfinement(f"a confined process could: {found or outputs[-1].get('evalue')}")

@@ -4,15 +4,21 @@ The student's cells run in one process, the author's in the other, and what the 
 process passes through here. All that comes from the student's process is limited in size and time.
 """
 
+import contextlib
 import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 from autograder.channel import ANSWER, ASK, DONE, RUN, Channel, Lost, TimeUp, TooLarge, decoded
 
 GRACE_SECONDS = 5  # a cell that doesn't stop when interrupted ends its process
+WATCH_SECONDS = 0.2
+FOLDER_BYTES = 100_000_000  # that a notebook may keep in its folder
+FOLDER_ENTRIES = 2000
+THREADS = 64
 GRADED, TIMED_OUT, OUT_OF_MEMORY = "graded", "timed out", "out of memory"
 TOO_MUCH_OUTPUT, DIED = "too much output", "died"
 EVENTS = {"CellTimeoutError": TIMED_OUT, "MemoryError": OUT_OF_MEMORY, "TooMuchOutput": TOO_MUCH_OUTPUT}
@@ -24,10 +30,12 @@ Reply = tuple[bytes, bytes]
 class Process:
     """One of the two processes: where it can be reached, and why no longer."""
 
-    def __init__(self, channel: Channel, pid: int) -> None:
+    def __init__(self, channel: Channel, pid: int, folder: Path) -> None:
         self.channel = channel
         self.pid = pid
+        self.folder = folder  # its own
         self.ended: str | None = None  # one of the verdicts
+        self._watched = time.monotonic()
 
     def exchange(self, message: Reply, deadline: float) -> Reply | None:
         """Send a message and await the next; None if the process has ended. Raises TimeUp."""
@@ -35,12 +43,37 @@ class Process:
             return None
         try:
             self.channel.forward(*message, deadline)
-            return self.channel.receive(deadline)
+            while True:
+                try:
+                    reply = self.channel.receive(min(deadline, time.monotonic() + WATCH_SECONDS))
+                    self._watch()
+                    return reply
+                except TimeUp:
+                    self._watch()
+                    if time.monotonic() >= deadline:
+                        raise
         except TooLarge:
             self.end(TOO_MUCH_OUTPUT)
         except Lost:
             self.end(DIED)
         return None
+
+    def _watch(self) -> None:
+        """From time to time, look at what no limit of the kernel's stops. Raises TooLarge."""
+        if time.monotonic() - self._watched < WATCH_SECONDS:
+            return
+        self._watched = time.monotonic()
+        entries = total = 0
+        for folder, _, files in os.walk(self.folder):
+            entries += 1 + len(files)
+            if entries > FOLDER_ENTRIES:
+                break
+            with contextlib.suppress(FileNotFoundError):
+                total += sum(os.lstat(os.path.join(folder, name)).st_size for name in files)
+        with contextlib.suppress(FileNotFoundError):
+            entries += max(0, len(os.listdir(f"/proc/{self.pid}/task")) - THREADS) * FOLDER_ENTRIES
+        if total > FOLDER_BYTES or entries > FOLDER_ENTRIES:
+            raise TooLarge(f"{total:,} bytes in {entries:,} files")
 
     def interrupt(self) -> Reply | None:
         """Stop what it does and return its reply; one that doesn't stop is ended."""
@@ -133,7 +166,10 @@ class Session:
         if self.student.ended == TIMED_OUT:
             return "ProcessDied", "A cell ran too long and would not stop, so the notebook's process was ended."
         if self.student.ended == TOO_MUCH_OUTPUT:
-            return "ProcessDied", "A cell gave too much output, so the notebook's process was ended."
+            return (
+                "ProcessDied",
+                "A cell gave or kept too much (output, files or threads), so the notebook's process was ended.",
+            )
         if self.student.ended is None:
             return "ProtocolError", "The notebook's process sent what is no answer."
         return "ProcessDied", "The notebook's process ended."

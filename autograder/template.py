@@ -11,12 +11,17 @@ import gc
 import importlib
 import json
 import os
+import resource
 import signal
 import socket
 import sys
+import tempfile
 from typing import Any
 
-PR_SET_PDEATHSIG = 1
+from autograder.channel import DONE, Channel
+from autograder.sandbox import Limits, NoConfinement, confine
+from autograder.syscalls import PR_SET_PDEATHSIG
+
 ROLES = ("student", "examiner")
 
 
@@ -55,11 +60,28 @@ def _fork(role: str, request: dict[str, Any], fds: list[int], shell: Any, contro
             os.setsid()  # so that what the cells start can be killed with them
             control.close()
             os.close(fds[1 - ROLES.index(role)])
-            from autograder.worker import work
+            from autograder.worker import work  # needs the shell, which is loaded by now
 
-            work(role, shell, socket.socket(fileno=fds[ROLES.index(role)]), request["folder"])
+            end = socket.socket(fileno=fds[ROLES.index(role)])
+            if role == "student":
+                _become_students(end, request)
+            work(role, shell, end, request["folder"])
     finally:
         os._exit(1)
+
+
+def _become_students(end: socket.socket, request: dict[str, Any]) -> None:
+    """Leave behind what is not the student's, and confine the process."""
+    os.closerange(3, end.fileno())
+    os.closerange(end.fileno() + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = request["folder"]
+    if request["unsafe"]:
+        return
+    try:
+        confine(request["folder"], request["rules"], Limits(**request["limits"]))
+    except NoConfinement as error:
+        Channel(end).send(DONE, {"fault": str(error)})
+        raise
 
 
 def _end(pid: int) -> dict[str, Any]:

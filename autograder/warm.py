@@ -17,6 +17,7 @@ MODULES = (
     "array_api_compat.torch",
     "autograder.checks",
     "autograder.peer",
+    "autograder.probes",
     "autograder.shell",
     "autograder.worker",
     "ipywidgets",

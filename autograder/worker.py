@@ -56,7 +56,7 @@ def work(role: str, shell: Shell, end: socket.socket, folder: str) -> None:
         shell.user_ns, shell.user_module = Names(shell.user_ns, peer.value), _Module()
         shell.user_module.__dict__ = shell.user_ns
     with contextlib.suppress(Lost):
-        peer.channel.send(DONE, [])  # up
+        peer.channel.send(DONE, {})  # up
         while True:
             _answer(peer, shell, *peer.channel.receive())
 
