@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from autograder.course import CLASSROOM_VARIABLE, Course, UserError, find_course
+from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserError, find_course
 
 app = typer.Typer(help="Release, grade and explain the exercises of SimPO practice.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -58,10 +58,14 @@ def grade(
         Path | None, typer.Argument(help="Folder or zip of submissions [default: what the classroom has].")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="Run students' code unconfined, with your rights.")] = False,
     classroom: Classroom = None,
 ) -> None:
     """Grade a class into the gradebook. Grades again only what has changed."""
     course = find_course(classroom)
+    if unsafe:
+        os.environ[UNSAFE_VARIABLE] = "1"
+        print("UNSAFE: students' code runs unconfined: it can read, change and send what you can.", file=sys.stderr)
     _grade(course, submissions, force)
     print(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: autograder feedback; essays: autograder formgrader.")
 
@@ -178,13 +182,16 @@ def results_table(results: list) -> Table:
     table = Table("student", "exercise", "points", "what went wrong")
     for result in sorted(results, key=lambda result: (result.student, result.exercise)):
         points, words = "-", [f"{result.verdict}: {result.reason}"]
-        if result.verdict == GRADED:
+        if result.checks:
             points = f"{result.points:g}/{result.max_points:g}"
             untouched = sum(check.status == NOT_ATTEMPTED for check in result.checks)
             wrong = [check for check in result.checks if check.status == WRONG]
-            words = [f"{untouched} checks not attempted"] if untouched else []
+            words = [result.verdict] if result.verdict != GRADED else []
+            words += [f"{untouched} checks not attempted"] if untouched else []
             words += [f"{check.grade_id}: {_cause(check.message)}" for check in wrong[:2]]
             words += [f"and {len(wrong) - 2} more"] if len(wrong) > 2 else []
+            words += [f"repaired: {result.repairs[0]}"] if result.repairs else []
+            words += [f"and {len(result.repairs) - 1} more repairs"] if len(result.repairs) > 1 else []
         # Text, because rich would take [t] in a student's or a check's words for markup
         table.add_row(*map(Text, (result.student, result.exercise, points, "\n".join(words))))
     return table
@@ -200,9 +207,9 @@ def _cause(message: str) -> str:
 def _feedback(course: Course, *, force: bool = False) -> None:
     """Write the pages that are missing or older than the grading."""
     from autograder.feedback import is_current, write_feedback
-    from autograder.grade import GRADED, results
+    from autograder.grade import results
 
-    graded = [(result.student, result.exercise) for result in results(course) if result.verdict == GRADED]
+    graded = [(result.student, result.exercise) for result in results(course) if result.checks]
     if not graded:
         raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
     due = [key for key in graded if force or not is_current(course, *key)]

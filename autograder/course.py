@@ -86,7 +86,8 @@ def configure(config: Any, classroom: Path) -> None:
     config.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotAttempted"}
     config.ClearSolutions.text_stub = ESSAY_PLACEHOLDER
     config.ClearMarkScheme.enforce_metadata = False  # a rubric stands in a locked cell, beside the answer
-    config.OverwriteCells.add_missing_cells = True  # a deleted test cell comes back
+    config.Autograde.sanitize_preprocessors = _sanitize_preprocessors()
+    config.RestoreCells.course = str(classroom)
     config.Autograde.autograde_preprocessors = _autograde_preprocessors()
     config.GenerateFeedback.preprocessors = [GetGrades, "autograder.feedback.ExplainChecks", CSSHTMLHeaderPreprocessor]
 
@@ -98,6 +99,13 @@ def _release_preprocessors() -> list[Any]:
 
     steps = GenerateAssignment.class_traits()["preprocessors"].default()
     return ["autograder.release.ClearAnswers" if step is ClearSolutions else step for step in steps]
+
+
+def _sanitize_preprocessors() -> list[Any]:
+    """This course's way of undoing what happened to a notebook's cells; then nbgrader's own checks."""
+    from nbgrader.preprocessors import CheckCellMetadata, OverwriteCells
+
+    return ["autograder.repair.RestoreCells", OverwriteCells, CheckCellMetadata]
 
 
 def _autograde_preprocessors() -> list[Any]:

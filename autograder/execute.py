@@ -8,6 +8,7 @@ notebook; those that are not graded run in both processes, because students' cod
 import contextlib
 import functools
 import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -19,11 +20,12 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from autograder.channel import Channel, decoded
-from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE
-from autograder.forks import WarmProcess, copy_files, warm_process
+from autograder.channel import Channel, Lost, TimeUp, decoded
+from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE, UserError
+from autograder.forks import WarmProcessFault, copy_files, warm_process
+from autograder.repair import NOTES
 from autograder.sandbox import Limits, NoConfinement, rules_for
-from autograder.session import Output, Process, Session
+from autograder.session import DIED, OUT_OF_MEMORY, TIMED_OUT, Output, Process, Session
 from autograder.sources import is_test, role
 
 CELL_SECONDS = 60  # a cell that runs longer is interrupted
@@ -31,15 +33,31 @@ NOTEBOOK_SECONDS = 600  # all cells of a notebook together
 START_SECONDS = 30  # for the two processes to be up
 
 
+class GraderFault(Exception):
+    """What went wrong was no fault of the student's; the submission has no score and is tried again."""
+
+
 class WarmExecute(NbGraderPreprocessor):
-    """Fills in the outputs of every code cell. Errors are outputs, too: the next cell runs on."""
+    """Fills in the outputs of every code cell. Errors are outputs, too: the next cell runs on.
+
+    The verdict goes into the notebook's metadata, beside the repairs.
+    """
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
         folder = Path(resources.get("metadata", {}).get("path") or ".")
-        with session(folder) as notebook:
-            for number, cell in enumerate((cell for cell in nb.cells if cell.cell_type == "code"), start=1):
-                cell.outputs = [from_dict(output) for output in _outputs(notebook, cell)]
-                cell.execution_count = number
+        if is_unsafe():
+            self.log.warning("UNSAFE: this student's code runs unconfined, with the rights of whoever grades")
+        try:
+            with session(folder) as notebook:
+                for number, cell in enumerate((cell for cell in nb.cells if cell.cell_type == "code"), start=1):
+                    cell.outputs = [from_dict(output) for output in _outputs(notebook, cell)]
+                    cell.execution_count = number
+        except (Lost, TimeUp, WarmProcessFault, OSError) as error:
+            raise GraderFault(f"{type(error).__name__}: {error}") from error
+        if notebook.examiner.ended:
+            raise GraderFault(f"the examiner's process {notebook.examiner.ended}")
+        nb.metadata.setdefault(NOTES, {})["verdict"] = notebook.verdict
+        self.log.info("Verdict: %s", notebook.verdict)
         return nb, resources
 
 
@@ -74,19 +92,24 @@ def session(folder: Path, seconds: float = CELL_SECONDS) -> Iterator[Session]:
     """
     if not is_unsafe():
         _prove_confinement()
-    with _processes(folder) as (student, examiner, _):
-        yield Session(student, examiner, seconds, NOTEBOOK_SECONDS)
+    with _processes(folder) as (student, examiner, ended):
+        notebook = Session(student, examiner, seconds, NOTEBOOK_SECONDS)
+        yield notebook
+    if notebook.verdict == DIED and (verdict := _cause_of_death(ended["student"])):
+        notebook.verdict = verdict
 
 
 @contextlib.contextmanager
-def _processes(folder: Path) -> Iterator[tuple[Process, Process, WarmProcess]]:
+def _processes(folder: Path) -> Iterator[tuple[Process, Process, dict[str, Any]]]:
+    """The two, and a dict that says, after they have ended, how each did."""
+    ended: dict[str, Any] = {}
     warm = warm_process()
     pairs = [socket.socketpair() for _ in range(2)]
     with TemporaryDirectory(prefix="notebook-") as private, contextlib.ExitStack() as ending:
         copy_files(folder, Path(private))
         request = {"folder": private, "rules": _rules(), "limits": asdict(Limits()), "unsafe": is_unsafe()}
         pids = warm.fork(request, [far for _, far in pairs])
-        ending.callback(warm.end)
+        ending.callback(lambda: ended.update(warm.end()))
         for near, far in pairs:
             far.close()
             ending.callback(near.close)
@@ -98,7 +121,28 @@ def _processes(folder: Path) -> Iterator[tuple[Process, Process, WarmProcess]]:
             _, body = process.channel.receive(time.monotonic() + START_SECONDS)  # it says that it is up
             if fault := dict(decoded(body)).get("fault"):
                 raise NoConfinement(fault)
-        yield student, examiner, warm
+        yield student, examiner, ended
+
+
+def _cause_of_death(ended: dict[str, Any]) -> str | None:
+    """The limit that a process ran into, if it is one of those that end it."""
+    if ended["signal"] == signal.SIGXCPU or ended["cpu_seconds"] >= Limits().cpu_seconds:
+        return TIMED_OUT
+    if ended["memory_bytes"] > 0.5 * Limits().memory_bytes:
+        return OUT_OF_MEMORY
+    return None
+
+
+def check_confinement() -> None:
+    """Raise UserError, with what to do, if students' code can't be confined here."""
+    try:
+        if not is_unsafe():
+            _prove_confinement()
+    except NoConfinement as error:
+        raise UserError(
+            f"students' code can't be confined here: {error}. Grade on Linux 5.13 or newer; or, if this machine holds "
+            "nothing that a student must not reach, run again with --unsafe"
+        ) from None
 
 
 def is_unsafe() -> bool:

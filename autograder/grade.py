@@ -17,11 +17,15 @@ from typing import Any
 from nbformat.notebooknode import NotebookNode
 
 from autograder.course import Course
+from autograder.execute import check_confinement
+from autograder.repair import NOTES
+from autograder.session import GRADED as GRADED
 from autograder.sources import is_test, read_notebook
 from autograder.submissions import Submission, submitted
 
-GRADER = "1"  # raise it when the same submission and source may get another result
-GRADED, NOT_GRADABLE, GRADER_FAULT = "graded", "not gradable", "grader fault"
+GRADER = "2"  # raise it when the same submission and source may get another result
+# GRADED and the verdicts of `session` come with points; the file is NOT_GRADABLE; a GRADER_FAULT is tried again
+NOT_GRADABLE, GRADER_FAULT = "not gradable", "grader fault"
 RIGHT, WRONG, NOT_ATTEMPTED = "right", "wrong", "not attempted"
 
 
@@ -42,9 +46,10 @@ class Result:
 
     student: str
     exercise: str
-    verdict: str  # GRADED, NOT_GRADABLE (the file) or GRADER_FAULT (nbgrader or the machine; tried again next time)
+    verdict: str  # one of those above
     checks: tuple[Check, ...] = ()
     reason: str = ""  # why it was not graded
+    repairs: tuple[str, ...] = ()  # what was not as it was given out, and is again
 
     @property
     def points(self) -> float:
@@ -59,7 +64,11 @@ def grade(course: Course, *, force: bool = False) -> Iterator[tuple[Result, bool
     """Grade every submission in the classroom; yield each result, and whether it is new.
 
     A submission that can't be graded gets a verdict and stops nobody else's.
+
+    Raises:
+        UserError: Students' code can't be confined here.
     """
+    check_confinement()
     api = course.api()
     for submission in submitted(course):
         record = course.classroom / "graded" / submission.student / f"{submission.exercise}.json"
@@ -101,7 +110,9 @@ def _grade_one(course: Course, api: Any, submission: Submission) -> Result:
     if not outcome["success"]:
         return Result(student, exercise, GRADER_FAULT, reason=f"nbgrader stopped; its words are in {log}")
     graded = read_notebook(course.notebook("autograded", student, exercise))
-    return Result(student, exercise, GRADED, checks=notebook_checks(graded))
+    notes = graded.metadata.get(NOTES, {})
+    checks, repairs = notebook_checks(graded), tuple(notes.get("repairs", ()))
+    return Result(student, exercise, notes.get("verdict", GRADED), checks, repairs=repairs)
 
 
 def notebook_checks(autograded: NotebookNode) -> tuple[Check, ...]:
@@ -142,7 +153,8 @@ def _recall(record: Path, key: str | None) -> Result | None:
         if key is not None and stored["key"] != key:
             return None
         result = stored["result"]
-        return Result(**{**result, "checks": tuple(Check(**check) for check in result["checks"])})
+        checks = tuple(Check(**check) for check in result["checks"])
+        return Result(**{**result, "checks": checks, "repairs": tuple(result["repairs"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

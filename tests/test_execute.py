@@ -12,6 +12,8 @@ from nbgrader.utils import determine_grade
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
 from autograder.execute import WarmExecute, run_cells
+from autograder.repair import NOTES
+from autograder.session import GRADED
 from autograder.sources import is_test, read_notebook
 
 COURSE = Course(ROOT, ROOT / "classroom")
@@ -27,11 +29,10 @@ def test_outputs_are_those_of_a_notebook(tmp_path):
         "x = 1\nx + 1",
         "1 / 0",
         "from IPython.display import HTML, display\ndisplay(HTML('<b>bold</b>'))",
-        "!echo from the shell",
         "x",
         "None",
     ]
-    streams, value, error, shown, command, later, nothing = run_cells(cells, tmp_path)
+    streams, value, error, shown, later, nothing = run_cells(cells, tmp_path)
     assert streams == [
         {"output_type": "stream", "name": "stdout", "text": "a\nb\n"},
         {"output_type": "stream", "name": "stderr", "text": "c\n"},
@@ -40,7 +41,6 @@ def test_outputs_are_those_of_a_notebook(tmp_path):
     assert value[0]["execution_count"] == 2
     assert (error[0]["ename"], error[0]["evalue"]) == ("ZeroDivisionError", "division by zero")
     assert shown[0]["data"]["text/html"] == "<b>bold</b>"
-    assert command[0]["text"].strip() == "from the shell"
     assert later[0]["data"] == {"text/plain": "1"}
     assert nothing == []
 
@@ -77,7 +77,14 @@ def test_a_process_that_dies_keeps_what_came_before(tmp_path):
     assert "process ended" in results[1][0]["evalue"]
 
 
-def test_what_a_notebook_started_is_gone_with_it(tmp_path):
+def test_a_cell_can_start_no_process_and_the_next_one_runs(tmp_path):
+    command, after = run_cells(["!echo from the shell", "'still here'"], tmp_path)
+    assert command[-1]["output_type"] == "error"
+    assert after[0]["data"]["text/plain"] == "'still here'"
+
+
+def test_what_an_unconfined_notebook_started_is_gone_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOGRADER_UNSAFE", "1")
     start = "import subprocess\nprocess = subprocess.Popen(['sleep', '600'])\nprint(process.pid)"
     (outputs,) = run_cells([start], tmp_path)
     pid = int(outputs[0]["text"])
@@ -117,6 +124,7 @@ def test_scores_and_messages_are_those_of_stock_nbgrader(exercise, tmp_path):
             for cell in filter(is_test, notebook.cells):
                 cell.source = source[cell.id].source.replace("fresh_rng()", "fresh_rng(7)")  # the same inputs twice
             notebook, _ = step.preprocess(notebook, {"metadata": {"path": str(tmp_path)}})
+            assert notebook.metadata.get(NOTES, {}).get("verdict", GRADED) == GRADED
             outcomes.append(
                 {
                     cell.id: (determine_grade(cell), [o.evalue for o in cell.outputs if o.output_type == "error"])
