@@ -18,6 +18,7 @@ from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserE
 app = typer.Typer(help="Release, grade and explain the exercises of SimPO practice.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 Classroom = Annotated[Path | None, typer.Option(help="Folder of the class [default: classroom/ in the repository].")]
 
 
@@ -58,6 +59,7 @@ def grade(
         Path | None, typer.Argument(help="Folder or zip of submissions [default: what the classroom has].")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time [default: the processor's cores].")] = CORES,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Run students' code unconfined, with your rights.")] = False,
     classroom: Classroom = None,
 ) -> None:
@@ -66,7 +68,7 @@ def grade(
     if unsafe:
         os.environ[UNSAFE_VARIABLE] = "1"
         print("UNSAFE: students' code runs unconfined: it can read, change and send what you can.", file=sys.stderr)
-    _grade(course, submissions, force)
+    _grade(course, submissions, force, jobs)
     print(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: autograder feedback; essays: autograder formgrader.")
 
 
@@ -85,7 +87,7 @@ def demo() -> None:
     from autograder.demo import demo_course, write_downloads
 
     course = demo_course(find_course())
-    _grade(course, write_downloads(course), force=False)
+    _grade(course, write_downloads(course), force=False, jobs=CORES)
     _feedback(course)
 
 
@@ -105,7 +107,7 @@ def benches(
         if exercise not in course.exercises():
             raise UserError(f"no exercise is named {exercise}; there are {', '.join(course.exercises())}")
         with console.status(f"Grading the answers to {exercise}"), TemporaryDirectory() as scratch:
-            reports.append(prove(course, exercise, Path(scratch)))
+            reports.append(prove(course, exercise, Path(scratch), CORES))
     rows = [(r.exercise, r.right, r.wrong, r.caught, r.named, len(r.faults), r.seconds) for r in reports]
     for name, *counts, seconds in [*rows, ("in all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))]:
         table.add_row(name, *map(str, counts), f"{seconds:.2f}")
@@ -146,8 +148,9 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def _grade(course: Course, submissions: Path | None, force: bool) -> None:
+def _grade(course: Course, submissions: Path | None, force: bool, jobs: int) -> None:
     """Collect and grade; print what was left, and the table."""
+    from autograder.grade import Result
     from autograder.grade import grade as run
     from autograder.release import prepare
     from autograder.submissions import collect, submitted
@@ -162,11 +165,15 @@ def _grade(course: Course, submissions: Path | None, force: bool) -> None:
     total = len(submitted(course))
     if not total:
         raise UserError(f"no submissions in {course.classroom / 'submitted'}: name a folder or a zip file of them")
-    columns = (TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    done = []
+    pace = TextColumn("{task.fields[pace]}")
+    columns = (TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), pace, TimeRemainingColumn())
+    done: list[tuple[Result, bool]] = []
     with Progress(*columns, console=console, transient=True) as progress:
-        for result in progress.track(run(course, force=force), total=total):
+        task = progress.add_task("", total=total, pace="")
+        for result in run(course, force=force, jobs=jobs):
             done.append(result)
+            speed = progress.tasks[task].speed
+            progress.update(task, advance=1, pace=f"{speed:.1f} notebooks/s" if speed else "")
     console.print(results_table([result for result, _ in done]))
     verdicts = Counter(result.verdict for result, _ in done)
     new = sum(is_new for _, is_new in done)

@@ -1,5 +1,6 @@
 """Where a course lives, and how nbgrader is set up for it."""
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,7 @@ class Course:
         config = Config()
         configure(config, self.classroom)
         _environment_on_path()
+        _keep_engines()
         api = NbGraderAPI(CourseDirectory(config=config), config=config)
         api.log.handlers = [logging.NullHandler()]  # its lines come back with each result
         api.log.propagate = False
@@ -115,6 +117,14 @@ def _autograde_preprocessors() -> list[Any]:
 
     steps = Autograde.class_traits()["autograde_preprocessors"].default()
     return ["autograder.execute.WarmExecute" if step is Execute else step for step in steps]
+
+
+def _keep_engines() -> None:
+    """nbgrader makes a new database engine for every question; with one engine SQL is compiled once."""
+    import nbgrader.api
+
+    if not hasattr(nbgrader.api.create_engine, "cache_info"):
+        nbgrader.api.create_engine = functools.cache(nbgrader.api.create_engine)
 
 
 def _environment_on_path() -> None:

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ def warm_process() -> WarmProcess:
 
 
 def _start() -> WarmProcess:
+    if sys.platform == "linux":
+        _sweep()
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     command = [sys.executable, "-P", "-m", "autograder.template", str(far.fileno())]
@@ -80,6 +83,14 @@ def _start() -> WarmProcess:
             return started
     process.kill()
     raise WarmProcessFault(f"{' '.join(command[:-1])} did not start (exit status {process.wait()})")
+
+
+def _sweep() -> None:
+    """Remove the private folders of runs that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob("notebook-*-*"):
+        pid = folder.name.split("-")[1]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and folder.stat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def copy_files(folder: Path, private: Path, limit: int = 20_000_000) -> None:

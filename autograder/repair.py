@@ -6,6 +6,7 @@ come the text of the answers and the student's own cells. Each repair is a sente
 notebook's metadata.
 """
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,23 @@ class RestoreCells(NbGraderPreprocessor):
     course = Unicode("", help="The course's folder, with source/ and release/").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
-        exercise, name = resources["nbgrader"]["assignment"], resources["nbgrader"]["notebook"] + ".ipynb"
-        source, released = (read_notebook(Path(self.course) / step / exercise / name) for step in ("source", "release"))
-        repaired, repairs = restore(nb, source, released)
+        exercise = resources["nbgrader"]["assignment"]
+        repaired, repairs = restore(nb, *instructors_notebooks(Path(self.course), exercise))
         for repair in repairs:
             self.log.warning("Repaired: %s", repair)
         return repaired, resources
+
+
+def instructors_notebooks(classroom: Path, exercise: str) -> tuple[NotebookNode, NotebookNode]:
+    """An exercise's source, and what students were given."""
+    paths = [classroom / step / exercise / f"{exercise}.ipynb" for step in ("source", "release")]
+    source, released = (_read(path, path.stat().st_mtime_ns) for path in paths)
+    return source, released
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, changed: int) -> NotebookNode:
+    return read_notebook(path)
 
 
 def restore(nb: NotebookNode, source: NotebookNode, released: NotebookNode) -> tuple[NotebookNode, list[str]]:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from nbformat.notebooknode import NotebookNode
+
 from autograder.course import Course, UserError
 from autograder.sources import read_notebook
 
@@ -100,6 +102,32 @@ def _place(course: Course, path: Path, folder: Path) -> Submission | str:
     if not STUDENT.fullmatch(student):
         return f"unknown student: {student!r} must be letters, digits and . @ + - _ and begin with a letter or digit"
     return _readable(path) or Submission(student, exercise, path)
+
+
+def read_submission(path: Path) -> NotebookNode:
+    """A submission in the classroom. Raises ValueError, with a sentence, if it can't be graded.
+
+    A timestamp that can't be read is set aside, because nbgrader would stop there.
+    """
+    links = [link.name for link in (path.parent, *path.parent.rglob("*")) if link.is_symlink()]
+    if links:
+        raise ValueError(f"{links[0]} is a link; only files are taken")
+    if path.stat().st_size > NOTEBOOK_BYTES:
+        raise ValueError(f"it has {path.stat().st_size:,} bytes; expected at most {NOTEBOOK_BYTES:,}")
+    timestamp = path.with_name("timestamp.txt")
+    if timestamp.is_file() and not _is_time(timestamp):
+        os.replace(timestamp, timestamp.with_suffix(".unreadable"))
+    return read_notebook(path)
+
+
+def _is_time(path: Path) -> bool:
+    from nbgrader.utils import parse_utc
+
+    try:
+        words = path.read_text(encoding="utf-8").strip()
+        return not words or parse_utc(words) is not None
+    except (ValueError, OverflowError, AttributeError, TypeError):
+        return False
 
 
 def _readable(path: Path) -> str:

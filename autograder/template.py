@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -44,7 +45,8 @@ def serve(control: socket.socket) -> None:
         control.send(json.dumps(pids).encode())
         goes_on = control.recv(1)
         ended = {role: _end(pid) for role, pid in pids.items()}
-        if not goes_on:
+        if not goes_on:  # whoever grades was killed
+            shutil.rmtree(request["folder"], ignore_errors=True)
             return
         control.send(json.dumps(ended).encode())
 

@@ -11,7 +11,8 @@ from nbgrader.utils import determine_grade
 
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
-from autograder.execute import WarmExecute, run_cells
+from autograder.execute import WarmExecute
+from autograder.notebook import run_cells
 from autograder.repair import NOTES
 from autograder.session import GRADED
 from autograder.sources import is_test, read_notebook

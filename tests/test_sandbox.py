@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from autograder import execute, sandbox, syscalls
-from autograder.execute import run_cells
+from autograder import notebook, sandbox, syscalls
+from autograder.notebook import run_cells
 from autograder.sandbox import NoConfinement
 
 
@@ -39,11 +39,11 @@ def test_the_probes_do_find_an_open_door(tmp_path):
 
 
 def test_grading_refuses_where_a_probe_succeeds(tmp_path, monkeypatch):
-    execute._prove_confinement.cache_clear()
-    monkeypatch.setattr(execute, "_rules", lambda: {**sandbox.rules_for(()), "/tmp": sandbox.READ})
+    notebook._prove_confinement.cache_clear()
+    monkeypatch.setattr(notebook, "_rules", lambda: {**sandbox.rules_for(()), "/tmp": sandbox.READ})
     with pytest.raises(NoConfinement, match="read a file outside its folder; list a folder"):
         run_cells(["1"], tmp_path)
-    execute._prove_confinement.cache_clear()
+    notebook._prove_confinement.cache_clear()
 
 
 @pytest.mark.parametrize("place", ["solutions", "tests/benches", "classroom", "autograder", "docs"])
@@ -107,7 +107,7 @@ def _others_can_read_python():
 @pytest.mark.skipif(os.getuid() != 0 or not _others_can_read_python(), reason="nobody else to become")
 def test_it_holds_for_an_ordinary_user(tmp_path):
     program = (
-        "from autograder.execute import run_cells; from pathlib import Path; print(run_cells(['6 * 7'], Path('.')))"
+        "from autograder.notebook import run_cells; from pathlib import Path; print(run_cells(['6 * 7'], Path('.')))"
     )
     become = "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
     tmp_path.chmod(0o777)

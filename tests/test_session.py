@@ -2,7 +2,7 @@
 
 import pytest
 
-from autograder.execute import session
+from autograder.notebook import session
 
 AUTHOR = "import numpy as np\nimport torch\nfrom autograder.checks import *"
 
