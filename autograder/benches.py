@@ -14,7 +14,7 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.course import Course, UserError
 from autograder.grade import GRADED, NOT_ATTEMPTED, RIGHT, Result, grade
-from autograder.notebook import run_cells
+from autograder.notebook import session
 from autograder.release import prepare
 from autograder.sources import LANGUAGES, is_answer, is_test, read_notebook, write_notebook
 
@@ -165,5 +165,6 @@ def cpu_seconds(path: Path, folder: Path) -> float:
     """CPU time of a notebook's cells in a process that has imported numpy, matplotlib and torch."""
     cells = [cell.source for cell in read_notebook(path).cells if cell.cell_type == "code"]
     clock = "__import__('time').process_time()"
-    first, *_, last = run_cells([clock, *cells, clock], folder)
+    with session(folder) as notebook:  # the author's process: these are the author's cells
+        first, *_, last = [notebook.examine(cell) for cell in (clock, *cells, clock)]
     return float(last[0]["data"]["text/plain"]) - float(first[0]["data"]["text/plain"])

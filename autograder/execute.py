@@ -32,7 +32,7 @@ class WarmExecute(NbGraderPreprocessor):
         steps = steps_of(nb)
         executed = READY.pop(key_of(steps), None)
         if executed is None:
-            executed = run_steps(steps, Path(resources.get("metadata", {}).get("path") or "."))
+            executed = run_steps(steps, [Path(resources.get("metadata", {}).get("path") or ".")])
         if executed.fault:
             raise GraderFault(executed.fault)
         cells = [cell for cell in nb.cells if cell.cell_type == "code"]

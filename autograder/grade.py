@@ -115,7 +115,7 @@ def _all_results(
 
 def _tasks(
     course: Course, due: list[Submission], refused: list[tuple[Submission, Result]]
-) -> Iterator[tuple[tuple[Submission, str], list[Step], Path]]:
+) -> Iterator[tuple[tuple[Submission, str], list[Step], list[Path]]]:
     """What the workers are to run; submissions that are not gradable are put on the list `refused`."""
     for submission in due:
         student, exercise = submission.student, submission.exercise
@@ -125,7 +125,7 @@ def _tasks(
             refused.append((submission, Result(student, exercise, NOT_GRADABLE, reason=str(error))))
             continue
         steps = steps_of(repaired)
-        yield (submission, key_of(steps)), steps, submission.path.parent
+        yield (submission, key_of(steps)), steps, [submission.path.parent, course.classroom / "source" / exercise]
 
 
 def results(course: Course) -> list[Result]:

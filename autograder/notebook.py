@@ -19,7 +19,7 @@ from typing import Any
 
 from autograder.channel import Channel, Lost, TimeUp, decoded
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE
-from autograder.forks import WarmProcessFault, copy_files, warm_process
+from autograder.forks import ROLES, WarmProcessFault, copy_files, warm_process
 from autograder.sandbox import Limits, NoConfinement, rules_for
 from autograder.session import DIED, OUT_OF_MEMORY, TIMED_OUT, Output, Process, Session
 
@@ -40,15 +40,15 @@ class Executed:
     fault: str = ""  # of the grader's; then there is no score
 
 
-def run_steps(steps: Sequence[Step], folder: Path, seconds: float = CELL_SECONDS) -> Executed:
+def run_steps(steps: Sequence[Step], beside: Sequence[Path], seconds: float = CELL_SECONDS) -> Executed:
     """Run a notebook's code cells in order.
 
-    folder: what lies in it is there when the student's cells run.
+    beside: folders whose files are there when the cells run; the last one's prevail.
     seconds: wall time that one cell may take.
     """
     outputs = []
     try:
-        with session(folder, seconds) as notebook:
+        with session(*beside, seconds=seconds) as notebook:
             for where, source in steps:
                 outputs.append(notebook.examine(source) if where == CHECK else notebook.run(source))
                 if where == BOTH:
@@ -66,22 +66,22 @@ def run_cells(sources: list[str], folder: Path, seconds: float = CELL_SECONDS) -
     folder: its files are there when the cells run.
     seconds: wall time that one cell may take; then it is interrupted and its last output says so.
     """
-    with session(folder, seconds) as notebook:
+    with session(folder, seconds=seconds) as notebook:
         return [notebook.run(source) for source in sources]
 
 
 @contextlib.contextmanager
-def session(folder: Path, seconds: float = CELL_SECONDS) -> Iterator[Session]:
+def session(*beside: Path, seconds: float = CELL_SECONDS) -> Iterator[Session]:
     """A student's process and an examiner's; gone at the end, with all that they started.
 
-    folder: what lies in it is copied to a private folder, where the student's cells run.
+    beside: folders whose files are copied to the private folder of each; the last one's prevail.
 
     Raises:
         NoConfinement: Students' code can't be confined here.
     """
     if not is_unsafe():
         _prove_confinement()
-    with _processes(folder) as (student, examiner, ended):
+    with _processes(beside) as (student, examiner, ended):
         notebook = Session(student, examiner, seconds, NOTEBOOK_SECONDS)
         yield notebook
     if notebook.verdict == DIED and (verdict := _cause_of_death(ended["student"])):
@@ -89,23 +89,24 @@ def session(folder: Path, seconds: float = CELL_SECONDS) -> Iterator[Session]:
 
 
 @contextlib.contextmanager
-def _processes(folder: Path) -> Iterator[tuple[Process, Process, dict[str, Any]]]:
+def _processes(beside: Sequence[Path]) -> Iterator[tuple[Process, Process, dict[str, Any]]]:
     """The two, and a dict that says, after they have ended, how each did."""
     ended: dict[str, Any] = {}
     warm = warm_process()
-    pairs = [socket.socketpair() for _ in range(2)]
+    pairs = {role: socket.socketpair() for role in ROLES}
     with TemporaryDirectory(prefix=f"notebook-{os.getpid()}-") as private, contextlib.ExitStack() as ending:
-        copy_files(folder, Path(private))
-        request = {"folder": private, "rules": _rules(), "limits": asdict(Limits()), "unsafe": is_unsafe()}
-        pids = warm.fork(request, [far for _, far in pairs])
+        folders = {role: Path(private) / role for role in ROLES}
+        for own in folders.values():
+            own.mkdir()
+            for folder in beside:
+                copy_files(folder, own)
+        request = {"private": private, "rules": _rules(), "limits": asdict(Limits()), "unsafe": is_unsafe()}
+        pids = warm.fork(request, [far for _, far in pairs.values()])
         ending.callback(lambda: ended.update(warm.end()))
-        for near, far in pairs:
+        for near, far in pairs.values():
             far.close()
             ending.callback(near.close)
-        student, examiner = (
-            Process(Channel(near), pids[name], Path(private))
-            for name, (near, _) in zip(("student", "examiner"), pairs, strict=True)
-        )
+        student, examiner = (Process(Channel(pairs[role][0]), pids[role], folders[role]) for role in ROLES)
         for process in (student, examiner):
             _, body = process.channel.receive(time.monotonic() + START_SECONDS)  # it says that it is up
             if fault := dict(decoded(body)).get("fault"):
@@ -143,10 +144,10 @@ def _rules() -> dict[str, int]:
 @functools.cache
 def _prove_confinement() -> None:
     """Let a confined process try to break out, once before the first notebook."""
-    with TemporaryDirectory(prefix="secret-") as outside, TemporaryDirectory() as empty:
+    with TemporaryDirectory(prefix="secret-") as outside:
         secret = Path(outside) / "secret.txt"
         secret.write_text("a few words")
-        with _processes(Path(empty)) as (student, examiner, _):
+        with _processes(()) as (student, examiner, _):
             trial = Session(student, examiner, CELL_SECONDS, CELL_SECONDS)
             outputs = trial.run(f"from autograder.probes import escapes\n'; '.join(escapes({str(secret)!r}))")
     found = outputs[-1].get("data", {}).get("text/plain")

@@ -76,18 +76,17 @@ class Peer:
     def serve(self, body: bytes) -> None:
         """Answer a question of the other side."""
         try:
-            question = decoded(body)
-            if "value" in question:
-                answer = self._tell(self.variables[str(question["value"])])
-            elif "call" in question:
-                answer = self._run(question)
-            else:
-                answer = self._backward(question)
+            answer = json.dumps(self._answer(decoded(body)))
         except KeyError as error:
-            answer = _error(NameError(f"name {error} is not defined"))
+            answer = json.dumps(_error(NameError(f"name {error} is not defined")))
         except BaseException as error:
-            answer = _error(error)
-        self.channel.send(ANSWER, answer)
+            answer = json.dumps(_error(error))
+        self.channel.forward(ANSWER, answer.encode(), None)
+
+    def _answer(self, question: Any) -> Tree:
+        if "value" in question:
+            return self._tell(self.variables[str(question["value"])])
+        return self._run(question) if "call" in question else self._backward(question)
 
     def _ask(self, question: Tree) -> dict[str, Any]:
         self.channel.send(ASK, question)
@@ -155,7 +154,8 @@ class Peer:
         }
         if callable(item):
             self.kept[id(item)] = item
-            seen |= {"number": id(item), "name": getattr(item, "__name__", None)}
+            name = getattr(item, "__name__", None)
+            seen |= {"number": id(item), "name": name[:TEXT] if isinstance(name, str) else None}
         return seen
 
     def _take(self, seen: Tree) -> Any:

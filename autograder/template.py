@@ -20,10 +20,9 @@ import tempfile
 from typing import Any
 
 from autograder.channel import DONE, Channel
+from autograder.forks import ROLES
 from autograder.sandbox import Limits, NoConfinement, confine
 from autograder.syscalls import PR_SET_PDEATHSIG
-
-ROLES = ("student", "examiner")
 
 
 def serve(control: socket.socket) -> None:
@@ -46,7 +45,7 @@ def serve(control: socket.socket) -> None:
         goes_on = control.recv(1)
         ended = {role: _end(pid) for role, pid in pids.items()}
         if not goes_on:  # whoever grades was killed
-            shutil.rmtree(request["folder"], ignore_errors=True)
+            shutil.rmtree(request["private"], ignore_errors=True)
             return
         control.send(json.dumps(ended).encode())
 
@@ -62,25 +61,26 @@ def _fork(role: str, request: dict[str, Any], fds: list[int], shell: Any, contro
             os.setsid()  # so that what the cells start can be killed with them
             control.close()
             os.close(fds[1 - ROLES.index(role)])
+            folder = os.path.join(request["private"], role)
             from autograder.worker import work  # needs the shell, which is loaded by now
 
             end = socket.socket(fileno=fds[ROLES.index(role)])
             if role == "student":
-                _become_students(end, request)
-            work(role, shell, end, request["folder"])
+                _become_students(end, folder, request)
+            work(role, shell, end, folder)
     finally:
         os._exit(1)
 
 
-def _become_students(end: socket.socket, request: dict[str, Any]) -> None:
+def _become_students(end: socket.socket, folder: str, request: dict[str, Any]) -> None:
     """Leave behind what is not the student's, and confine the process."""
     os.closerange(3, end.fileno())
     os.closerange(end.fileno() + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = request["folder"]
+    os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = folder
     if request["unsafe"]:
         return
     try:
-        confine(request["folder"], request["rules"], Limits(**request["limits"]))
+        confine(folder, request["rules"], Limits(**request["limits"]))
     except NoConfinement as error:
         Channel(end).send(DONE, {"fault": str(error)})
         raise

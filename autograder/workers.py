@@ -25,17 +25,17 @@ Name = TypeVar("Name")
 
 
 def run_notebooks(
-    tasks: Iterable[tuple[Name, list[Step], Path]], jobs: int, run: Callable[..., Executed] = run_steps
+    tasks: Iterable[tuple[Name, list[Step], list[Path]]], jobs: int, run: Callable[..., Executed] = run_steps
 ) -> Iterator[tuple[Name, Executed]]:
     """What came of each notebook, in the order in which they are done.
 
-    tasks: for each notebook a name, its steps and the folder beside it.
+    tasks: for each notebook a name, its steps and the folders beside it.
     jobs: how many workers.
     """
     waiting = iter(tasks)
-    due: list[tuple[Name, list[Step], Path, int]] = []  # with the attempts that failed
+    due: list[tuple[Name, list[Step], list[Path], int]] = []  # with the attempts that failed
     pool = _pool(jobs)
-    running: dict[Future[Executed], tuple[Name, list[Step], Path, int]] = {}
+    running: dict[Future[Executed], tuple[Name, list[Step], list[Path], int]] = {}
     try:
         while True:
             while len(running) < AHEAD * jobs:
@@ -52,13 +52,13 @@ def run_notebooks(
                 return
             broken = not running
             for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
-                name, steps, folder, failed = running.pop(future)
+                name, steps, beside, failed = running.pop(future)
                 try:
                     executed = future.result()
                 except BrokenProcessPool:
                     broken = True
                     if failed + 1 < ATTEMPTS:
-                        due.append((name, steps, folder, failed + 1))
+                        due.append((name, steps, beside, failed + 1))
                         continue
                     executed = Executed([], "", fault="its worker was killed, again and again")
                 yield name, executed

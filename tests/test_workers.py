@@ -18,7 +18,7 @@ EXERCISE = "01_simpo_loss"
 
 def die_once(steps, folder):
     """Stands for a worker that is killed by the machine: the first time, not the second."""
-    marker = Path(folder) / f"{steps[0][1]}.died"
+    marker = Path(folder[0]) / f"{steps[0][1]}.died"
     if steps[0][1] in ("b", "c") and not marker.exists():
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -32,7 +32,7 @@ def die_always(steps, folder):
 
 
 def tasks(folder, names):
-    return ((name, [(STUDENTS, name)], folder) for name in names)
+    return ((name, [(STUDENTS, name)], [folder]) for name in names)
 
 
 def test_every_notebook_is_run_once_whatever_the_number_of_workers(tmp_path):
@@ -48,7 +48,7 @@ def test_a_notebook_whose_worker_always_dies_is_a_fault_and_stops_nobody(tmp_pat
 
 
 def test_the_death_of_the_examiner_is_a_fault_of_the_graders(tmp_path):
-    executed = run_steps([(STUDENTS, "x = 1"), (CHECK, "import os\nos.kill(os.getpid(), 9)")], tmp_path)
+    executed = run_steps([(STUDENTS, "x = 1"), (CHECK, "import os\nos.kill(os.getpid(), 9)")], [tmp_path])
     assert "examiner" in executed.fault
 
 
