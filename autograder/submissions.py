@@ -22,6 +22,7 @@ from autograder.course import Course, UserError
 from autograder.sources import read_notebook
 
 STUDENT = re.compile(r"\w[\w.@+-]*")  # safe in paths and in nbgrader's globs
+COPY = re.compile(r"( ?\(\d+\)|[ -]*[Cc]opy\d*|-\d+)+$")  # what browsers and Jupyter add to a name
 NOTEBOOK_BYTES = 20_000_000  # a notebook of this course takes 50 kB, with figures 500 kB
 ARCHIVE_BYTES = 2_000_000_000
 BESIDE = {"timestamp.txt"}  # files that nbgrader puts beside a notebook
@@ -88,13 +89,14 @@ def _place(course: Course, path: Path, folder: Path) -> Submission | str:
     if path.suffix != ".ipynb":
         return "unknown: not a notebook"
     parts = path.relative_to(folder).parts
+    stem = COPY.sub("", path.stem)
     student, exercise = "", ""
-    if len(parts) >= 3 and parts[-2] in exercises and path.stem == parts[-2]:
-        student, exercise = parts[-3], parts[-2]
+    if len(parts) >= 3 and parts[-2] in exercises:
+        student, exercise = parts[-3], parts[-2] if stem == parts[-2] else _exercise_by_cells(course, path)
     else:
         for name in exercises:
-            if path.stem.endswith(f"_{name}"):
-                student, exercise = path.stem.removesuffix(f"_{name}"), name
+            if stem.endswith(f"_{name}"):
+                student, exercise = stem.removesuffix(f"_{name}"), name
     if not exercise:
         return "unknown: expected <student>_<exercise>.ipynb or <student>/<exercise>/<exercise>.ipynb, such as " + (
             f"student_{exercises[0]}.ipynb"
@@ -102,6 +104,18 @@ def _place(course: Course, path: Path, folder: Path) -> Submission | str:
     if not STUDENT.fullmatch(student):
         return f"unknown student: {student!r} must be letters, digits and . @ + - _ and begin with a letter or digit"
     return _readable(path) or Submission(student, exercise, path)
+
+
+def _exercise_by_cells(course: Course, path: Path) -> str:
+    """The exercise that a notebook is, whatever its name, by the ids of its cells; empty if it can't be told."""
+    if _readable(path):
+        return ""
+    ids = {cell.get("id") for cell in read_notebook(path).cells}
+    for exercise in course.exercises():
+        known = {cell.get("id") for cell in read_notebook(course.solutions / f"{exercise}.ipynb").cells}
+        if len(ids & known) > len(known) / 2:
+            return exercise
+    return ""
 
 
 def read_submission(path: Path) -> NotebookNode:
