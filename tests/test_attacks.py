@@ -151,7 +151,7 @@ def graded(tmp_path_factory):
         path.write_bytes(content)
     hand_in_odd_folders(course, texts["honest"])
     prepare(course, [EXERCISE])
-    found = {result.student: result for result, _ in grade(course, jobs=2, cell_seconds=3)}
+    found = {result.student: result for result, _ in grade(course, jobs=2, cell_seconds=6)}
     del os.environ["A_TOKEN"]
     return course, found
 
