@@ -13,8 +13,8 @@ from pathlib import Path
 from nbformat.notebooknode import NotebookNode
 
 from autograder.course import Course, UserError
-from autograder.execute import run_cells
 from autograder.grade import GRADED, NOT_ATTEMPTED, RIGHT, Result, grade
+from autograder.notebook import session
 from autograder.release import prepare
 from autograder.sources import LANGUAGES, is_answer, is_test, read_notebook, write_notebook
 
@@ -120,7 +120,7 @@ class Report:
     faults: tuple[str, ...]  # one sentence for each deviation
 
 
-def prove(course: Course, exercise: str, scratch: Path) -> Report:
+def prove(course: Course, exercise: str, scratch: Path, jobs: int = 1) -> Report:
     """Grade every answer of a bench, and the untouched notebook in both editions, by nbgrader.
 
     scratch: an empty folder for a classroom.
@@ -140,7 +140,7 @@ def prove(course: Course, exercise: str, scratch: Path) -> Report:
     prepare(trial, [exercise])
     found = [f"{exercise}, test cell {cell}: no wrong answer fails it" for cell in sorted(unproved(course, exercise))]
     escaped, unnamed = set(), set()
-    for result, _ in grade(trial):
+    for result, _ in grade(trial, jobs=jobs):
         answer = class_.get(result.student)
         name = answer.name if answer else result.student
         deviations = faults(answer, result)
@@ -165,5 +165,6 @@ def cpu_seconds(path: Path, folder: Path) -> float:
     """CPU time of a notebook's cells in a process that has imported numpy, matplotlib and torch."""
     cells = [cell.source for cell in read_notebook(path).cells if cell.cell_type == "code"]
     clock = "__import__('time').process_time()"
-    first, *_, last = run_cells([clock, *cells, clock], folder)
+    with session(folder) as notebook:  # the author's process: these are the author's cells
+        first, *_, last = [notebook.examine(cell) for cell in (clock, *cells, clock)]
     return float(last[0]["data"]["text/plain"]) - float(first[0]["data"]["text/plain"])

@@ -255,15 +255,17 @@ def _label(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
 
 def _where(error: BaseException) -> str:
     """The line of the student's code that an error came from, if it can be read."""
-    lines = list(_code_lines(error))
-    return f"\nIn your line: {lines[-1]}" if lines else ""
+    line = getattr(error, "line", None)  # known already, where the code ran in another process
+    if line is None:
+        line = next(reversed(list(_code_lines(error))), "")
+    return f"\nIn your line: {line}" if line else ""
 
 
 def _code_lines(error: BaseException) -> Iterator[str]:
     traceback = error.__traceback__
     while traceback is not None:
         filename = traceback.tb_frame.f_code.co_filename
-        ours = filename == __file__ or "site-packages" in filename or filename.startswith(sys.base_prefix)
+        ours = filename.startswith((os.path.dirname(__file__), sys.base_prefix)) or "site-packages" in filename
         if not ours:
             line = linecache.getline(filename, traceback.tb_lineno).strip()
             if line:

@@ -13,11 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from autograder.course import CLASSROOM_VARIABLE, Course, UserError, find_course
+from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserError, find_course
 
 app = typer.Typer(help="Release, grade and explain the exercises of SimPO practice.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 Classroom = Annotated[Path | None, typer.Option(help="Folder of the class [default: classroom/ in the repository].")]
 
 
@@ -58,11 +59,16 @@ def grade(
         Path | None, typer.Argument(help="Folder or zip of submissions [default: what the classroom has].")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time [default: the processor's cores].")] = CORES,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="Run students' code unconfined, with your rights.")] = False,
     classroom: Classroom = None,
 ) -> None:
     """Grade a class into the gradebook. Grades again only what has changed."""
     course = find_course(classroom)
-    _grade(course, submissions, force)
+    if unsafe:
+        os.environ[UNSAFE_VARIABLE] = "1"
+        print("UNSAFE: students' code runs unconfined: it can read, change and send what you can.", file=sys.stderr)
+    _grade(course, submissions, force, jobs)
     print(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: autograder feedback; essays: autograder formgrader.")
 
 
@@ -81,7 +87,7 @@ def demo() -> None:
     from autograder.demo import demo_course, write_downloads
 
     course = demo_course(find_course())
-    _grade(course, write_downloads(course), force=False)
+    _grade(course, write_downloads(course), force=False, jobs=CORES)
     _feedback(course)
 
 
@@ -101,7 +107,7 @@ def benches(
         if exercise not in course.exercises():
             raise UserError(f"no exercise is named {exercise}; there are {', '.join(course.exercises())}")
         with console.status(f"Grading the answers to {exercise}"), TemporaryDirectory() as scratch:
-            reports.append(prove(course, exercise, Path(scratch)))
+            reports.append(prove(course, exercise, Path(scratch), CORES))
     rows = [(r.exercise, r.right, r.wrong, r.caught, r.named, len(r.faults), r.seconds) for r in reports]
     for name, *counts, seconds in [*rows, ("in all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))]:
         table.add_row(name, *map(str, counts), f"{seconds:.2f}")
@@ -142,8 +148,9 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def _grade(course: Course, submissions: Path | None, force: bool) -> None:
+def _grade(course: Course, submissions: Path | None, force: bool, jobs: int) -> None:
     """Collect and grade; print what was left, and the table."""
+    from autograder.grade import Result
     from autograder.grade import grade as run
     from autograder.release import prepare
     from autograder.submissions import collect, submitted
@@ -158,11 +165,15 @@ def _grade(course: Course, submissions: Path | None, force: bool) -> None:
     total = len(submitted(course))
     if not total:
         raise UserError(f"no submissions in {course.classroom / 'submitted'}: name a folder or a zip file of them")
-    columns = (TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    done = []
+    pace = TextColumn("{task.fields[pace]}")
+    columns = (TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), pace, TimeRemainingColumn())
+    done: list[tuple[Result, bool]] = []
     with Progress(*columns, console=console, transient=True) as progress:
-        for result in progress.track(run(course, force=force), total=total):
+        task = progress.add_task("", total=total, pace="")
+        for result in run(course, force=force, jobs=jobs):
             done.append(result)
+            speed = progress.tasks[task].speed
+            progress.update(task, advance=1, pace=f"{speed:.1f} notebooks/s" if speed else "")
     console.print(results_table([result for result, _ in done]))
     verdicts = Counter(result.verdict for result, _ in done)
     new = sum(is_new for _, is_new in done)
@@ -178,13 +189,16 @@ def results_table(results: list) -> Table:
     table = Table("student", "exercise", "points", "what went wrong")
     for result in sorted(results, key=lambda result: (result.student, result.exercise)):
         points, words = "-", [f"{result.verdict}: {result.reason}"]
-        if result.verdict == GRADED:
+        if result.checks:
             points = f"{result.points:g}/{result.max_points:g}"
             untouched = sum(check.status == NOT_ATTEMPTED for check in result.checks)
             wrong = [check for check in result.checks if check.status == WRONG]
-            words = [f"{untouched} checks not attempted"] if untouched else []
+            words = [result.verdict] if result.verdict != GRADED else []
+            words += [f"{untouched} checks not attempted"] if untouched else []
             words += [f"{check.grade_id}: {_cause(check.message)}" for check in wrong[:2]]
             words += [f"and {len(wrong) - 2} more"] if len(wrong) > 2 else []
+            words += [f"repaired: {result.repairs[0]}"] if result.repairs else []
+            words += [f"and {len(result.repairs) - 1} more repairs"] if len(result.repairs) > 1 else []
         # Text, because rich would take [t] in a student's or a check's words for markup
         table.add_row(*map(Text, (result.student, result.exercise, points, "\n".join(words))))
     return table
@@ -200,9 +214,9 @@ def _cause(message: str) -> str:
 def _feedback(course: Course, *, force: bool = False) -> None:
     """Write the pages that are missing or older than the grading."""
     from autograder.feedback import is_current, write_feedback
-    from autograder.grade import GRADED, results
+    from autograder.grade import results
 
-    graded = [(result.student, result.exercise) for result in results(course) if result.verdict == GRADED]
+    graded = [(result.student, result.exercise) for result in results(course) if result.checks]
     if not graded:
         raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
     due = [key for key in graded if force or not is_current(course, *key)]

@@ -1,11 +1,14 @@
 """Where a course lives, and how nbgrader is set up for it."""
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 CLASSROOM_VARIABLE = "AUTOGRADER_CLASSROOM"  # tells nbgrader_config.py which classroom a command works on
+UNSAFE_VARIABLE = "AUTOGRADER_UNSAFE"  # set: students' code runs unconfined where it can't be confined
+STUDENT_MODULES = ("simpo_core.plots", "simpo_core.toy")  # what notebooks import; the rest holds solutions
 ESSAY_PLACEHOLDER = "YOUR ANSWER HERE · 在此作答"
 
 
@@ -56,6 +59,7 @@ class Course:
         config = Config()
         configure(config, self.classroom)
         _environment_on_path()
+        _keep_engines()
         api = NbGraderAPI(CourseDirectory(config=config), config=config)
         api.log.handlers = [logging.NullHandler()]  # its lines come back with each result
         api.log.propagate = False
@@ -84,7 +88,8 @@ def configure(config: Any, classroom: Path) -> None:
     config.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotAttempted"}
     config.ClearSolutions.text_stub = ESSAY_PLACEHOLDER
     config.ClearMarkScheme.enforce_metadata = False  # a rubric stands in a locked cell, beside the answer
-    config.OverwriteCells.add_missing_cells = True  # a deleted test cell comes back
+    config.Autograde.sanitize_preprocessors = _sanitize_preprocessors()
+    config.RestoreCells.course = str(classroom)
     config.Autograde.autograde_preprocessors = _autograde_preprocessors()
     config.GenerateFeedback.preprocessors = [GetGrades, "autograder.feedback.ExplainChecks", CSSHTMLHeaderPreprocessor]
 
@@ -98,6 +103,13 @@ def _release_preprocessors() -> list[Any]:
     return ["autograder.release.ClearAnswers" if step is ClearSolutions else step for step in steps]
 
 
+def _sanitize_preprocessors() -> list[Any]:
+    """This course's way of undoing what happened to a notebook's cells; then nbgrader's own checks."""
+    from nbgrader.preprocessors import CheckCellMetadata, OverwriteCells
+
+    return ["autograder.repair.RestoreCells", OverwriteCells, CheckCellMetadata]
+
+
 def _autograde_preprocessors() -> list[Any]:
     """nbgrader's own steps, with this course's way of running a notebook."""
     from nbgrader.converters import Autograde
@@ -105,6 +117,14 @@ def _autograde_preprocessors() -> list[Any]:
 
     steps = Autograde.class_traits()["autograde_preprocessors"].default()
     return ["autograder.execute.WarmExecute" if step is Execute else step for step in steps]
+
+
+def _keep_engines() -> None:
+    """nbgrader makes a new database engine for every question; with one engine SQL is compiled once."""
+    import nbgrader.api
+
+    if not hasattr(nbgrader.api.create_engine, "cache_info"):
+        nbgrader.api.create_engine = functools.cache(nbgrader.api.create_engine)
 
 
 def _environment_on_path() -> None:

@@ -10,8 +10,21 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.course import Course, UserError
 from autograder.grade import RIGHT, Check, notebook_checks
+from autograder.repair import NOTES
+from autograder.session import DIED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
 from autograder.sources import REGIONS, is_test, regions, role
 
+# What the student is told when the notebook did not run to its end. Points earned before stay.
+VERDICTS = {
+    TIMED_OUT: "Some of your code did not finish in time and was stopped. Is there a loop that never ends? "
+    "Points for what ran before are kept.",
+    OUT_OF_MEMORY: "Some of your code needed more memory than a notebook may use. Does a list or an array grow "
+    "without end? Points for what fitted are kept.",
+    TOO_MUCH_OUTPUT: "Some of your code printed, showed or wrote too much and was stopped. Is there a print in a loop "
+    "that never ends? Points for what ran before are kept.",
+    DIED: "Your notebook's process ended before all cells had run. Does something call exit() or crash Python? "
+    "Points for what ran before are kept.",
+}
 HIDDEN = [name for name in REGIONS if name != "SOLUTION"]
 
 
@@ -25,7 +38,7 @@ class ExplainChecks(NbGraderPreprocessor):
                 cell.source = "\n".join(regions(cell.source, name)[1]).strip("\n")
             if is_test(cell) and cell.source.startswith("#"):
                 cell.source = cell.source.split("\n")[0]  # what is checked, not how
-        nb.cells.insert(0, new_markdown_cell(_summary(checks, unread)))
+        nb.cells.insert(0, new_markdown_cell(_summary(checks, unread) + _remarks(nb.metadata.get(NOTES, {}))))
         return nb, resources
 
 
@@ -53,6 +66,14 @@ def _summary(checks: Iterable[Check], unread: float) -> str:
         lines += [f"- `{check.grade_id}` ({check.points:g} of {check.max_points:g} points)", ""]
         lines += ["      " + line for line in check.message.splitlines()] + [""]
     return "\n".join(lines)
+
+
+def _remarks(notes: dict[str, Any]) -> str:
+    """What else the student should know of how the notebook was graded, as Markdown."""
+    lines = [VERDICTS[notes["verdict"]]] if notes.get("verdict") in VERDICTS else []
+    lines += [f"The notebook was repaired before grading: {len(notes['repairs'])} of its cells were not as they were "
+              "given out. Your answers were kept."] if notes.get("repairs") else []  # fmt: skip
+    return "".join(f"\n\n{line}" for line in lines)
 
 
 def write_feedback(course: Course, student: str, exercise: str) -> Path:

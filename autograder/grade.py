@@ -5,6 +5,7 @@ submission is kept beside the gradebook in graded/<student>/<exercise>.json, wit
 the result depends on, so that a second run grades only what has changed.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -16,12 +17,19 @@ from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 
-from autograder.course import Course
+from autograder.course import Course, UserError
+from autograder.execute import READY, key_of, steps_of
+from autograder.notebook import CELL_SECONDS, Step, refusal, run_steps
+from autograder.repair import NOTES, instructors_notebooks, restore
+from autograder.sandbox import NoConfinement
+from autograder.session import GRADED as GRADED
 from autograder.sources import is_test, read_notebook
-from autograder.submissions import Submission, submitted
+from autograder.submissions import Submission, read_submission, submitted
+from autograder.workers import run_notebooks
 
-GRADER = "1"  # raise it when the same submission and source may get another result
-GRADED, NOT_GRADABLE, GRADER_FAULT = "graded", "not gradable", "grader fault"
+GRADER = "2"  # raise it when the same submission and source may get another result
+# GRADED and the verdicts of `session` come with points; the file is NOT_GRADABLE; a GRADER_FAULT is tried again
+NOT_GRADABLE, GRADER_FAULT = "not gradable", "grader fault"
 RIGHT, WRONG, NOT_ATTEMPTED = "right", "wrong", "not attempted"
 
 
@@ -42,9 +50,10 @@ class Result:
 
     student: str
     exercise: str
-    verdict: str  # GRADED, NOT_GRADABLE (the file) or GRADER_FAULT (nbgrader or the machine; tried again next time)
+    verdict: str  # one of those above
     checks: tuple[Check, ...] = ()
     reason: str = ""  # why it was not graded
+    repairs: tuple[str, ...] = ()  # what was not as it was given out, and is again
 
     @property
     def points(self) -> float:
@@ -55,32 +64,75 @@ class Result:
         return sum(check.max_points for check in self.checks)
 
 
-def grade(course: Course, *, force: bool = False) -> Iterator[tuple[Result, bool]]:
+def grade(
+    course: Course, *, force: bool = False, jobs: int = 1, cell_seconds: float = CELL_SECONDS
+) -> Iterator[tuple[Result, bool]]:
     """Grade every submission in the classroom; yield each result, and whether it is new.
 
+    Workers run the notebooks; this process alone writes. What was graded before comes first.
     A submission that can't be graded gets a verdict and stops nobody else's.
+
+    jobs: how many workers. cell_seconds: wall time that one cell may take.
+
+    Raises:
+        UserError: Students' code can't be confined here.
     """
-    api = course.api()
+    due = []
     for submission in submitted(course):
-        record = course.classroom / "graded" / submission.student / f"{submission.exercise}.json"
-        key = _key(course, submission)
-        known = None if force else _recall(record, key)
+        known = None if force else _recall(_record(course, submission), _key(course, submission))
         page = course.notebook("autograded", submission.student, submission.exercise)
         if known is not None and (known.verdict == NOT_GRADABLE or page.is_file()):
             yield known, False
+        else:
+            due.append(submission)
+    if due:
+        api = course.api()
+        run = functools.partial(run_steps, seconds=cell_seconds)
+        refused: list[tuple[Submission, Result]] = []
+        done = run_notebooks(_tasks(course, due, refused), min(jobs, len(due)), run)
+        for submission, result in _all_results(course, api, done, refused):
+            if result.verdict != GRADER_FAULT:
+                _remember(_record(course, submission), _key(course, submission), result)
+            yield result, True
+
+
+def _all_results(
+    course: Course, api: Any, done: Iterator[Any], refused: list[tuple[Submission, Result]]
+) -> Iterator[tuple[Submission, Result]]:
+    """The result of each submission, as they are done."""
+    for (submission, key), executed in done:
+        if executed.fault.startswith(NoConfinement.__name__):
+            raise UserError(refusal(executed.fault))
+        if executed.fault:
+            yield submission, Result(submission.student, submission.exercise, GRADER_FAULT, reason=executed.fault)
+        else:
+            READY[key] = executed
+            yield submission, _grade_one(course, api, submission)
+        while refused:
+            yield refused.pop()
+    yield from refused
+
+
+def _tasks(
+    course: Course, due: list[Submission], refused: list[tuple[Submission, Result]]
+) -> Iterator[tuple[tuple[Submission, str], list[Step], list[Path]]]:
+    """What the workers are to run; submissions that are not gradable are put on the list `refused`."""
+    for submission in due:
+        student, exercise = submission.student, submission.exercise
+        try:
+            repaired, _ = restore(read_submission(submission.path), *instructors_notebooks(course.classroom, exercise))
+        except ValueError as error:
+            refused.append((submission, Result(student, exercise, NOT_GRADABLE, reason=str(error))))
             continue
-        result = _grade_one(course, api, submission)
-        if result.verdict != GRADER_FAULT:
-            _remember(record, key, result)
-        yield result, True
+        steps = steps_of(repaired)
+        yield (submission, key_of(steps)), steps, [submission.path.parent, course.classroom / "source" / exercise]
 
 
 def results(course: Course) -> list[Result]:
     """The results of every submission graded so far, as they were recorded."""
     found = []
     for submission in submitted(course):
-        record = course.classroom / "graded" / submission.student / f"{submission.exercise}.json"
-        result = _recall(record, None)
+        result = _recall(_record(course, submission), None)
         if result is not None:
             found.append(result)
     return found
@@ -88,10 +140,6 @@ def results(course: Course) -> list[Result]:
 
 def _grade_one(course: Course, api: Any, submission: Submission) -> Result:
     student, exercise = submission.student, submission.exercise
-    try:
-        read_notebook(submission.path)
-    except ValueError as error:
-        return Result(student, exercise, NOT_GRADABLE, reason=str(error))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of how nbgrader 0.9.6 adds rows; they are added
         outcome = api.autograde(exercise, student, force=True, create=True)
@@ -101,7 +149,9 @@ def _grade_one(course: Course, api: Any, submission: Submission) -> Result:
     if not outcome["success"]:
         return Result(student, exercise, GRADER_FAULT, reason=f"nbgrader stopped; its words are in {log}")
     graded = read_notebook(course.notebook("autograded", student, exercise))
-    return Result(student, exercise, GRADED, checks=notebook_checks(graded))
+    notes = graded.metadata.get(NOTES, {})
+    checks, repairs = notebook_checks(graded), tuple(notes.get("repairs", ()))
+    return Result(student, exercise, notes.get("verdict", GRADED), checks, repairs=repairs)
 
 
 def notebook_checks(autograded: NotebookNode) -> tuple[Check, ...]:
@@ -129,6 +179,10 @@ def _read_outputs(outputs: list[Any]) -> tuple[str, str]:
     return WRONG, ""
 
 
+def _record(course: Course, submission: Submission) -> Path:
+    return course.classroom / "graded" / submission.student / f"{submission.exercise}.json"
+
+
 def _key(course: Course, submission: Submission) -> str:
     source = course.solutions / f"{submission.exercise}.ipynb"
     parts = (submission.path.read_bytes(), source.read_bytes(), GRADER.encode())
@@ -142,7 +196,8 @@ def _recall(record: Path, key: str | None) -> Result | None:
         if key is not None and stored["key"] != key:
             return None
         result = stored["result"]
-        return Result(**{**result, "checks": tuple(Check(**check) for check in result["checks"])})
+        checks = tuple(Check(**check) for check in result["checks"])
+        return Result(**{**result, "checks": checks, "repairs": tuple(result["repairs"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

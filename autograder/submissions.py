@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from nbformat.notebooknode import NotebookNode
+
 from autograder.course import Course, UserError
 from autograder.sources import read_notebook
 
 STUDENT = re.compile(r"\w[\w.@+-]*")  # safe in paths and in nbgrader's globs
+COPY = re.compile(r"( ?\(\d+\)|[ -]*[Cc]opy\d*|-\d+)+$")  # what browsers and Jupyter add to a name
 NOTEBOOK_BYTES = 20_000_000  # a notebook of this course takes 50 kB, with figures 500 kB
 ARCHIVE_BYTES = 2_000_000_000
 BESIDE = {"timestamp.txt"}  # files that nbgrader puts beside a notebook
@@ -86,13 +89,14 @@ def _place(course: Course, path: Path, folder: Path) -> Submission | str:
     if path.suffix != ".ipynb":
         return "unknown: not a notebook"
     parts = path.relative_to(folder).parts
+    stem = COPY.sub("", path.stem)
     student, exercise = "", ""
-    if len(parts) >= 3 and parts[-2] in exercises and path.stem == parts[-2]:
-        student, exercise = parts[-3], parts[-2]
+    if len(parts) >= 3 and parts[-2] in exercises:
+        student, exercise = parts[-3], parts[-2] if stem == parts[-2] else _exercise_by_cells(course, path)
     else:
         for name in exercises:
-            if path.stem.endswith(f"_{name}"):
-                student, exercise = path.stem.removesuffix(f"_{name}"), name
+            if stem.endswith(f"_{name}"):
+                student, exercise = stem.removesuffix(f"_{name}"), name
     if not exercise:
         return "unknown: expected <student>_<exercise>.ipynb or <student>/<exercise>/<exercise>.ipynb, such as " + (
             f"student_{exercises[0]}.ipynb"
@@ -100,6 +104,44 @@ def _place(course: Course, path: Path, folder: Path) -> Submission | str:
     if not STUDENT.fullmatch(student):
         return f"unknown student: {student!r} must be letters, digits and . @ + - _ and begin with a letter or digit"
     return _readable(path) or Submission(student, exercise, path)
+
+
+def _exercise_by_cells(course: Course, path: Path) -> str:
+    """The exercise that a notebook is, whatever its name, by the ids of its cells; empty if it can't be told."""
+    if _readable(path):
+        return ""
+    ids = {cell.get("id") for cell in read_notebook(path).cells}
+    for exercise in course.exercises():
+        known = {cell.get("id") for cell in read_notebook(course.solutions / f"{exercise}.ipynb").cells}
+        if len(ids & known) > len(known) / 2:
+            return exercise
+    return ""
+
+
+def read_submission(path: Path) -> NotebookNode:
+    """A submission in the classroom. Raises ValueError, with a sentence, if it can't be graded.
+
+    A timestamp that can't be read is set aside, because nbgrader would stop there.
+    """
+    links = [link.name for link in (path.parent, *path.parent.rglob("*")) if link.is_symlink()]
+    if links:
+        raise ValueError(f"{links[0]} is a link; only files are taken")
+    if path.stat().st_size > NOTEBOOK_BYTES:
+        raise ValueError(f"it has {path.stat().st_size:,} bytes; expected at most {NOTEBOOK_BYTES:,}")
+    timestamp = path.with_name("timestamp.txt")
+    if timestamp.is_file() and not _is_time(timestamp):
+        os.replace(timestamp, timestamp.with_suffix(".unreadable"))
+    return read_notebook(path)
+
+
+def _is_time(path: Path) -> bool:
+    from nbgrader.utils import parse_utc
+
+    try:
+        words = path.read_text(encoding="utf-8").strip()
+        return not words or parse_utc(words) is not None
+    except (ValueError, OverflowError, AttributeError, TypeError):
+        return False
 
 
 def _readable(path: Path) -> str:

@@ -1,112 +1,93 @@
-"""The forked process in which a notebook's cells run. Imports nothing of nbgrader: it must start at once."""
+"""What happens in the two forks of the warm process. Imports nothing of nbgrader: they must start at once.
 
+The student's process runs the cells that it is sent and answers questions about what they define. The
+examiner's process runs the author's cells; a name that they don't define is the student's.
+"""
+
+import builtins
 import contextlib
-import json
 import os
 import signal
+import socket
 import sys
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterator
 from typing import Any
 
-OUTPUT_CHARACTERS = 1_000_000  # of text that one cell prints; the rest is dropped
+from autograder.channel import ASK, DONE, RUN, Channel, Lost, decoded
+from autograder.peer import Peer
+from autograder.shell import Shell, Stream
 
-Output = dict[str, Any]  # one output of a cell, in nbformat's form
+
+class Names(dict[str, Any]):
+    """The variables of the author's cells. Reading one that is not there asks the student's process."""
+
+    def __init__(self, variables: dict[str, Any], ask: Callable[[str], Any]) -> None:
+        super().__init__(variables)
+        self.ask = ask
+
+    def __missing__(self, name: str) -> Any:
+        if hasattr(builtins, name) or name.startswith("__"):
+            raise KeyError(name)
+        try:
+            return self.ask(name)
+        except NameError:
+            raise KeyError(name) from None
 
 
-def work(sources: list[str], folder: str, pipe: Connection) -> None:
-    """Run the cells in `folder`; send the outputs of each through the pipe, as JSON."""
-    os.setsid()  # so that what the cells start can be killed with them
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
+class _Module:
+    """Stands for the module in which cells run."""
+
+
+def work(role: str, shell: Shell, end: socket.socket, folder: str) -> None:
+    """Run cells and answer questions as the messages say, until there are no more.
+
+    role: "student" or "examiner".
+    """
     os.chdir(folder)
-    sys.path.insert(0, "")
     os.environ["NBGRADER_EXECUTION"] = "autograde"
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    outputs: list[Output] = []
-    shell = _shell(outputs)
-    pipe.send_bytes(b"up")
-    for source in sources:
-        outputs.clear()
+    sys.stdout, sys.stderr = Stream("stdout", shell), Stream("stderr", shell)
+    signal.signal(signal.SIGINT, _interrupt)
+    if role == "student":
+        sys.path.append(folder)  # last, so that no file there stands before a module
+        peer = Peer(Channel(end), shell.user_ns)
+    else:
+        peer = Peer(Channel(end), {})
+        shell.shows_tracebacks = False  # they would show hidden tests
+        shell.user_ns, shell.user_module = Names(shell.user_ns, peer.value), _Module()
+        shell.user_module.__dict__ = shell.user_ns
+    with contextlib.suppress(Lost):
+        peer.channel.send(DONE, {})  # up
+        while True:
+            _answer(peer, shell, *peer.channel.receive())
+
+
+def _answer(peer: Peer, shell: Shell, kind: bytes, body: bytes) -> None:
+    shell.clear()
+    if kind == ASK:
+        with _interruptible():
+            peer.serve(body)
+    elif kind == RUN:
+        peer.forget()
+        with _interruptible():
+            shell.run_cell(str(decoded(body)), store_history=True)
+        peer.channel.send(DONE, shell.outputs)
+
+
+_may_interrupt = False
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """An interrupt that comes too late, between two cells, is for nobody."""
+    if _may_interrupt:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    global _may_interrupt
+    _may_interrupt = True
+    try:
         with contextlib.suppress(KeyboardInterrupt):
-            shell.run_cell(source, store_history=True)
-        pipe.send_bytes(json.dumps(outputs).encode())
-
-
-def _shell(outputs: list[Output]) -> Any:
-    """An IPython shell that appends what a kernel would send to a notebook."""
-    from IPython.core.displayhook import DisplayHook
-    from IPython.core.displaypub import DisplayPublisher
-    from IPython.core.interactiveshell import InteractiveShell
-    from traitlets.config import Config
-
-    class Publisher(DisplayPublisher):
-        def publish(self, data: Any, metadata: Any = None, *args: Any, **kwargs: Any) -> None:
-            if not kwargs.get("update"):  # a moved slider's figure; nobody moves sliders here
-                outputs.append({"output_type": "display_data", "data": _plain(data), "metadata": metadata or {}})
-
-    class Hook(DisplayHook):
-        def write_output_prompt(self) -> None:
-            pass
-
-        def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
-            count = self.prompt_count
-            result = {"data": _plain(format_dict), "metadata": md_dict or {}, "execution_count": count}
-            outputs.append({"output_type": "execute_result", **result})
-
-        def finish_displayhook(self) -> None:
-            pass
-
-    class Shell(InteractiveShell):
-        displayhook_class = Hook
-        display_pub_class = Publisher
-
-        def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-            lines = [stb] if isinstance(stb, str) else list(stb)
-            error = {"ename": str(etype.__name__), "evalue": str(evalue), "traceback": lines}
-            outputs.append({"output_type": "error", **error})
-
-    config = Config()
-    config.HistoryManager.enabled = False  # it would start a thread
-    shell = Shell.instance(config=config, colors="nocolor")
-    shell.system = shell.system_piped  # what a command prints is the cell's output
-    sys.stdout, sys.stderr = _Stream("stdout", outputs), _Stream("stderr", outputs)
-    return shell
-
-
-class _Stream:
-    """What is written to it becomes a stream output."""
-
-    encoding = "utf-8"
-
-    def __init__(self, name: str, outputs: list[Output]) -> None:
-        self.name = name
-        self.outputs = outputs
-
-    def write(self, text: str) -> int:
-        last = self.outputs[-1] if self.outputs else {}
-        if last.get("output_type") == "stream" and last["name"] == self.name:
-            if len(last["text"]) < OUTPUT_CHARACTERS:
-                last["text"] += text[:OUTPUT_CHARACTERS]
-        else:
-            self.outputs.append({"output_type": "stream", "name": self.name, "text": text[:OUTPUT_CHARACTERS]})
-        return len(text)
-
-    def writelines(self, lines: list[str]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        pass
-
-    def isatty(self) -> bool:
-        return False
-
-
-def _plain(data: Any) -> dict[str, Any]:
-    """MIME data that JSON can carry, as a kernel sends it."""
-    import base64
-
-    return {
-        kind: base64.b64encode(value).decode() if isinstance(value, bytes) else value for kind, value in data.items()
-    }
+            yield
+    finally:
+        _may_interrupt = False

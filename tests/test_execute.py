@@ -11,7 +11,10 @@ from nbgrader.utils import determine_grade
 
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
-from autograder.execute import WarmExecute, run_cells
+from autograder.execute import WarmExecute
+from autograder.notebook import run_cells
+from autograder.repair import NOTES
+from autograder.session import GRADED
 from autograder.sources import is_test, read_notebook
 
 COURSE = Course(ROOT, ROOT / "classroom")
@@ -27,11 +30,10 @@ def test_outputs_are_those_of_a_notebook(tmp_path):
         "x = 1\nx + 1",
         "1 / 0",
         "from IPython.display import HTML, display\ndisplay(HTML('<b>bold</b>'))",
-        "!echo from the shell",
         "x",
         "None",
     ]
-    streams, value, error, shown, command, later, nothing = run_cells(cells, tmp_path)
+    streams, value, error, shown, later, nothing = run_cells(cells, tmp_path)
     assert streams == [
         {"output_type": "stream", "name": "stdout", "text": "a\nb\n"},
         {"output_type": "stream", "name": "stderr", "text": "c\n"},
@@ -40,16 +42,16 @@ def test_outputs_are_those_of_a_notebook(tmp_path):
     assert value[0]["execution_count"] == 2
     assert (error[0]["ename"], error[0]["evalue"]) == ("ZeroDivisionError", "division by zero")
     assert shown[0]["data"]["text/html"] == "<b>bold</b>"
-    assert command[0]["text"].strip() == "from the shell"
     assert later[0]["data"] == {"text/plain": "1"}
     assert nothing == []
 
 
-def test_cells_run_in_the_given_folder(tmp_path):
+def test_cells_see_the_files_beside_the_notebook_and_no_module_is_shadowed(tmp_path):
     (tmp_path / "beside.py").write_text("value = 7")
-    first, second = run_cells(["import os\nos.getcwd()", "import beside\nbeside.value"], tmp_path)
-    assert first[0]["data"]["text/plain"] == repr(str(tmp_path))
-    assert second[0]["data"]["text/plain"] == "7"
+    (tmp_path / "numpy_financial.txt").write_text("data")
+    (tmp_path / "colorsys.py").write_text("raise SystemExit('the wrong module')")
+    (cell,) = run_cells(["import colorsys, beside\nbeside.value, open('numpy_financial.txt').read()"], tmp_path)
+    assert cell[0]["data"]["text/plain"] == "(7, 'data')"
 
 
 def test_a_cell_that_runs_too_long_is_stopped_and_the_next_one_runs(tmp_path):
@@ -60,7 +62,7 @@ def test_a_cell_that_runs_too_long_is_stopped_and_the_next_one_runs(tmp_path):
 
 
 def test_a_cell_that_refuses_to_stop_ends_the_notebook(tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.execute.GRACE_SECONDS", 1)
+    monkeypatch.setattr("autograder.session.GRACE_SECONDS", 1)
     stubborn = (
         "while True:\n    try:\n        while True:\n            pass\n    except KeyboardInterrupt:\n        pass"
     )
@@ -73,10 +75,17 @@ def test_a_process_that_dies_keeps_what_came_before(tmp_path):
     results = run_cells(["'before'", "import os\nos._exit(0)", "'after'"], tmp_path)
     assert kinds(results[0]) == ["execute_result"]
     assert [output[0]["ename"] for output in results[1:]] == ["ProcessDied", "ProcessDied"]
-    assert "ended in cell 2 of 3" in results[1][0]["evalue"]
+    assert "process ended" in results[1][0]["evalue"]
 
 
-def test_what_a_notebook_started_is_gone_with_it(tmp_path):
+def test_a_cell_can_start_no_process_and_the_next_one_runs(tmp_path):
+    command, after = run_cells(["!echo from the shell", "'still here'"], tmp_path)
+    assert command[-1]["output_type"] == "error"
+    assert after[0]["data"]["text/plain"] == "'still here'"
+
+
+def test_what_an_unconfined_notebook_started_is_gone_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOGRADER_UNSAFE", "1")
     start = "import subprocess\nprocess = subprocess.Popen(['sleep', '600'])\nprint(process.pid)"
     (outputs,) = run_cells([start], tmp_path)
     pid = int(outputs[0]["text"])
@@ -93,9 +102,11 @@ def test_what_a_notebook_started_is_gone_with_it(tmp_path):
         pytest.fail("a child outlived its notebook")
 
 
-def test_a_flood_of_text_is_cut(tmp_path):
-    (outputs,) = run_cells(["for _ in range(300):\n    print('x' * 100_000)"], tmp_path)
-    assert len(json.dumps(outputs)) < 2_000_000
+def test_a_flood_of_text_is_cut_and_the_next_cell_runs(tmp_path):
+    flood, after = run_cells(["while True:\n    print('x' * 100_000)", "'still here'"], tmp_path)
+    assert len(json.dumps(flood)) < 2_000_000
+    assert flood[-1]["ename"] == "TooMuchOutput"
+    assert after[0]["data"]["text/plain"] == "'still here'"
 
 
 @pytest.mark.slow
@@ -114,6 +125,7 @@ def test_scores_and_messages_are_those_of_stock_nbgrader(exercise, tmp_path):
             for cell in filter(is_test, notebook.cells):
                 cell.source = source[cell.id].source.replace("fresh_rng()", "fresh_rng(7)")  # the same inputs twice
             notebook, _ = step.preprocess(notebook, {"metadata": {"path": str(tmp_path)}})
+            assert notebook.metadata.get(NOTES, {}).get("verdict", GRADED) == GRADED
             outcomes.append(
                 {
                     cell.id: (determine_grade(cell), [o.evalue for o in cell.outputs if o.output_type == "error"])

@@ -49,6 +49,16 @@ def test_nbgraders_layout_is_taken_with_its_timestamp(course, downloads):
     assert course.notebook("submitted", "s1", EXERCISE).with_name("timestamp.txt").read_text().startswith("2026")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [f"s1_{EXERCISE} (1).ipynb", f"s1_{EXERCISE}-Copy1.ipynb", f"s1_{EXERCISE}-2.ipynb", f"s1/{EXERCISE}/p1 (1).ipynb"],
+)
+def test_a_notebook_of_another_name_is_known(course, downloads, name):
+    put(downloads, name)
+    taken, left = collect(course, downloads)
+    assert [(s.student, s.exercise) for s in taken] == [("s1", EXERCISE)], left
+
+
 def test_a_zip_file_is_taken(course, downloads, tmp_path):
     archive = tmp_path / "class.zip"
     with zipfile.ZipFile(archive, "w") as opened:

@@ -1,0 +1,155 @@
+"""One notebook at work: its cells, each in the process where it belongs, in forks of a warm process.
+
+The student's cells run in one process, the checks in the other (see `session`), so that no cell of the
+student's can touch a check, its outputs or its points. The author's cells that are not graded run in both,
+because students' code uses what they define. Imports nothing of nbgrader: workers must start at once.
+"""
+
+import contextlib
+import functools
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from autograder.channel import Channel, Lost, TimeUp, decoded
+from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE
+from autograder.forks import ROLES, WarmProcessFault, copy_files, warm_process
+from autograder.sandbox import Limits, NoConfinement, rules_for
+from autograder.session import DIED, OUT_OF_MEMORY, TIMED_OUT, Output, Process, Session
+
+CELL_SECONDS = 60  # a cell that runs longer is interrupted
+NOTEBOOK_SECONDS = 600  # all cells of a notebook together
+START_SECONDS = 30  # for the two processes to be up
+STUDENTS, BOTH, CHECK = "student's", "both", "check"  # where a cell runs
+
+Step = tuple[str, str]  # where, and the cell's source
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What came of a notebook's code cells."""
+
+    outputs: list[list[Output]]
+    verdict: str
+    fault: str = ""  # of the grader's; then there is no score
+
+
+def run_steps(steps: Sequence[Step], beside: Sequence[Path], seconds: float = CELL_SECONDS) -> Executed:
+    """Run a notebook's code cells in order.
+
+    beside: folders whose files are there when the cells run; the last one's prevail.
+    seconds: wall time that one cell may take.
+    """
+    outputs = []
+    try:
+        with session(*beside, seconds=seconds) as notebook:
+            for where, source in steps:
+                outputs.append(notebook.examine(source) if where == CHECK else notebook.run(source))
+                if where == BOTH:
+                    notebook.examine(source)
+    except (Lost, TimeUp, WarmProcessFault, NoConfinement, OSError) as error:
+        return Executed([], "", fault=f"{type(error).__name__}: {error}")
+    if notebook.examiner.ended:
+        return Executed([], "", fault=f"the examiner's process {notebook.examiner.ended}")
+    return Executed(outputs, notebook.verdict)
+
+
+def run_cells(sources: list[str], folder: Path, seconds: float = CELL_SECONDS) -> list[list[Output]]:
+    """The outputs of each cell, in nbformat's form, run in order in a student's process.
+
+    folder: its files are there when the cells run.
+    seconds: wall time that one cell may take; then it is interrupted and its last output says so.
+    """
+    with session(folder, seconds=seconds) as notebook:
+        return [notebook.run(source) for source in sources]
+
+
+@contextlib.contextmanager
+def session(*beside: Path, seconds: float = CELL_SECONDS) -> Iterator[Session]:
+    """A student's process and an examiner's; gone at the end, with all that they started.
+
+    beside: folders whose files are copied to the private folder of each; the last one's prevail.
+
+    Raises:
+        NoConfinement: Students' code can't be confined here.
+    """
+    if not is_unsafe():
+        _prove_confinement()
+    with _processes(beside) as (student, examiner, ended):
+        notebook = Session(student, examiner, seconds, NOTEBOOK_SECONDS)
+        yield notebook
+    if notebook.verdict == DIED and (verdict := _cause_of_death(ended["student"])):
+        notebook.verdict = verdict
+
+
+@contextlib.contextmanager
+def _processes(beside: Sequence[Path]) -> Iterator[tuple[Process, Process, dict[str, Any]]]:
+    """The two, and a dict that says, after they have ended, how each did."""
+    ended: dict[str, Any] = {}
+    warm = warm_process()
+    pairs = {role: socket.socketpair() for role in ROLES}
+    with TemporaryDirectory(prefix=f"notebook-{os.getpid()}-") as private, contextlib.ExitStack() as ending:
+        folders = {role: Path(private) / role for role in ROLES}
+        for own in folders.values():
+            own.mkdir()
+            for folder in beside:
+                copy_files(folder, own)
+        request = {"private": private, "rules": _rules(), "limits": asdict(Limits()), "unsafe": is_unsafe()}
+        pids = warm.fork(request, [far for _, far in pairs.values()])
+        ending.callback(lambda: ended.update(warm.end()))
+        for near, far in pairs.values():
+            far.close()
+            ending.callback(near.close)
+        student, examiner = (Process(Channel(pairs[role][0]), pids[role], folders[role]) for role in ROLES)
+        for process in (student, examiner):
+            _, body = process.channel.receive(time.monotonic() + START_SECONDS)  # it says that it is up
+            if fault := dict(decoded(body)).get("fault"):
+                raise NoConfinement(fault)
+        yield student, examiner, ended
+
+
+def _cause_of_death(ended: dict[str, Any]) -> str | None:
+    """The limit that a process ran into, if it is one of those that end it."""
+    if ended["signal"] == signal.SIGXCPU or ended["cpu_seconds"] >= Limits().cpu_seconds:
+        return TIMED_OUT
+    if ended["memory_bytes"] > 0.5 * Limits().memory_bytes:
+        return OUT_OF_MEMORY
+    return None
+
+
+def refusal(why: str) -> str:
+    """What to tell an instructor whose machine can't confine students' code."""
+    return (
+        f"students' code can't be confined here: {why.removeprefix('NoConfinement: ')}. Grade on Linux 5.13 or newer; "
+        "or, if this machine holds nothing that a student must not reach, run again with --unsafe"
+    )
+
+
+def is_unsafe() -> bool:
+    """Whether whoever grades has allowed students' code to run unconfined."""
+    return bool(os.environ.get(UNSAFE_VARIABLE))
+
+
+@functools.cache
+def _rules() -> dict[str, int]:
+    return rules_for(STUDENT_MODULES)
+
+
+@functools.cache
+def _prove_confinement() -> None:
+    """Let a confined process try to break out, once before the first notebook."""
+    with TemporaryDirectory(prefix="secret-") as outside:
+        secret = Path(outside) / "secret.txt"
+        secret.write_text("a few words")
+        with _processes(()) as (student, examiner, _):
+            trial = Session(student, examiner, CELL_SECONDS, CELL_SECONDS)
+            outputs = trial.run(f"from autograder.probes import escapes\n'; '.join(escapes({str(secret)!r}))")
+    found = outputs[-1].get("data", {}).get("text/plain")
+    if found != "''":
+        raise NoConfinement(f"a confined process could: {found or outputs[-1].get('evalue')}")

@@ -1,0 +1,245 @@
+"""Questions between a student's process and the examiner's: read a variable, call a function.
+
+Both sides speak alike, for an author's function may be passed to a student's, which then calls back. What
+is asked and what is answered are plain values; a function that stays on the other side is a `Remote`, any
+other object an inert `Foreign`, known by its type and its repr. Arguments that were changed in place are
+copied back. Gradients flow through calls: torch's backward pass asks the other side for its part.
+"""
+
+import builtins
+import json
+import linecache
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from autograder.channel import ANSWER, ASK, Channel, Lost, decoded
+from autograder.plain import NotPlain, Tree, pack, unpack
+
+TEXT = 2000  # characters of a name, a repr or an error's words
+
+
+class Foreign:
+    """An object of the other side that can't cross."""
+
+    def __init__(self, shown: str) -> None:
+        self._shown = shown
+
+    def __repr__(self) -> str:
+        return self._shown
+
+    def __deepcopy__(self, memo: Any) -> "Foreign":
+        return self
+
+
+class Remote(Foreign):
+    """A function of the other side."""
+
+    def __init__(self, shown: str, number: int, ask: Callable[..., Any]) -> None:
+        super().__init__(shown)
+        self._number = number
+        self._ask = ask
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._ask(self._number, args, kwargs)
+
+
+class Peer:
+    """One side of the conversation."""
+
+    def __init__(self, channel: Channel, variables: Mapping[str, Any]) -> None:
+        self.channel = channel
+        self.variables = variables  # what the other side may read by name
+        self.kept: dict[int, Any] = {}  # what the other side knows by number
+        self.graphs: list[tuple[list[Any], list[Any]]] = []  # tensors that came in, tensors that went out
+
+    def forget(self) -> None:
+        """Drop what was kept: the next cell begins."""
+        self.kept.clear()
+        self.graphs.clear()
+
+    def value(self, name: str) -> Any:
+        """A variable of the other side. Raises NameError if it has none of this name."""
+        return self._received(self._ask({"value": name}))
+
+    def call(self, number: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Call a function of the other side; what it changes in its arguments is changed here."""
+        live: list[Any] = []
+        packed = pack([list(args), dict(kwargs)], self._keep, live)
+        answer = self._ask({"call": number, "arguments": packed, "live": self._plain(live)})
+        result = self._received(answer, live)
+        given = [*args, *kwargs.values()]
+        for place, changed in answer.get("changed", []):
+            _put_back(given[place], unpack(changed, self._take))
+        return result
+
+    def serve(self, body: bytes) -> None:
+        """Answer a question of the other side."""
+        try:
+            answer = json.dumps(self._answer(decoded(body)))
+        except KeyError as error:
+            answer = json.dumps(_error(NameError(f"name {error} is not defined")))
+        except BaseException as error:
+            answer = json.dumps(_error(error))
+        self.channel.forward(ANSWER, answer.encode(), None)
+
+    def _answer(self, question: Any) -> Tree:
+        if "value" in question:
+            return self._tell(self.variables[str(question["value"])])
+        return self._run(question) if "call" in question else self._backward(question)
+
+    def _ask(self, question: Tree) -> dict[str, Any]:
+        self.channel.send(ASK, question)
+        while True:
+            kind, body = self.channel.receive()
+            if kind == ANSWER:
+                break
+            self.serve(body)
+        answer = decoded(body)
+        if not isinstance(answer, dict):
+            raise Lost("an answer of another form")
+        if "error" in answer:
+            raise _raised(answer["error"])
+        return answer
+
+    def _received(self, answer: dict[str, Any], inputs: list[Any] | None = None) -> Any:
+        live = [unpack(tree, self._take) for tree in answer.get("live", [])]
+        if live and inputs:
+            live = list(_linked(live, inputs, answer["graph"], self._ask_backward))
+        elif live:
+            live = [tensor.requires_grad_() for tensor in live]
+        return unpack(answer["result"], self._take, live)
+
+    def _run(self, question: dict[str, Any]) -> Tree:
+        function = self.kept[question["call"]]
+        inputs = [unpack(tree, self._take).requires_grad_() for tree in question["live"]]
+        args, kwargs = unpack(question["arguments"], self._take, inputs)
+        given = [*args, *kwargs.values()]
+        before = [json.dumps(self._plain(item)) for item in given]
+        answer = self._tell(function(*args, **kwargs), inputs)
+        after = [self._plain(item) for item in given]
+        answer["changed"] = [[i, tree] for i, tree in enumerate(after) if json.dumps(tree) != before[i]]
+        return answer
+
+    def _tell(self, result: Any, inputs: list[Any] | None = None) -> dict[str, Any]:
+        live: list[Any] = []
+        answer = {"result": pack(result, self._keep, live), "live": self._plain(live), "graph": len(self.graphs)}
+        if live and inputs:
+            self.graphs.append((inputs, live))
+        return answer
+
+    def _ask_backward(self, graph: int, gradients: list[Any]) -> list[Any]:
+        answer = self._ask({"backward": graph, "gradients": self._plain(gradients)})
+        return list(unpack(answer["result"], self._take))
+
+    def _backward(self, question: dict[str, Any]) -> Tree:
+        import torch
+
+        inputs, outputs = self.graphs[question["backward"]]
+        gradients = unpack(question["gradients"], self._take)
+        slopes = torch.autograd.grad(outputs, inputs, gradients, retain_graph=True, allow_unused=True)
+        return {"result": self._plain(list(slopes))}
+
+    def _plain(self, item: Any) -> Tree:
+        return pack(item, self._keep)
+
+    def _keep(self, item: Any) -> Tree:
+        """What the other side sees of an object that stays here; its own objects go home."""
+        if isinstance(item, Remote) and item._ask == self.call:
+            return {"yours": item._number}
+        kind = type(item)
+        seen: dict[str, Any] = {
+            "type": [str(kind.__module__)[:TEXT], str(kind.__qualname__)[:TEXT]],
+            "shown": repr(item)[:TEXT],
+        }
+        if callable(item):
+            self.kept[id(item)] = item
+            name = getattr(item, "__name__", None)
+            seen |= {"number": id(item), "name": name[:TEXT] if isinstance(name, str) else None}
+        return seen
+
+    def _take(self, seen: Tree) -> Any:
+        if "yours" in seen:
+            return self.kept[seen["yours"]]
+        module, name = map(str, seen["type"])
+        kind = type(name, (Remote if "number" in seen else Foreign,), {"__module__": module})
+        if "number" not in seen:
+            return kind(str(seen["shown"])[:TEXT])
+        remote = kind(str(seen["shown"])[:TEXT], int(seen["number"]), self.call)
+        if isinstance(seen["name"], str):
+            remote.__name__ = seen["name"][:TEXT]
+        return remote
+
+
+def _linked(outputs: list[Any], inputs: list[Any], graph: int, backward: Callable[..., Any]) -> tuple[Any, ...]:
+    """The outputs, with the other side's part of the backward pass behind them."""
+    import torch
+
+    class Link(torch.autograd.Function):
+        @staticmethod
+        def forward(context: Any, *tensors: Any) -> Any:
+            return tuple(output.clone() for output in outputs)
+
+        @staticmethod
+        def backward(context: Any, *gradients: Any) -> Any:
+            return tuple(backward(graph, list(gradients)))
+
+    return tuple(Link.apply(*inputs))
+
+
+def _put_back(target: Any, changed: Any) -> None:
+    """Make an argument what it became on the other side."""
+    if isinstance(target, dict):
+        target.clear()
+        target.update(changed)
+    elif isinstance(target, set):
+        target.clear()
+        target |= changed
+    elif isinstance(target, list):
+        target[:] = changed
+    elif isinstance(target, tuple):
+        for part, new in zip(target, changed, strict=True):
+            _put_back(part, new)
+    elif hasattr(target, "detach"):
+        target.data = changed
+    else:
+        target[...] = changed
+
+
+def _error(error: BaseException) -> Tree:
+    """An exception as the other side will see it: its type's name, its words, the line it came from."""
+    try:
+        words = str(error)
+    except Exception:
+        words = ""
+    return {"error": [type(error).__name__[:TEXT], words[:TEXT], _line(error)[:TEXT]]}
+
+
+def _line(error: BaseException) -> str:
+    """The last line of a cell that an error came from."""
+    lines = [""]
+    traceback = error.__traceback__
+    while traceback is not None:
+        filename = traceback.tb_frame.f_code.co_filename
+        if not ("site-packages" in filename or filename.startswith(sys.base_prefix) or filename == __file__):
+            lines.append(linecache.getline(filename, traceback.tb_lineno).strip())
+        traceback = traceback.tb_next
+    return lines[-1]
+
+
+def _raised(described: Any) -> BaseException:
+    """The other side's exception as one of the same name here, a subclass of the builtin if it is one."""
+    from autograder.checks import CheckFailed, NotAttempted
+
+    try:
+        name, words, line = map(str, described)
+    except (TypeError, ValueError):
+        raise NotPlain("an error of another form") from None
+    if name in ("CheckFailed", "NotAttempted"):
+        return (CheckFailed if name == "CheckFailed" else NotAttempted)(words)
+    builtin = getattr(builtins, name, None)
+    base = builtin if isinstance(builtin, type) and issubclass(builtin, Exception) else Exception
+    kind = type(name, (base,), {"__str__": lambda self: words, "__module__": "builtins"})
+    error: BaseException = Exception.__new__(kind)
+    error.__dict__["line"] = line
+    return error

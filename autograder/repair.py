@@ -1,0 +1,169 @@
+"""Rebuild a submitted notebook from the instructor's: its cells, and in them the student's answers.
+
+Students copy, delete, move, rename and retype cells, and so do their tools. Here every cell with a role
+(set-up, answer, check) is taken from the source notebook, its metadata and tags too; from the submission
+come the text of the answers and the student's own cells. Each repair is a sentence in the log and in the
+notebook's metadata.
+"""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from nbformat.notebooknode import NotebookNode, from_dict
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Unicode
+
+from autograder.sources import is_answer, read_notebook, role
+
+NOTES = "autograder"  # the key of the notebook's metadata under which repairs and verdict are kept
+
+
+class RestoreCells(NbGraderPreprocessor):
+    """nbgrader's step: the first, so that no later one stumbles over a cell that is not as it was."""
+
+    course = Unicode("", help="The course's folder, with source/ and release/").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
+        exercise = resources["nbgrader"]["assignment"]
+        repaired, repairs = restore(nb, *instructors_notebooks(Path(self.course), exercise))
+        for repair in repairs:
+            self.log.warning("Repaired: %s", repair)
+        return repaired, resources
+
+
+def instructors_notebooks(classroom: Path, exercise: str) -> tuple[NotebookNode, NotebookNode]:
+    """An exercise's source, and what students were given."""
+    paths = [classroom / step / exercise / f"{exercise}.ipynb" for step in ("source", "release")]
+    source, released = (_read(path, path.stat().st_mtime_ns) for path in paths)
+    return source, released
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, changed: int) -> NotebookNode:
+    return read_notebook(path)
+
+
+def restore(nb: NotebookNode, source: NotebookNode, released: NotebookNode) -> tuple[NotebookNode, list[str]]:
+    """The submission `nb` with the cells of the source, and what had to be repaired.
+
+    source: the instructor's notebook; its checks count.
+    released: what students were given; its answer cells stand where an answer is missing.
+    """
+    stubs = {role(cell)["grade_id"]: cell for cell in released.cells if _has_role(cell)}
+    wanted = [cell for cell in source.cells if _has_role(cell)]
+    places = _match(nb.cells, [stubs[role(cell)["grade_id"]] for cell in wanted])
+    repairs: list[str] = []
+    blocks: list[list[NotebookNode]] = [[]]  # the student's own cells before the first, after the first, ...
+    order: dict[int, int] = {}  # place in nb: number of the block that begins there
+    for number, cell in enumerate(wanted):
+        place = places.get(number)
+        grade_id = role(cell)["grade_id"]
+        original = stubs[grade_id]
+        if place is None:
+            repairs.append(f"{grade_id} was missing and is back")
+            restored = original
+        else:
+            order[place] = number + 1
+            repairs += _differences(nb.cells[place], original)
+            restored = from_dict({**original, "source": nb.cells[place].source})
+        blocks.append([_fresh(restored if is_answer(cell) else cell, original)])
+    current = 0
+    for place, cell in enumerate(nb.cells):
+        if place in order:
+            current = order[place]
+        else:
+            blocks[current].append(_own(cell, repairs))
+    if list(order) != sorted(order):
+        repairs.append("cells had been moved and are in their places again")
+    notes = {**source.metadata, NOTES: {"repairs": repairs}}
+    cells = _unique([cell for block in blocks for cell in block])
+    return from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": notes, "cells": cells}), repairs
+
+
+def _match(cells: list[NotebookNode], wanted: list[NotebookNode]) -> dict[int, int]:
+    """For each wanted cell, by its number, the place of the submitted cell that is it."""
+    same_id = [{place for place, cell in enumerate(cells) if cell.get("id") == one.get("id")} for one in wanted]
+    same_name = [
+        {place for place, cell in enumerate(cells) if _grade_id(cell) == role(one)["grade_id"]} for one in wanted
+    ]
+    same_text = [
+        {place for place, cell in enumerate(cells) if cell.source.strip() == one.source.strip()} for one in wanted
+    ]
+    found: dict[int, int] = {}
+    for candidates in (
+        [a & b for a, b in zip(same_id, same_name, strict=True)],
+        same_id,
+        same_name,
+        same_text,
+    ):
+        for number, possible in enumerate(candidates):
+            free = sorted(possible - set(found.values()))
+            if number not in found and free:
+                found[number] = free[0]
+    return found
+
+
+def _grade_id(cell: NotebookNode) -> Any:
+    nbgrader = cell.metadata.get("nbgrader")
+    return nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
+
+
+def _differences(cell: NotebookNode, original: NotebookNode) -> list[str]:
+    """What the student's tools did to a cell, one sentence each."""
+    grade_id, found = role(original)["grade_id"], []
+    if cell.cell_type != original.cell_type:
+        found.append(f"{grade_id} was a {cell.cell_type} cell, and is a {original.cell_type} cell again")
+    if _grade_id(cell) != grade_id:
+        found.append(f"{grade_id} was renamed {str(_grade_id(cell))[:60]!r}, and has its name again")
+    else:
+        roles = cell.metadata.nbgrader
+        for key in ("grade", "solution", "locked", "points"):
+            if roles.get(key) != role(original).get(key):
+                found.append(f"{grade_id} had {key} = {str(roles.get(key))[:60]}, and has {role(original).get(key)}")
+    text = original.cell_type == "code" and not is_answer(original)  # prose is in one of two languages
+    if text and cell.source.strip() != original.source.strip():
+        found.append(f"{grade_id} was edited, and says again what it said")
+    if tags := set(map(str, cell.metadata.get("tags") or [])) - {"raises-exception"}:
+        found.append(f"{grade_id} had tags ({', '.join(sorted(tags))[:60]}), which are off")
+    return found
+
+
+def _fresh(cell: NotebookNode, original: NotebookNode) -> NotebookNode:
+    """A cell with a role, without outputs; its name, points and checksum as they were released."""
+    fresh = from_dict(cell)
+    fresh.metadata = from_dict({"nbgrader": {**role(original), **role(cell)}})
+    if "checksum" in role(original):
+        fresh.metadata.nbgrader["checksum"] = role(original)["checksum"]
+    fresh["id"] = original.get("id", fresh.get("id"))
+    if fresh.cell_type == "code":
+        fresh["outputs"], fresh["execution_count"] = [], None
+    fresh.pop("attachments", None)
+    return fresh
+
+
+def _own(cell: NotebookNode, repairs: list[str]) -> NotebookNode:
+    """A cell of the student's own: without a role, tags or outputs."""
+    if _grade_id(cell) is not None:
+        repairs.append(f"a second cell named {str(_grade_id(cell))[:60]!r} is the student's own cell now")
+    own = from_dict({key: cell[key] for key in ("cell_type", "source", "id", "attachments") if key in cell})
+    own["metadata"] = from_dict({})
+    if own.cell_type == "code":
+        own["outputs"], own["execution_count"] = [], None
+    return own
+
+
+def _unique(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """The cells, each with an id of its own; those with a role keep theirs."""
+    taken = {cell.get("id") for cell in cells if role(cell)}
+    for number, cell in enumerate(cells):
+        if not role(cell):
+            while cell.get("id", "") in {*taken, ""}:
+                cell["id"] = f"own-{number}-{len(taken)}"
+                number += 1
+            taken.add(cell["id"])
+    return cells
+
+
+def _has_role(cell: NotebookNode) -> bool:
+    return any(role(cell).get(key) for key in ("grade", "solution", "locked", "task"))

@@ -1,0 +1,109 @@
+"""The warm process: has imported what notebooks need, holds a shell ready, and forks for each notebook.
+
+Started as a program by `execute`, with a clean environment and one socket. It holds nothing that a student
+must not see. For each request on the socket it forks a student's and an examiner's process; at the next
+message it ends both, with all that they started, and says how they ended. When the socket closes it is gone.
+"""
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from typing import Any
+
+from autograder.channel import DONE, Channel
+from autograder.forks import ROLES
+from autograder.sandbox import Limits, NoConfinement, confine
+from autograder.syscalls import PR_SET_PDEATHSIG
+
+
+def serve(control: socket.socket) -> None:
+    """Fork and end notebooks' processes as the messages say."""
+    from autograder.shell import make_shell
+
+    shell = make_shell({})
+    gc.collect()
+    gc.freeze()  # what is loaded stays shared between the forks
+    control.send(b"up")
+    while True:
+        message, fds, _, _ = socket.recv_fds(control, 1 << 16, len(ROLES))
+        if not message:
+            return
+        request = json.loads(message)
+        pids = {role: _fork(role, request, fds, shell, control) for role in ROLES}
+        for fd in fds:
+            os.close(fd)
+        control.send(json.dumps(pids).encode())
+        goes_on = control.recv(1)
+        ended = {role: _end(pid) for role, pid in pids.items()}
+        if not goes_on:  # whoever grades was killed
+            shutil.rmtree(request["private"], ignore_errors=True)
+            return
+        control.send(json.dumps(ended).encode())
+
+
+def _fork(role: str, request: dict[str, Any], fds: list[int], shell: Any, control: socket.socket) -> int:
+    template = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == template:
+            os.setsid()  # so that what the cells start can be killed with them
+            control.close()
+            os.close(fds[1 - ROLES.index(role)])
+            folder = os.path.join(request["private"], role)
+            from autograder.worker import work  # needs the shell, which is loaded by now
+
+            end = socket.socket(fileno=fds[ROLES.index(role)])
+            if role == "student":
+                _become_students(end, folder, request)
+            work(role, shell, end, folder)
+    finally:
+        os._exit(1)
+
+
+def _become_students(end: socket.socket, folder: str, request: dict[str, Any]) -> None:
+    """Leave behind what is not the student's, and confine the process."""
+    os.closerange(3, end.fileno())
+    os.closerange(end.fileno() + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = folder
+    if request["unsafe"]:
+        return
+    try:
+        confine(folder, request["rules"], Limits(**request["limits"]))
+    except NoConfinement as error:
+        Channel(end).send(DONE, {"fault": str(error)})
+        raise
+
+
+def _end(pid: int) -> dict[str, Any]:
+    """Kill a fork and its group; say how it ended and what it used."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError):
+            kill(pid, signal.SIGKILL)
+    _, status, used = os.wait4(pid, 0)
+    return {
+        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+        "cpu_seconds": used.ru_utime + used.ru_stime,
+        "memory_bytes": used.ru_maxrss * 1024,
+    }
+
+
+if __name__ == "__main__":
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1):
+        os.dup2(nowhere, stream)
+    importlib.import_module("autograder.warm")
+
+    os.dup2(nowhere, 2)
+    serve(socket.socket(fileno=int(sys.argv[1])))

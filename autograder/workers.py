@@ -1,0 +1,93 @@
+"""Several workers: each runs one notebook at a time, with a warm process of its own.
+
+A worker that is killed takes its notebook's processes with it; the notebook is run again by another.
+"""
+
+import contextlib
+import ctypes
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from autograder.notebook import Executed, Step, run_steps
+from autograder.syscalls import PR_SET_PDEATHSIG
+
+ATTEMPTS = 3  # a notebook whose worker dies this often is a fault of the grader's
+AHEAD = 2  # notebooks waiting for each worker, so that none is idle and memory stays flat
+
+Name = TypeVar("Name")
+
+
+def run_notebooks(
+    tasks: Iterable[tuple[Name, list[Step], list[Path]]], jobs: int, run: Callable[..., Executed] = run_steps
+) -> Iterator[tuple[Name, Executed]]:
+    """What came of each notebook, in the order in which they are done.
+
+    tasks: for each notebook a name, its steps and the folders beside it.
+    jobs: how many workers.
+    """
+    waiting = iter(tasks)
+    due: list[tuple[Name, list[Step], list[Path], int]] = []  # with the attempts that failed
+    pool = _pool(jobs)
+    running: dict[Future[Executed], tuple[Name, list[Step], list[Path], int]] = {}
+    try:
+        while True:
+            while len(running) < AHEAD * jobs:
+                task = due.pop() if due else next(((*new, 0) for new in waiting), None)
+                if task is None:
+                    break
+                try:
+                    with _no_main_module():
+                        running[pool.submit(run, task[1], task[2])] = task
+                except BrokenProcessPool:
+                    due.append(task)
+                    break
+            if not running and not due:
+                return
+            broken = not running
+            for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+                name, steps, beside, failed = running.pop(future)
+                try:
+                    executed = future.result()
+                except BrokenProcessPool:
+                    broken = True
+                    if failed + 1 < ATTEMPTS:
+                        due.append((name, steps, beside, failed + 1))
+                        continue
+                    executed = Executed([], "", fault="its worker was killed, again and again")
+                yield name, executed
+            if broken:
+                due += running.values()
+                running.clear()
+                pool.shutdown(wait=False, cancel_futures=True)
+                pool = _pool(jobs)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_die_with_the_run)
+
+
+def _die_with_the_run() -> None:
+    """A worker is gone when the process that started it is, however that ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which ends its workers
+
+
+@contextlib.contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Else multiprocessing would import the grader's own command again in every worker."""
+    main: Any = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
