@@ -64,7 +64,13 @@ def read_lengths(name: str) -> tuple[tuple[int, int, int], ...]:
 
 def cpu_cases(options: argparse.Namespace) -> list[Case]:
     """SmolLM2-135M: even lengths in both precisions, ragged ones in bfloat16."""
-    even = Case(name="even", lengths=EVEN, threads=options.threads, rounds=options.rounds)
+    even = Case(
+        name="even",
+        lengths=EVEN,
+        threads=options.threads,
+        rounds=options.rounds,
+        pack_tokens=options.pack_tokens,
+    )
     return [
         even,
         replace(even, name="float32", precision="float32"),
@@ -235,6 +241,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="timed steps of each side in each case")
     parser.add_argument("--cases", default="", help="names, with commas between; all by default")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each side")
+    parser.add_argument("--pack-tokens", type=int, default=768, help="of a pass of ours on the CPU")
     parser.add_argument("--compile", action="store_true", help="torch.compile our layers")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels, where TRL is not installed")
     parser.add_argument("--tiny", action="store_true", help="a tiny model and one round, to see that everything runs")

@@ -25,8 +25,8 @@ FAST_PATH_TOLERANCE = 1e-3  # nats of a token's log-probability, in float32, bet
 class ChunkedLogps(torch.autograd.Function):
     """log softmax(hidden @ weight.T)[target] of each row, with logits of only some rows alive at a time.
 
-    The logits are computed again in the backward pass. Softmax and the sum of the weight's gradients
-    are in float32 (or float64) even where the product is in bfloat16.
+    Where the rows need several chunks, the logits are computed again in the backward pass. Softmax and the sum of
+    the weight's gradients are in float32 (or float64) even where the product is in bfloat16.
     """
 
     @staticmethod
@@ -35,24 +35,31 @@ class ChunkedLogps(torch.autograd.Function):
         low = weight.to(hidden.dtype)
         normalisers = []
         logps = []
-        for rows in _chunks(len(hidden), len(weight)):
+        chunks = _chunks(len(hidden), len(weight))
+        for rows in chunks:
             logits = _logits(hidden[rows], low)
             normalisers.append(logits.logsumexp(-1))
             logps.append(logits.gather(-1, targets[rows, None])[:, 0] - normalisers[-1])
-        ctx.save_for_backward(hidden, weight, targets, torch.cat(normalisers))
-        return torch.cat(logps)
+        once = len(chunks) == 1 and ctx.needs_input_grad[0]
+        chances = logits.sub_(normalisers[0][:, None]).exp_().to(hidden.dtype) if once else None
+        result = torch.cat(logps)
+        ctx.save_for_backward(hidden, weight, targets, torch.cat(normalisers), result, chances)
+        return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
-        hidden, weight, targets, normalisers = ctx.saved_tensors
+        hidden, weight, targets, normalisers, logps, chances = ctx.saved_tensors
+        target_slope = -grad * torch.expm1(logps)  # 1 - p, exact where p is near 1
         low = weight.to(hidden.dtype)
         hidden_grad = torch.empty_like(hidden)
         weight_grad = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         for rows in _chunks(len(hidden), len(weight)):
-            logits = _logits(hidden[rows], low)
-            chance = logits.sub_(normalisers[rows, None]).exp_()
-            slope = chance.mul_(-grad[rows, None])
-            slope.scatter_add_(-1, targets[rows, None], grad[rows, None])
+            if chances is None:
+                slope = _logits(hidden[rows], low).sub_(normalisers[rows, None]).exp_()
+            else:
+                slope = chances.to(normalisers.dtype, copy=True)
+            slope.mul_(-grad[rows, None])
+            slope.scatter_(-1, targets[rows, None], target_slope[rows, None])
             slope = slope.to(hidden.dtype)
             hidden_grad[rows] = slope @ low
             if weight_grad is not None:
@@ -86,14 +93,34 @@ def packed_attention(
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     parts = [
-        scaled_dot_product_attention(query[:, :, rows], key[:, :, rows], value[:, :, rows], attn_mask=mask, scale=scale)
-        for rows, mask in layout
+        _attend(query[:, :, rows], _columns(key, columns), _columns(value, columns), mask, scale)
+        for rows, columns, mask in layout
     ]
     return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
 
 
+def _columns(x: Tensor, columns: Sequence[slice]) -> Tensor:
+    return x[:, :, columns[0]] if len(columns) == 1 else torch.cat([x[:, :, part] for part in columns], dim=2)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float | None) -> Tensor:
+    """Attention of some rows to some columns; mask (rows, columns), True where a row may look."""
+    if query.dtype != torch.bfloat16:
+        causal = mask.shape[0] == mask.shape[1]  # of a prompt and what follows it, or of filling
+        return scaled_dot_product_attention(
+            query, key, value, attn_mask=None if causal else mask, is_causal=causal, scale=scale
+        )
+    # torch's own kernel for CPUs is no quicker in bfloat16 than in float32; products of matrices are
+    scores = (query * (scale or query.shape[-1] ** -0.5)) @ key.transpose(-1, -2)
+    chances = torch.softmax(scores.masked_fill(~mask, -torch.inf), dim=-1, dtype=torch.float32)
+    return chances.to(value.dtype) @ value
+
+
 def pair_layout(packed: Pack) -> Any:
-    """What `packed_attention` needs: on a GPU a block mask; elsewhere the rows of each pair, with a mask (t, t)."""
+    """What `packed_attention` needs: on a GPU a block mask; elsewhere rows, their columns and a mask.
+
+    Each pair has two entries: prompt and chosen, which see themselves, and rejected, which sees prompt and itself.
+    """
     pair_of, part_of = packed.pair_of, packed.part_of
     if pair_of.is_cuda:
         from torch.nn.attention.flex_attention import create_block_mask
@@ -103,17 +130,24 @@ def pair_layout(packed: Pack) -> Any:
 
         size = len(pair_of)
         return create_block_mask(visible, None, None, size, size, device=str(pair_of.device))
-    layout: list[tuple[slice, Tensor | None]] = []
+    layout = []
     start = 0
     for pair in packed.pairs:
-        size = length(pair)
-        part = part_of[start : start + size]
-        mask = torch.ones(size, size, dtype=torch.bool).tril() & ~((part[:, None] == 2) & (part == 1))
-        layout.append((slice(start, start + size), mask))
-        start += size
+        prompt_end = start + len(pair.prompt)
+        chosen_end = prompt_end + len(pair.chosen)
+        end = start + length(pair)
+        layout.append(_block(start, chosen_end, [slice(start, chosen_end)]))
+        layout.append(_block(chosen_end, end, [slice(start, prompt_end), slice(chosen_end, end)]))
+        start = end
     if start < len(pair_of):
-        layout.append((slice(start, len(pair_of)), None))
+        layout.append(_block(start, len(pair_of), [slice(start, len(pair_of))]))
     return layout
+
+
+def _block(start: int, end: int, columns: list[slice]) -> tuple[slice, list[slice], Tensor]:
+    """Rows start to end, the columns that they look at, and the mask (rows, columns): none after itself."""
+    seen = torch.cat([torch.arange(part.start, part.stop) for part in columns])
+    return slice(start, end), columns, torch.arange(start, end)[:, None] >= seen
 
 
 def _flex(query: Tensor, key: Tensor, value: Tensor, layout: Any, scale: float | None) -> Tensor:
