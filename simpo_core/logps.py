@@ -35,7 +35,7 @@ def sum_logps(logits: Array, labels: Array) -> Array:
 
     >>> import numpy as np
     >>> logits = np.log([[[0.5, 0.5], [0.25, 0.75], [0.5, 0.5]]])  # next-token probabilities
-    >>> float(np.exp(sum_logps(logits, np.array([[-100, 0, 1]])))[0])  # 0.5 * 0.75
+    >>> round(float(np.exp(sum_logps(logits, np.array([[-100, 0, 1]])))[0]), 9)  # 0.5 * 0.75
     0.375
     """
     logps, response = _token_logps(logits, labels)

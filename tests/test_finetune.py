@@ -330,14 +330,14 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(tmp_path):
         next(steps)
     words = str(caught.value)
     assert words.startswith("step 2: the loss is nan and the length of the gradient nan, expected finite numbers.")
-    assert "Lower learning_rate (now 0.002) or raise warmup_steps (now 0)" in words
+    assert "with a lower learning_rate (now 0.002) or more warmup_steps (now 0)" in words
     assert f"{kept.name} in {tmp_path / 'out'} is whole" in words
     assert training.step == 1
     assert newest_checkpoint(tmp_path / "out") == kept
 
 
 def test_a_learning_rate_far_too_high_ends_the_run_with_a_sentence(run):
-    with pytest.raises(TrainingError, match=r"Lower learning_rate \(now 1e\+30\).*there is no checkpoint yet"):
+    with pytest.raises(TrainingError, match=r"lower learning_rate \(now 1e\+30\).*there is no checkpoint yet"):
         run(learning_rate=1e30, steps=20)
 
 

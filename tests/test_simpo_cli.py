@@ -128,7 +128,7 @@ def test_memory_settings_may_change_when_a_run_goes_on(call, tmp_path):
 def test_a_loss_that_is_no_number_is_one_sentence_and_the_last_checkpoint_stays(call, tmp_path):
     run_file = write_run(tmp_path, save_every=1, learning_rate=1e30, steps=50)
     words = refused(call("finetune", run_file))
-    assert re.search(r"step \d+: the loss is .* Lower learning_rate \(now 1e\+30\)", words)
+    assert re.search(r"step \d+: the loss is .* lower learning_rate \(now 1e\+30\)", words)
     kept = newest_checkpoint(tmp_path / "out")
     assert f"{kept.name} in {tmp_path / 'out'} is whole" in words
     load_model(str(kept))
