@@ -88,6 +88,7 @@ def packed_attention(
         raise ValueError("its attention has soft-capping or sinks")
     layout = kwargs["pair_layout"]
     scale = kwargs.get("scaling")
+    query, key = query.to(value.dtype), key.to(value.dtype)  # under autocast the rotation leaves them in float32
     if not isinstance(layout, list):
         return _flex(query, key, value, layout, scale).transpose(1, 2).contiguous(), None
     groups = query.shape[1] // key.shape[1]
