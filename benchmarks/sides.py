@@ -129,6 +129,8 @@ def _work(connection: Connection, side: str, case: Case) -> None:
 
         torch.set_num_threads(case.threads)
         {OURS: ours, PEER: peer}[side](case, Turns(connection, case))
+    except (EOFError, BrokenPipeError):  # the process that asks is gone
+        return
     except Exception:
         connection.send(f"{side}: {traceback.format_exc()}")
 
