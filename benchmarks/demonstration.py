@@ -1,10 +1,11 @@
 """Make docs/results.md: what SimPO, DPO and the squared loss teach SmolLM2-135M, measured on held-out prompts.
 
-    python benchmarks/demonstration.py        (`make results`; about an hour on 2 CPU cores)
+    python benchmarks/demonstration.py        (`make results`; half an hour on 2 CPU cores)
 
 For each rule and method one run for each learning rate; the rate is chosen by the share of validation prompts
-whose answer keeps the rule; the chosen run alone answers the test prompts. What is measured is written to
-benchmarks/results/demonstration.json as it comes in, so that a stopped run goes on where it was.
+whose answer keeps the rule; the chosen run alone answers the test prompts. What is measured is kept in
+build/demonstration/ as it comes in, so that a stopped run goes on where it was; when all is there it becomes
+benchmarks/results/demonstration.json.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from simpo_core.run import start, train
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "demonstration.json"
 RUNS = ROOT / "build" / "demonstration"
+PROGRESS = RUNS / "measured.json"
 LOSS_ARGS = {"simpo": {"beta": 2.5, "gamma": 1.0}, "dpo": {"beta": 0.1}, "squared": {"beta": 5.0}}
 LEARNING_RATES = (2e-6, 5e-6, 1e-5)
 STEPS = 30
@@ -55,8 +57,9 @@ def main() -> None:
 
 
 def measure(model: str, device: str) -> None:
-    record = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
-    record["made_on"] = made_on(model, device)
+    record = json.loads(PROGRESS.read_text(encoding="utf-8")) if PROGRESS.is_file() else {}
+    if record.setdefault("made_on", made_on(model, device)) != made_on(model, device):
+        raise SystemExit(f"{PROGRESS} was begun with another model, device or version: remove it to start again")
     for rule in RULES:
         if f"{rule} before" not in record:
             record[f"{rule} before"] = judge(*load_model(model), rule, "test", device)
@@ -74,6 +77,8 @@ def measure(model: str, device: str) -> None:
                 }
                 keep(record)
                 shutil.rmtree(RUNS / rule / method)
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    PROGRESS.replace(RESULTS)
 
 
 def run(model: str, device: str, rule: str, method: str, rate: float) -> dict:
@@ -144,10 +149,10 @@ def data(rule: str, split: str) -> Path:
 
 
 def keep(record: dict) -> None:
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    partial = RESULTS.with_suffix(".partial")
+    PROGRESS.parent.mkdir(parents=True, exist_ok=True)
+    partial = PROGRESS.with_suffix(".partial")
     partial.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(RESULTS)
+    partial.replace(PROGRESS)
 
 
 def made_on(model: str, device: str) -> dict:

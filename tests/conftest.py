@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # before jupyter_core is imported: else it warns
@@ -16,6 +17,21 @@ ROOT = Path(__file__).resolve().parent.parent
 def course(tmp_path: Path) -> Course:
     """This repository's course with an empty classroom."""
     return Course(ROOT, tmp_path / "classroom")
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """`simpo ...` in this process: exit status, stdout, stderr."""
+
+    from simpo_core.cli import main
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["simpo", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        return caught.value.code or 0, *capsys.readouterr()
+
+    return run
 
 
 def pytest_terminal_summary(terminalreporter):

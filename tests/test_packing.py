@@ -277,3 +277,19 @@ def test_huge_logits_stay_finite():
     assert logps.tolist() == [0.0, -1e4]
     logps.sum().backward()
     assert torch.isfinite(hidden.grad).all()
+
+
+def test_in_bfloat16_attention_multiplies_in_bfloat16_and_stays_near_float32(monkeypatch):
+    model, pairs = make_model(), token_pairs((9, 4, 7), (20, 5, 3))
+    packed, kinds = pack(pairs), set()
+    attend = scorers._attend
+    monkeypatch.setattr(scorers, "_attend", lambda query, *rest: kinds.add(query.dtype) or attend(query, *rest))
+    with torch.no_grad():
+        exact = PairScorer(model)(packed)
+        assert kinds == {torch.float32}
+        kinds.clear()
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded, plain = PairScorer(model)(packed), PlainScorer(model)(packed)
+    assert kinds == {torch.bfloat16}  # under autocast the rotation gives float32
+    noise = (plain - exact).abs().max()  # what bfloat16 does to the plain path
+    assert 0 < (rounded - exact).abs().max() < 3 * noise

@@ -11,7 +11,6 @@ import pytest
 import torch
 from tiny import SIMPO, environment, losses, make_run, simpo, write_pairs, write_run
 
-from simpo_core import cli
 from simpo_core.checkpoint import newest_checkpoint
 from simpo_core.finetune import METRICS, finetune, prepare
 from simpo_core.models import fetch_smollm2, fresh_model, load_model, quiet
@@ -24,19 +23,6 @@ PAIRS = Path(__file__).parent.parent / "simpo_core" / "data"
 def own_cache(request, tmp_path, monkeypatch):
     if "smollm2" not in request.node.name:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """`simpo ...` in this process: exit status, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["simpo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return caught.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 def refused(result):

@@ -1,30 +1,16 @@
 """`simpo` beside finetune: check-data, make-pairs, evaluate, demo."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from tiny import write_pairs
 
-from simpo_core import cli, demo
+from simpo_core import demo
 from simpo_core.evaluate import AnswerReport, CheckedAnswer, bootstrap
 from simpo_core.models import fresh_model, quiet
 from simpo_core.rules import RULES, Rule
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """`simpo ...` in this process: exit status, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["simpo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return caught.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture
