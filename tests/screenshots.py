@@ -7,7 +7,7 @@ from browser import jupyterlab, open_notebook, page, run_all
 from rich.console import Console
 
 from autograder.benches import hand_in, load_bench
-from autograder.cli import results_table
+from autograder.cli_class import results_table
 from autograder.course import Course
 from autograder.demo import demo_course
 from autograder.grade import results

@@ -7,7 +7,8 @@ from conftest import ROOT
 from rich.console import Console
 from typer.testing import CliRunner
 
-from autograder.cli import app, results_table
+from autograder.cli import app
+from autograder.cli_class import results_table
 from autograder.doctor import examine
 from autograder.grade import GRADED, WRONG, Check, Result
 

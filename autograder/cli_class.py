@@ -1,0 +1,140 @@
+"""The commands of `autograder` for a class: grade it, explain to it, read its essays. Like `cli`, it may print."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserError, find_course
+
+commands = typer.Typer()
+console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+Classroom = Annotated[Path | None, typer.Option(help="Folder of the class [default: classroom/ in the repository].")]
+
+
+@commands.command()
+def grade(
+    submissions: Annotated[
+        Path | None, typer.Argument(help="Folder or zip of submissions [default: what the classroom has].")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time [default: the processor's cores].")] = CORES,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="Run students' code unconfined, with your rights.")] = False,
+    classroom: Classroom = None,
+) -> None:
+    """Grade a class into the gradebook. Grades again only what has changed."""
+    course = find_course(classroom)
+    if unsafe:
+        os.environ[UNSAFE_VARIABLE] = "1"
+        print("UNSAFE: students' code runs unconfined: it can read, change and send what you can.", file=sys.stderr)
+    grade_class(course, submissions, force, jobs)
+    print(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: autograder feedback; essays: autograder formgrader.")
+
+
+@commands.command()
+def feedback(
+    force: Annotated[bool, typer.Option("--force", help="Write all pages again, after manual grading say.")] = False,
+    classroom: Classroom = None,
+) -> None:
+    """Write a page of feedback for every graded submission."""
+    write_pages(find_course(classroom), force=force)
+
+
+@commands.command()
+def formgrader(classroom: Classroom = None) -> None:
+    """Open nbgrader's formgrader, where people grade essays."""
+    course = find_course(classroom)
+    os.environ[CLASSROOM_VARIABLE] = str(course.classroom)
+    os.chdir(course.root)
+    options = ["--LabApp.default_url=/formgrader", "--ServerApp.open_browser=True"]
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyterlab", *options]))
+
+
+def grade_class(course: Course, submissions: Path | None, force: bool, jobs: int) -> None:
+    """Collect and grade; print what was left, and the table."""
+    from autograder.grade import Result
+    from autograder.grade import grade as run
+    from autograder.release import prepare
+    from autograder.submissions import collect, submitted
+
+    with console.status("Preparing the gradebook"):
+        prepare(course)
+    if submissions is not None:
+        taken, left = collect(course, submissions)
+        print(f"{submissions}: {len(taken)} submissions taken, {len(left)} files left")
+        for item in left:
+            print(f"  left {item.name}: {item.reason}")
+    total = len(submitted(course))
+    if not total:
+        raise UserError(f"no submissions in {course.classroom / 'submitted'}: name a folder or a zip file of them")
+    pace = TextColumn("{task.fields[pace]}")
+    columns = (TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), pace, TimeRemainingColumn())
+    done: list[tuple[Result, bool]] = []
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=total, pace="")
+        for result in run(course, force=force, jobs=jobs):
+            done.append(result)
+            speed = progress.tasks[task].speed
+            progress.update(task, advance=1, pace=f"{speed:.1f} notebooks/s" if speed else "")
+    console.print(results_table([result for result, _ in done]))
+    verdicts = Counter(result.verdict for result, _ in done)
+    new = sum(is_new for _, is_new in done)
+    print(
+        ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) + f"; {new} new, {total - new} as before"
+    )
+
+
+def results_table(results: list) -> Table:
+    """Student, exercise, points, and what went wrong in the words of the checks."""
+    from autograder.grade import GRADED, NOT_ATTEMPTED, WRONG
+
+    table = Table("student", "exercise", "points", "what went wrong")
+    for result in sorted(results, key=lambda result: (result.student, result.exercise)):
+        points, words = "-", [f"{result.verdict}: {result.reason}"]
+        if result.checks:
+            points = f"{result.points:g}/{result.max_points:g}"
+            untouched = sum(check.status == NOT_ATTEMPTED for check in result.checks)
+            wrong = [check for check in result.checks if check.status == WRONG]
+            words = [result.verdict] if result.verdict != GRADED else []
+            words += [f"{untouched} checks not attempted"] if untouched else []
+            words += [f"{check.grade_id}: {_cause(check.message)}" for check in wrong[:2]]
+            words += [f"and {len(wrong) - 2} more"] if len(wrong) > 2 else []
+            words += [f"repaired: {result.repairs[0]}"] if result.repairs else []
+            words += [f"and {len(result.repairs) - 1} more repairs"] if len(result.repairs) > 1 else []
+        # Text, because rich would take [t] in a student's or a check's words for markup
+        table.add_row(*map(Text, (result.student, result.exercise, points, "\n".join(words))))
+    return table
+
+
+def _cause(message: str) -> str:
+    """The hint of a message if it has one, otherwise what was seen."""
+    first, *rest = message.splitlines() or [""]
+    hints = [line.removeprefix("Hint: ") for line in rest if line.startswith("Hint: ")]
+    return hints[0] if hints else first.removeprefix("Check failed: ")
+
+
+def write_pages(course: Course, *, force: bool = False) -> None:
+    """Write the pages that are missing or older than the grading."""
+    from autograder.feedback import is_current, write_feedback
+    from autograder.grade import results
+
+    graded = [(result.student, result.exercise) for result in results(course) if result.checks]
+    if not graded:
+        raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
+    due = [key for key in graded if force or not is_current(course, *key)]
+    columns = (TextColumn("Feedback"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        for student, exercise in progress.track(due):
+            write_feedback(course, student, exercise)
+    print(f"Feedback: {course.classroom / 'feedback'}/<student>/<exercise>/<exercise>.html")
+    print(f"{len(due)} pages written, {len(graded) - len(due)} as before")
