@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,25 +64,39 @@ class Result:
         return sum(check.max_points for check in self.checks)
 
 
+@dataclass(frozen=True)
+class Record:
+    """What was kept of a submission's grading."""
+
+    result: Result
+    is_current: bool  # neither the submission nor the source nor the grader has changed since
+
+
 def grade(
-    course: Course, *, force: bool = False, jobs: int = 1, cell_seconds: float = CELL_SECONDS
+    course: Course,
+    *,
+    force: bool = False,
+    jobs: int = 1,
+    cell_seconds: float = CELL_SECONDS,
+    exercises: Sequence[str] = (),
 ) -> Iterator[tuple[Result, bool]]:
     """Grade every submission in the classroom; yield each result, and whether it is new.
 
     Workers run the notebooks; this process alone writes. What was graded before comes first.
     A submission that can't be graded gets a verdict and stops nobody else's.
 
-    jobs: how many workers. cell_seconds: wall time that one cell may take.
+    jobs: how many workers. cell_seconds: wall time that one cell may take. exercises: all if empty.
 
     Raises:
         UserError: Students' code can't be confined here.
     """
     due = []
     for submission in submitted(course):
-        known = None if force else _recall(_record(course, submission), _key(course, submission))
-        page = course.notebook("autograded", submission.student, submission.exercise)
-        if known is not None and (known.verdict == NOT_GRADABLE or page.is_file()):
-            yield known, False
+        if exercises and submission.exercise not in exercises:
+            continue
+        known = None if force else recorded(course, submission)
+        if known and known.is_current:
+            yield known.result, False
         else:
             due.append(submission)
     if due:
@@ -136,6 +150,17 @@ def results(course: Course) -> list[Result]:
         if result is not None:
             found.append(result)
     return found
+
+
+def recorded(course: Course, submission: Submission) -> Record | None:
+    """What is known of a submission, and whether it would be graded again now; None: it never was."""
+    path = _record(course, submission)
+    result = _recall(path, None)
+    if result is None:
+        return None
+    page = course.notebook("autograded", submission.student, submission.exercise)
+    is_whole = result.verdict == NOT_GRADABLE or page.is_file()
+    return Record(result, is_whole and _recall(path, _key(course, submission)) is not None)
 
 
 def _grade_one(course: Course, api: Any, submission: Submission) -> Result:
