@@ -36,7 +36,8 @@ def series(threads: int) -> dict[str, tuple[dict[str, tuple[int, ...]], Callable
 
     def case(pairs: int = 4, length: int = 64, **others: Any) -> Case:
         lengths = ((length,) * 3,) * pairs
-        return Case(name="growth", lengths=lengths, batch_pairs=pairs, rounds=2, threads=threads, **others)
+        settings = {"precision": quick_precision(), "rounds": 2, "threads": threads}
+        return Case(name="growth", lengths=lengths, batch_pairs=pairs, **settings, **others)
 
     def with_vocabulary(size: int) -> Case:
         return case(model="fresh", fresh=SMOLLM2_SHAPE | {"vocab_size": size})
@@ -46,6 +47,13 @@ def series(threads: int) -> dict[str, tuple[dict[str, tuple[int, ...]], Callable
         "pairs": ({OURS: (1, 2, 4, 8, 16), PEER: (1, 4, 8)}, lambda n: case(pairs=n)),
         "vocabulary": ({OURS: (4096, 16384, 49152, 131072), PEER: (4096, 49152, 131072)}, with_vocabulary),
     }
+
+
+def quick_precision() -> str:
+    """bfloat16 where the CPU has instructions for it."""
+    from simpo_core.devices import has_bfloat16
+
+    return "bfloat16" if has_bfloat16() else "float32"
 
 
 def measure_growth(threads: int) -> dict[str, Any]:
@@ -63,12 +71,16 @@ def measure_growth(threads: int) -> dict[str, Any]:
     return grown
 
 
-def draw(grown: dict[str, Any]) -> None:
+def draw(grown: dict[str, Any], about: dict[str, Any]) -> None:
     """Draw time and memory over each quantity, a figure for each."""
     from simpo_core.plots import axes, draw_curves
 
     figures = {
-        "finetune-growth.png": ("seconds", "A step of SmolLM2-135M, bf16, on the CPU", "seconds a step"),
+        "finetune-growth.png": (
+            "seconds",
+            f"A step of SmolLM2-135M, {about['precision']}, on {about['threads']} of a CPU's cores",
+            "seconds a step",
+        ),
         "finetune-growth-memory.png": ("memory_gb", "Its peak memory", "GB"),
     }
     for file, (key, title, label) in figures.items():
@@ -119,12 +131,13 @@ def kind_of_work(operation: str, has_vocabulary: bool) -> str:
 
 
 def show_profile(threads: int) -> None:
-    """Print the table for both precisions."""
+    """Print the table, a column for each precision that the CPU is quick at."""
     case = Case(name="even", lengths=EVEN, rounds=1, threads=threads)
-    shares = [profile(replace(case, precision=precision)) for precision in ("bfloat16", "float32")]
-    print("| work | bfloat16 | float32 |\n| --- | ---: | ---: |")
+    precisions = dict.fromkeys([quick_precision(), "float32"])
+    shares = [profile(replace(case, precision=precision)) for precision in precisions]
+    print(f"| work | {' | '.join(precisions)} |\n| --- |{' ---: |' * len(shares)}")
     for kind in shares[0]:
-        print(f"| {kind} | {shares[0][kind]:.1%} | {shares[1].get(kind, 0.0):.1%} |")
+        print(f"| {kind} | {' | '.join(f'{share.get(kind, 0.0):.1%}' for share in shares)} |")
 
 
 def main() -> None:
@@ -136,11 +149,12 @@ def main() -> None:
     if options.what == "profile":
         return show_profile(options.threads)
     if options.what == "measure":
-        grown = measure_growth(options.threads) | {"about": describe("cpu", options.threads)}
+        about = describe("cpu", options.threads) | {"precision": quick_precision()}
+        grown = measure_growth(options.threads) | {"about": about}
         RESULTS.write_text(json.dumps(grown, indent=1) + "\n", encoding="utf-8")
     grown = json.loads(RESULTS.read_text(encoding="utf-8"))
-    grown.pop("about")
-    return draw(grown)
+    about = grown.pop("about")
+    return draw(grown, about)
 
 
 if __name__ == "__main__":
