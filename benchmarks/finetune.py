@@ -63,9 +63,7 @@ def read_lengths(name: str) -> tuple[tuple[int, int, int], ...]:
 
 
 def cpu_cases(options: argparse.Namespace) -> list[Case]:
-    """SmolLM2-135M, even lengths and ragged ones; in float32 alone where the CPU has no bfloat16."""
-    from simpo_core.devices import has_bfloat16
-
+    """SmolLM2-135M, even lengths and ragged ones, in both precisions."""
     even = Case(
         name="even",
         lengths=EVEN,
@@ -73,12 +71,22 @@ def cpu_cases(options: argparse.Namespace) -> list[Case]:
         rounds=options.rounds,
         pack_tokens=options.pack_tokens,
     )
-    float32 = replace(even, name="float32", precision="float32")
     ragged = replace(even, name="ragged", lengths=read_lengths("ragged"))
-    if has_bfloat16():
-        return [even, float32, ragged]
-    print("This CPU has no instructions for bfloat16, so a step in it would take minutes: float32 alone is measured.")
-    return [float32, replace(ragged, name="ragged_float32", precision="float32")]
+    in_float32 = [replace(even, name="float32"), replace(ragged, name="ragged_float32")]
+    return [even, ragged, *(replace(case, precision="float32") for case in in_float32)]
+
+
+def chosen_cases(options: argparse.Namespace) -> list[Case]:
+    """Those that the command names; by default all that this device is made for."""
+    from simpo_core.devices import has_bfloat16
+
+    cases = cpu_cases(options) if options.device == "cpu" else cuda_cases(options)
+    if options.cases:
+        return [case for case in cases if case.name in options.cases.split(",")]
+    if options.tiny or has_bfloat16():
+        return cases
+    print("This CPU has no instructions for bfloat16, where a step would take minutes: float32 alone is measured.")
+    return [case for case in cases if case.precision == "float32"]
 
 
 def cuda_cases(options: argparse.Namespace) -> list[Case]:
@@ -258,9 +266,7 @@ def main() -> None:
     if options.wheels:
         add_wheels(options.wheels)
     sides = choose_sides()
-    cases = cpu_cases(options) if options.device == "cpu" else cuda_cases(options)
-    if options.cases:
-        cases = [case for case in cases if case.name in options.cases.split(",")]
+    cases = chosen_cases(options)
     summaries = {}
     print(NOTE, flush=True)
     for case in map(tiny, cases) if options.tiny else cases:
