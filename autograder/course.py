@@ -52,6 +52,16 @@ class Course:
         import logging
 
         from nbgrader.apps import NbGraderAPI
+
+        folders = self.folders()
+        _keep_engines()
+        api = NbGraderAPI(folders, config=folders.config)
+        api.log.handlers = [logging.NullHandler()]  # its lines come back with each result
+        api.log.propagate = False
+        return api
+
+    def folders(self) -> Any:
+        """nbgrader's CourseDirectory: where this course's files and its gradebook are; `config` is its settings."""
         from nbgrader.coursedir import CourseDirectory
         from traitlets.config import Config
 
@@ -59,11 +69,7 @@ class Course:
         config = Config()
         configure(config, self.classroom)
         _environment_on_path()
-        _keep_engines()
-        api = NbGraderAPI(CourseDirectory(config=config), config=config)
-        api.log.handlers = [logging.NullHandler()]  # its lines come back with each result
-        api.log.propagate = False
-        return api
+        return CourseDirectory(config=config)
 
 
 def find_course(classroom: Path | None = None) -> Course:

@@ -1,10 +1,5 @@
-"""nbgrader's execution step: the notebook runs in forks of a warm process instead of a Jupyter kernel.
+"""nbgrader's execution step: the notebook runs in forks of a warm process instead of a Jupyter kernel."""
 
-Where `grade` has had the notebook run by a worker already, its outputs are taken from there.
-"""
-
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -29,32 +24,26 @@ class WarmExecute(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
         if is_unsafe():
             self.log.warning("UNSAFE: this student's code runs unconfined, with the rights of whoever grades")
-        steps = steps_of(nb)
-        executed = READY.pop(key_of(steps), None)
-        if executed is None:
-            executed = run_steps(steps, [Path(resources.get("metadata", {}).get("path") or ".")])
+        executed = run_steps(steps_of(nb), [Path(resources.get("metadata", {}).get("path") or ".")])
         if executed.fault:
             raise GraderFault(executed.fault)
-        cells = [cell for cell in nb.cells if cell.cell_type == "code"]
-        for number, (cell, outputs) in enumerate(zip(cells, executed.outputs, strict=True), start=1):
-            cell.outputs = [from_dict(output) for output in outputs]
-            cell.execution_count = number
-        nb.metadata.setdefault(NOTES, {})["verdict"] = executed.verdict
+        fill(nb, executed)
         self.log.info("Verdict: %s", executed.verdict)
         return nb, resources
 
 
-READY: dict[str, Executed] = {}  # what workers have run and nbgrader has not yet asked for
+def fill(nb: NotebookNode, executed: Executed) -> None:
+    """Put what came of the code cells into the notebook, and the verdict into its metadata."""
+    cells = [cell for cell in nb.cells if cell.cell_type == "code"]
+    for number, (cell, outputs) in enumerate(zip(cells, executed.outputs, strict=True), start=1):
+        cell.outputs = [from_dict(output) for output in outputs]
+        cell.execution_count = number
+    nb.metadata.setdefault(NOTES, {})["verdict"] = executed.verdict
 
 
 def steps_of(nb: NotebookNode) -> list[Step]:
     """A notebook's code cells, and where each runs."""
     return [(_where(cell), cell.source) for cell in nb.cells if cell.cell_type == "code"]
-
-
-def key_of(steps: list[Step]) -> str:
-    """The same for the same steps."""
-    return hashlib.sha256(json.dumps(steps).encode()).hexdigest()
 
 
 def _where(cell: NotebookNode) -> str:

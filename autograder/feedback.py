@@ -9,7 +9,7 @@ from nbformat.v4 import new_markdown_cell
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.course import Course, UserError
-from autograder.grade import RIGHT, Check, notebook_checks
+from autograder.marking import RIGHT, Check, notebook_checks
 from autograder.repair import NOTES
 from autograder.session import DIED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
 from autograder.sources import REGIONS, is_test, regions, role

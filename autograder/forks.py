@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,14 +95,20 @@ def _sweep() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def copy_files(folder: Path, private: Path, limit: int = 20_000_000) -> None:
-    """Copy what lies beside a notebook: regular files, up to `limit` bytes in all."""
+def files_beside(folder: Path, limit: int = 20_000_000) -> Iterator[Path]:
+    """What lies beside a notebook in its folder: regular files, up to `limit` bytes in all."""
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
             continue
         limit -= path.stat().st_size
         if limit < 0:
             return
+        yield path
+
+
+def copy_files(folder: Path, private: Path) -> None:
+    """Copy what lies beside a notebook."""
+    for path in files_beside(folder):
         target = private / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)

@@ -14,7 +14,7 @@ from nbformat.notebooknode import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
-from autograder.sources import is_answer, read_notebook, role
+from autograder.sources import is_answer, parse_notebook, role
 
 NOTES = "autograder"  # the key of the notebook's metadata under which repairs and verdict are kept
 
@@ -26,22 +26,24 @@ class RestoreCells(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
         exercise = resources["nbgrader"]["assignment"]
-        repaired, repairs = restore(nb, *instructors_notebooks(Path(self.course), exercise))
+        repaired, repairs = restore(nb, *map(parse_once, instructors_files(Path(self.course), exercise)))
         for repair in repairs:
             self.log.warning("Repaired: %s", repair)
         return repaired, resources
 
 
-def instructors_notebooks(classroom: Path, exercise: str) -> tuple[NotebookNode, NotebookNode]:
+def instructors_files(classroom: Path, exercise: str) -> tuple[bytes, bytes]:
     """An exercise's source, and what students were given."""
-    paths = [classroom / step / exercise / f"{exercise}.ipynb" for step in ("source", "release")]
-    source, released = (_read(path, path.stat().st_mtime_ns) for path in paths)
+    source, released = (
+        (classroom / step / exercise / f"{exercise}.ipynb").read_bytes() for step in ("source", "release")
+    )
     return source, released
 
 
 @functools.lru_cache(maxsize=64)
-def _read(path: Path, changed: int) -> NotebookNode:
-    return read_notebook(path)
+def parse_once(content: bytes) -> NotebookNode:
+    """A notebook of the instructor's, which nobody changes."""
+    return parse_notebook(content)
 
 
 def restore(nb: NotebookNode, source: NotebookNode, released: NotebookNode) -> tuple[NotebookNode, list[str]]:

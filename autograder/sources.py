@@ -18,8 +18,13 @@ LEAK_LENGTH = 12  # a shorter solution may occur elsewhere by chance ("return x"
 
 def read_notebook(path: Path) -> NotebookNode:
     """The notebook at `path`. Raises ValueError with one sentence if it can't be read as one."""
+    return parse_notebook(path.read_bytes())
+
+
+def parse_notebook(content: bytes) -> NotebookNode:
+    """The notebook in a file's content. Raises ValueError with one sentence if it can't be read as one."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = content.decode("utf-8")
         notebook = nbformat.reads(text, as_version=4)
         nbformat.validate(notebook)
     except UnicodeDecodeError as error:

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from nbformat.notebooknode import NotebookNode
-
 from autograder.course import Course, UserError
 from autograder.sources import read_notebook
 
@@ -118,8 +116,8 @@ def _exercise_by_cells(course: Course, path: Path) -> str:
     return ""
 
 
-def read_submission(path: Path) -> NotebookNode:
-    """A submission in the classroom. Raises ValueError, with a sentence, if it can't be graded.
+def read_submission(path: Path) -> bytes:
+    """What a submission in the classroom holds. Raises ValueError, with a sentence, if it can't be graded.
 
     A timestamp that can't be read is set aside, because nbgrader would stop there.
     """
@@ -131,7 +129,7 @@ def read_submission(path: Path) -> NotebookNode:
     timestamp = path.with_name("timestamp.txt")
     if timestamp.is_file() and not _is_time(timestamp):
         os.replace(timestamp, timestamp.with_suffix(".unreadable"))
-    return read_notebook(path)
+    return path.read_bytes()
 
 
 def _is_time(path: Path) -> bool:

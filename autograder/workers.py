@@ -11,57 +11,57 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from autograder.notebook import Executed, Step, run_steps
 from autograder.syscalls import PR_SET_PDEATHSIG
 
 ATTEMPTS = 3  # a notebook whose worker dies this often is a fault of the grader's
 AHEAD = 2  # notebooks waiting for each worker, so that none is idle and memory stays flat
 
 Name = TypeVar("Name")
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
 
 
-def run_notebooks(
-    tasks: Iterable[tuple[Name, list[Step], list[Path]]], jobs: int, run: Callable[..., Executed] = run_steps
-) -> Iterator[tuple[Name, Executed]]:
-    """What came of each notebook, in the order in which they are done.
+def run_tasks(
+    tasks: Iterable[tuple[Name, Task]], jobs: int, work: Callable[[Task], Answer]
+) -> Iterator[tuple[Name, Answer | None]]:
+    """What `work` makes of each task, in the order in which they are done; None if its worker died each time.
 
-    tasks: for each notebook a name, its steps and the folders beside it.
+    tasks: each with a name, which stays here.
     jobs: how many workers.
     """
     waiting = iter(tasks)
-    due: list[tuple[Name, list[Step], list[Path], int]] = []  # with the attempts that failed
+    due: list[tuple[Name, Task, int]] = []  # with the attempts that failed
     pool = _pool(jobs)
-    running: dict[Future[Executed], tuple[Name, list[Step], list[Path], int]] = {}
+    running: dict[Future[Answer], tuple[Name, Task, int]] = {}
     try:
         while True:
             while len(running) < AHEAD * jobs:
-                task = due.pop() if due else next(((*new, 0) for new in waiting), None)
-                if task is None:
+                one = due.pop() if due else next(((*new, 0) for new in waiting), None)
+                if one is None:
                     break
                 try:
                     with _no_main_module():
-                        running[pool.submit(run, task[1], task[2])] = task
+                        running[pool.submit(work, one[1])] = one
                 except BrokenProcessPool:
-                    due.append(task)
+                    due.append(one)
                     break
             if not running and not due:
                 return
             broken = not running
             for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
-                name, steps, beside, failed = running.pop(future)
+                name, task, failed = running.pop(future)
+                answer = None
                 try:
-                    executed = future.result()
+                    answer = future.result()
                 except BrokenProcessPool:
                     broken = True
                     if failed + 1 < ATTEMPTS:
-                        due.append((name, steps, beside, failed + 1))
+                        due.append((name, task, failed + 1))
                         continue
-                    executed = Executed([], "", fault="its worker was killed, again and again")
-                yield name, executed
+                yield name, answer
             if broken:
                 due += running.values()
                 running.clear()

@@ -1,0 +1,199 @@
+"""The gradebook, kept open for writing: one transaction a submission, and what nbgrader would have written.
+
+nbgrader's own way commits each row by itself and builds its SQL anew for every question. Here its tables are
+written by few statements. tests/test_gradebook.py holds both against each other, table by table.
+"""
+
+import random
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from autograder.course import Course, UserError
+from autograder.marking import Marked
+
+ATTEMPTS = 6  # somebody else may be writing: each is a new transaction, after a longer wait
+WAIT_SECONDS = 0.05
+
+
+class NotInGradebook(Exception):
+    """The gradebook does not know an exercise, or knows it with other cells."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the rows of an exercise's submissions belong."""
+
+    assignment: str  # its id, as all that follows
+    notebooks: Mapping[str, str]  # of each notebook, by name
+    graded: Mapping[str, tuple[str, str]]  # of each graded cell: name, notebook
+    commented: Mapping[str, tuple[str, str]]  # of each cell with room for a comment
+
+
+class Writer:
+    """Writes what came of submissions. One transaction each: it is written whole, or not at all."""
+
+    def __init__(self, gradebook: Any, folders: Any) -> None:
+        self.gradebook = gradebook  # nbgrader's, open
+        self.folders = folders  # the course's; their config says what being late costs
+        self._layouts: dict[str, Layout] = {}
+
+    def write(self, marked: Marked, handed_in: datetime | None) -> str:
+        """Write a submission's scores and comments, and return what the log should say.
+
+        What people gave (points, extra credit, comments) stays; a cell with a person's points is marked for
+        them to look at again.
+
+        handed_in: in UTC; None: it is not known, and what the gradebook knows of it stays.
+
+        Raises:
+            UserError: The gradebook can't be written.
+            NotInGradebook: It has no row for a cell.
+        """
+        return self._transaction(lambda: self._write(marked, handed_in))
+
+    def _transaction(self, work: Callable[[], str]) -> str:
+        from sqlalchemy.exc import IntegrityError, OperationalError
+
+        database, failure = self.gradebook.db, None
+        for attempt in range(ATTEMPTS):
+            try:
+                said = work()
+                database.commit()
+                return said
+            except (IntegrityError, OperationalError) as error:  # a row is there already; it is locked; it has changed
+                failure = error
+            finally:
+                database.rollback()  # what was not committed
+                database.expunge_all()
+            self._layouts.clear()
+            time.sleep(WAIT_SECONDS * 2**attempt * (0.5 + random.random()))
+        url = self.gradebook.engine.url.render_as_string(hide_password=True)
+        raise UserError(f"the gradebook {url} can't be written: {str(failure).splitlines()[0]}") from failure
+
+    def _write(self, marked: Marked, handed_in: datetime | None) -> str:
+        from nbgrader.api import Comment, Grade, SubmittedNotebook
+        from sqlalchemy import select, update
+
+        database, result = self.gradebook.db, marked.result
+        if result.exercise not in self._layouts:
+            self._layouts[result.exercise] = self._layout(result.exercise)
+        layout = self._layouts[result.exercise]
+        self._lock(result.student)
+        submission = self._submission(layout, result.student)
+        if handed_in is not None:
+            submission.timestamp = handed_in
+        notebook = database.scalars(
+            select(SubmittedNotebook).filter_by(
+                assignment_id=submission.id, notebook_id=layout.notebooks[result.exercise]
+            )
+        ).one()
+        grades = [
+            {"id": row.id, "auto_score": score, "needs_manual_grade": row.manual_score is not None or score is None}
+            for row, score in self._rows(Grade, notebook.id, layout.graded, marked.scores)
+        ]
+        comments = [
+            {"id": row.id, "auto_comment": words}
+            for row, words in self._rows(Comment, notebook.id, layout.commented, marked.comments)
+        ]
+        for table, rows in ((Grade, grades), (Comment, comments)):
+            if rows:
+                database.execute(update(table), rows)
+        return self._assign_penalty(submission, notebook)
+
+    def _lock(self, student: str) -> None:
+        """Let nobody else write the student's rows until the transaction ends; make the student's own if need be."""
+        from nbgrader.api import Student
+        from sqlalchemy import update
+
+        quiet = {"synchronize_session": False}
+        same = update(Student).where(Student.id == student).values(id=student)
+        if not self.gradebook.db.execute(same, execution_options=quiet).rowcount:
+            self.gradebook.db.add(Student(id=student))
+            self.gradebook.db.flush()
+
+    def _submission(self, layout: Layout, student: str) -> Any:
+        """The row of the student's submission; if it is new, with a row for each notebook, grade and comment."""
+        from nbgrader.api import Comment, Grade, SubmittedAssignment, SubmittedNotebook
+        from sqlalchemy import insert, select
+
+        database = self.gradebook.db
+        wanted = {"assignment_id": layout.assignment, "student_id": student}
+        submission = database.scalars(select(SubmittedAssignment).filter_by(**wanted)).one_or_none()
+        if submission is not None:
+            return submission
+        submission = SubmittedAssignment(**wanted)
+        database.add(submission)
+        database.flush()
+        notebooks = {each: SubmittedNotebook(notebook_id=each, assignment_id=submission.id)
+                     for each in layout.notebooks.values()}  # fmt: skip
+        database.add_all(notebooks.values())
+        database.flush()
+        for table, cells in ((Grade, layout.graded), (Comment, layout.commented)):
+            rows = [{"cell_id": cell, "notebook_id": notebooks[where].id} for cell, (_, where) in cells.items()]
+            if rows:
+                database.execute(insert(table), rows)
+        return submission
+
+    def _rows(
+        self, table: Any, notebook: str, cells: Mapping[str, tuple[str, str]], wanted: Mapping[str, Any]
+    ) -> Iterator[tuple[Any, Any]]:
+        """The rows of a submitted notebook's cells, each with what is wanted for it."""
+        from sqlalchemy import select
+
+        columns = [table.id, table.cell_id, *([table.manual_score] if hasattr(table, "manual_score") else [])]
+        rows = self.gradebook.db.execute(select(*columns).where(table.notebook_id == notebook).with_for_update())
+        found = {cells[row.cell_id][0]: row for row in rows if row.cell_id in cells}
+        if missing := wanted.keys() - found.keys():
+            raise NotInGradebook(f"the gradebook has no {table.__tablename__} for {', '.join(sorted(missing))}")
+        for name, content in wanted.items():
+            yield found[name], content
+
+    def _assign_penalty(self, submission: Any, notebook: Any) -> str:
+        """What nbgrader's AssignLatePenalties does, with its plugin and its limits."""
+        notebook.late_submission_penalty = None
+        seconds = submission.total_seconds_late
+        if seconds <= 0:
+            return ""
+        from nbgrader.preprocessors import AssignLatePenalties
+
+        self.gradebook.db.flush()
+        step = AssignLatePenalties(config=self.folders.config)
+        step.init_plugin()
+        penalty = step.plugin_inst.late_submission_penalty(submission.student_id, notebook.score, seconds)
+        if penalty is not None:
+            notebook.late_submission_penalty = step._check_late_penalty(notebook, penalty)
+        return f"{seconds:.0f} seconds late; penalty: {notebook.late_submission_penalty or 0:g}\n"
+
+    def _layout(self, exercise: str) -> Layout:
+        from nbgrader.api import GradeCell, MissingEntry, SolutionCell, TaskCell
+
+        try:
+            assignment = self.gradebook.find_assignment(exercise)
+            self.gradebook.find_notebook(exercise, exercise)
+        except MissingEntry as error:
+            raise NotInGradebook(str(error)) from None
+        cells = [(cell, notebook.id) for notebook in assignment.notebooks for cell in notebook._base_cells]
+        return Layout(
+            assignment.id,
+            {notebook.name: notebook.id for notebook in assignment.notebooks},
+            {cell.id: (cell.name, where) for cell, where in cells if isinstance(cell, (GradeCell, TaskCell))},
+            {cell.id: (cell.name, where) for cell, where in cells if isinstance(cell, (SolutionCell, TaskCell))},
+        )
+
+
+@contextmanager
+def open_gradebook(course: Course) -> Iterator[Writer]:
+    """The course's gradebook, made if there is none; closed at the end."""
+    from nbgrader.api import Gradebook
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of nbgrader 0.9.6's models
+        folders = course.folders()
+        gradebook = Gradebook(folders.db_url, folders.course_id)
+    with gradebook:
+        yield Writer(gradebook, folders)

@@ -1,0 +1,184 @@
+"""One submission marked: restored, run, scored by nbgrader's rules. All but the gradebook, so workers do it.
+
+What a worker gets and gives is plain data without paths: it may be on another machine.
+"""
+
+import contextlib
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+
+import nbformat
+from nbformat.notebooknode import NotebookNode
+
+from autograder.execute import fill, steps_of
+from autograder.notebook import CELL_SECONDS, run_steps
+from autograder.repair import parse_once, restore
+from autograder.sources import is_test, parse_notebook
+
+# GRADED and the verdicts of `session` come with points; the file is NOT_GRADABLE; a GRADER_FAULT is tried again
+NOT_GRADABLE, GRADER_FAULT = "not gradable", "grader fault"
+RIGHT, WRONG, NOT_ATTEMPTED = "right", "wrong", "not attempted"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What came of one graded code cell."""
+
+    grade_id: str
+    points: float
+    max_points: float
+    status: str  # RIGHT, WRONG or NOT_ATTEMPTED
+    message: str  # what the student is told; empty if right
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one submission. Essays are not in it: people grade those in the gradebook."""
+
+    student: str
+    exercise: str
+    verdict: str  # one of those above
+    checks: tuple[Check, ...] = ()
+    reason: str = ""  # why it was not graded
+    repairs: tuple[str, ...] = ()  # what was not as it was given out, and is again
+
+    @property
+    def points(self) -> float:
+        return sum(check.points for check in self.checks)
+
+    @property
+    def max_points(self) -> float:
+        return sum(check.max_points for check in self.checks)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A submission, and all that is needed to mark it."""
+
+    student: str
+    exercise: str
+    submitted: bytes
+    source: bytes  # the instructor's notebook
+    released: bytes  # what students were given
+    beside: tuple[tuple[str, bytes], ...] = ()  # files beside the notebook: relative name, content
+    refused: str = ""  # why the file was not even read
+    cell_seconds: float = CELL_SECONDS  # wall time that one cell may take
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What came of a task: the result, and what nbgrader would keep."""
+
+    result: Result
+    notebook: str = ""  # the autograded one; empty if the submission has no points
+    scores: dict[str, float | None] = field(default_factory=dict)  # of each graded cell; None: a person's to give
+    comments: dict[str, str | None] = field(default_factory=dict)  # nbgrader's, on each answer
+    log: str = ""
+
+
+def mark(task: Task) -> Marked:
+    """Mark a submission. Whatever goes wrong is a verdict and no exception."""
+    result = Result(task.student, task.exercise, NOT_GRADABLE)
+    if task.refused:
+        return without_points(result, task.refused)
+    try:
+        notebook, repairs = restore(parse_notebook(task.submitted), *map(parse_once, (task.source, task.released)))
+    except ValueError as error:
+        return without_points(result, str(error))
+    try:
+        return _run_and_score(task, notebook, repairs)
+    except Exception as error:  # nbgrader's, or our own
+        return without_points(
+            replace(result, verdict=GRADER_FAULT), f"{type(error).__name__}: {error}", traceback.format_exc()
+        )
+
+
+def without_points(result: Result, reason: str, log: str = "") -> Marked:
+    """A submission that has no points, and why."""
+    return Marked(Result(result.student, result.exercise, result.verdict, reason=reason), log=log or reason + "\n")
+
+
+def _run_and_score(task: Task, notebook: NotebookNode, repairs: list[str]) -> Marked:
+    from nbgrader.preprocessors import LimitOutput  # of nbgrader's steps between running and saving the one at work
+
+    with _laid_out(task.beside) as folders:
+        executed = run_steps(steps_of(notebook), folders, task.cell_seconds)
+    if executed.fault:
+        return without_points(Result(task.student, task.exercise, GRADER_FAULT), executed.fault)
+    fill(notebook, executed)
+    notebook, _ = LimitOutput().preprocess(notebook, {})
+    checks = notebook_checks(notebook)
+    scores, comments = _nbgraders_marks(notebook)
+    log = [*(f"Repaired: {repair}" for repair in repairs), f"Verdict: {executed.verdict}", ""]
+    return Marked(
+        Result(task.student, task.exercise, executed.verdict, checks, repairs=tuple(repairs)),
+        str(nbformat.writes(notebook, version=4)) + "\n",
+        scores,
+        comments,
+        "\n".join(log),
+    )
+
+
+@contextlib.contextmanager
+def _laid_out(files: Iterable[tuple[str, bytes]]) -> Iterator[list[Path]]:
+    """A folder with these files, if there are any."""
+    with contextlib.ExitStack() as ending:
+        folders: list[Path] = []
+        for name, content in files:
+            if not folders:
+                folders.append(Path(ending.enter_context(TemporaryDirectory(prefix="beside-"))))
+            path = folders[0] / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        yield folders
+
+
+def _nbgraders_marks(notebook: NotebookNode) -> tuple[dict[str, float | None], dict[str, str | None]]:
+    """The scores and comments that nbgrader would save: its own step, saving into two tables of ours."""
+    from nbgrader.preprocessors import SaveAutoGrades
+
+    grades: dict[str, Any] = {}
+    comments: dict[str, Any] = {}
+    save = SaveAutoGrades()
+    save.notebook_id = save.assignment_id = save.student_id = ""
+    save.gradebook = SimpleNamespace(
+        find_grade=lambda name, *_: grades.setdefault(name, SimpleNamespace(manual_score=None)),
+        find_comment=lambda name, *_: comments.setdefault(name, SimpleNamespace()),
+        db=SimpleNamespace(commit=lambda: None),
+    )
+    for number, cell in enumerate(notebook.cells):
+        save.preprocess_cell(cell, {}, number)
+    return (
+        {name: grade.auto_score for name, grade in grades.items()},
+        {name: comment.auto_comment for name, comment in comments.items()},
+    )
+
+
+def notebook_checks(autograded: NotebookNode) -> tuple[Check, ...]:
+    """What came of each graded code cell of an autograded notebook, by nbgrader's own rules."""
+    from nbgrader.utils import determine_grade
+
+    checks = []
+    for cell in filter(is_test, autograded.cells):
+        points, max_points = determine_grade(cell)
+        status, message = _read_outputs(cell.outputs)
+        if points == max_points:
+            status, message = RIGHT, ""
+        checks.append(Check(cell.metadata.nbgrader.grade_id, float(points or 0), float(max_points), status, message))
+    return tuple(checks)
+
+
+def _read_outputs(outputs: list[Any]) -> tuple[str, str]:
+    for output in outputs:
+        if output.output_type == "error" and output.ename in ("CheckFailed", "NotAttempted"):
+            return (NOT_ATTEMPTED if output.ename == "NotAttempted" else WRONG), output.evalue
+        if output.output_type == "error":
+            return WRONG, f"{output.ename}: {output.evalue}"
+        if output.output_type == "stream" and output.name == "stderr":
+            return WRONG, f"The cell wrote to stderr: {output.text.strip()[:200]}"
+    return WRONG, ""

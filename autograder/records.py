@@ -1,0 +1,77 @@
+"""What came of each submission, kept beside the gradebook in graded/<student>/<exercise>.json.
+
+Each record has a key made of all that the result depends on, so that a second run grades only what has changed.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from autograder.course import Course
+from autograder.marking import NOT_GRADABLE, Check, Result
+from autograder.submissions import Submission, submitted
+
+GRADER = "3"  # raise it when the same submission and source may get another result
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was kept of a submission's grading."""
+
+    result: Result
+    is_current: bool  # neither the submission nor the source nor the grader has changed since
+
+
+def recorded(course: Course, submission: Submission) -> Record | None:
+    """What is known of a submission, and whether it would be graded again now; None: it never was."""
+    found = _recall(_path(course, submission))
+    if found is None:
+        return None
+    key, result = found
+    page = course.notebook("autograded", submission.student, submission.exercise)
+    is_whole = result.verdict == NOT_GRADABLE or page.is_file()
+    return Record(result, is_whole and key == key_of(course, submission.exercise, submission.path.read_bytes()))
+
+
+def results(course: Course) -> list[Result]:
+    """The results of every submission graded so far, as they were recorded."""
+    found = [_recall(_path(course, submission)) for submission in submitted(course)]
+    return [result for _, result in filter(None, found)]
+
+
+def key_of(course: Course, exercise: str, content: bytes) -> str:
+    """What a submission with this content is recorded under."""
+    parts = (content, (course.solutions / f"{exercise}.ipynb").read_bytes(), GRADER.encode())
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def remember(course: Course, submission: Submission, key: str, result: Result) -> None:
+    """Keep a result, whole or not at all."""
+    record = _path(course, submission)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    partial = record.with_suffix(".part")
+    partial.write_text(json.dumps({"key": key, "result": asdict(result)}, indent=1, ensure_ascii=False), "utf-8")
+    os.replace(partial, record)
+
+
+def log_path(course: Course, submission: Submission) -> Path:
+    """Where the words of a submission's grading are."""
+    return _path(course, submission).with_suffix(".log")
+
+
+def _path(course: Course, submission: Submission) -> Path:
+    return course.classroom / "graded" / submission.student / f"{submission.exercise}.json"
+
+
+def _recall(record: Path) -> tuple[str, Result] | None:
+    """A record's key and result; None if there is none, or it is from another time."""
+    try:
+        stored: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        result = stored["result"]
+        checks = tuple(Check(**check) for check in result["checks"])
+        return stored["key"], Result(**{**result, "checks": checks, "repairs": tuple(result["repairs"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
