@@ -1,4 +1,8 @@
-"""The warm process seen from outside: start it once, have it fork for each notebook."""
+"""The warm process seen from outside: start it once, have it fork for each notebook.
+
+It imports what notebooks need, once, and forks a server for whoever asks: a worker has one of its own. Who
+starts workers starts the warm process before them and gives them its socket, so that it is started once.
+"""
 
 import atexit
 import contextlib
@@ -9,27 +13,27 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROLES = ("student", "examiner")
 START_SECONDS = 120  # until it has imported everything; a slow disk takes a while
 KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "MPLCONFIGDIR", "PATH", "PYTHONPATH", "TMPDIR", "TZ")
+SERVE, SERVE_AT_ONCE = b"s", b"o"  # a server that has all loaded, or one for a single notebook that won't wait
 
 
 class WarmProcessFault(Exception):
     """The warm process did not start, or is gone."""
 
 
-@dataclass
-class WarmProcess:
-    """A running `autograder.template`."""
+class WarmServer:
+    """A server of the warm process, for one notebook at a time."""
 
-    process: subprocess.Popen[bytes]
-    control: socket.socket
-    owner: int  # the process that started it
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
+        self.owner = os.getpid()
 
     def fork(self, request: dict[str, Any], ends: list[socket.socket]) -> dict[str, int]:
         """Fork for a notebook; the process id of the student's and of the examiner's process."""
@@ -41,34 +45,74 @@ class WarmProcess:
         self.control.send(b"e")
         return dict(self._answer())
 
+    def is_there(self) -> bool:
+        """Whether it is this process's own, and has not ended."""
+        if self.owner != os.getpid():
+            return False
+        try:
+            return bool(self.control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
     def _answer(self) -> Any:
         message = self.control.recv(1 << 16)
         if not message:
             raise WarmProcessFault("the warm process is gone")
         return json.loads(message)
 
-    def close(self) -> None:
-        self.control.close()
-        if self.owner == os.getpid():
-            self.process.wait()
+
+_own = threading.local()  # a server for each thread that runs notebooks
+_shared: socket.socket | None = None  # of the warm process, which was started here or by who started this worker
+_hurry = False
+_starting = threading.Lock()
 
 
-_running: WarmProcess | None = None
-
-
-def warm_process() -> WarmProcess:
-    """The warm process of this process, started when it is first asked for.
+def warm_server() -> WarmServer:
+    """This thread's server of the warm process. Both are started when they are first asked for.
 
     Raises:
-        WarmProcessFault: It did not start; its own words are on stderr.
+        WarmProcessFault: The warm process did not start; its own words are on stderr.
     """
-    global _running
-    if _running is None or _running.owner != os.getpid() or _running.process.poll() is not None:
-        _running = _start()
-    return _running
+    server: WarmServer | None = getattr(_own, "server", None)
+    if server is None or not server.is_there():
+        server = _own.server = _connect(start_warm_process()) or _connect(_start())
+    if server is None:
+        raise WarmProcessFault("the warm process did not start")
+    return server
 
 
-def _start() -> WarmProcess:
+def start_warm_process() -> socket.socket:
+    """Start the warm process if there is none, and don't wait for it. Gives the socket by which it is asked."""
+    with _starting:
+        return _shared or _start()
+
+
+def share_warm_process(control: socket.socket, hurry: bool) -> None:
+    """Let this process use the warm process of another. hurry: it will run a single notebook."""
+    global _shared, _hurry
+    _shared, _hurry = control, hurry
+
+
+def _connect(control: socket.socket) -> WarmServer | None:
+    """A new server, when it is up; None if the warm process has ended."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    near.settimeout(START_SECONDS)
+    try:
+        with far:
+            socket.send_fds(control, [SERVE_AT_ONCE if _hurry else SERVE], [far.fileno()])
+        if near.recv(16) == b"up":
+            near.settimeout(None)
+            return WarmServer(near)
+    except OSError:
+        pass
+    near.close()
+    return None
+
+
+def _start() -> socket.socket:
+    global _shared
     if sys.platform == "linux":
         _sweep()
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -76,15 +120,17 @@ def _start() -> WarmProcess:
     command = [sys.executable, "-P", "-m", "autograder.template", str(far.fileno())]
     process = subprocess.Popen(command, pass_fds=[far.fileno()], env=environment, cwd="/", start_new_session=True)
     far.close()
-    near.settimeout(START_SECONDS)
-    with contextlib.suppress(OSError):
-        if near.recv(16) == b"up":
-            near.settimeout(None)
-            started = WarmProcess(process, near, os.getpid())
-            atexit.register(started.close)
-            return started
-    process.kill()
-    raise WarmProcessFault(f"{' '.join(command[:-1])} did not start (exit status {process.wait()})")
+    atexit.register(_end, near, process, os.getpid())
+    _shared = near
+    return near
+
+
+def _end(control: socket.socket, process: subprocess.Popen[bytes], owner: int) -> None:
+    """Let the warm process end, which it does when nobody can ask it any more."""
+    control.close()
+    if owner == os.getpid():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
 
 
 def _sweep() -> None:

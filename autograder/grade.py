@@ -83,7 +83,7 @@ def _grade(course: Course, due: list[Submission], jobs: int, cell_seconds: float
         for submission, task in tasks
     )
     with open_gradebook(course) as gradebook:
-        for one, marked in run_tasks(keyed, min(jobs, len(due)), mark):
+        for one, marked in run_tasks(keyed, min(jobs, len(due)), mark, hurry=len(due) <= jobs):
             if marked is None:
                 result = Result(one.submission.student, one.submission.exercise, GRADER_FAULT)
                 marked = without_points(result, "its worker was killed, again and again")

@@ -105,7 +105,10 @@ def without_points(result: Result, reason: str, log: str = "") -> Marked:
 
 def _run_and_score(task: Task, notebook: NotebookNode, repairs: list[str]) -> Marked:
     from nbgrader.preprocessors import LimitOutput  # of nbgrader's steps between running and saving the one at work
+    from nbgrader.utils import compute_checksum, is_locked
 
+    for cell in filter(is_locked, notebook.cells):
+        cell.metadata.nbgrader["checksum"] = compute_checksum(cell)  # as OverwriteCells has it from the gradebook
     with _laid_out(task.beside) as folders:
         executed = run_steps(steps_of(notebook), folders, task.cell_seconds)
     if executed.fault:

@@ -19,7 +19,7 @@ from typing import Any
 
 from autograder.channel import Channel, Lost, TimeUp, decoded
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE
-from autograder.forks import ROLES, WarmProcessFault, copy_files, warm_process
+from autograder.forks import ROLES, WarmProcessFault, copy_files, warm_server
 from autograder.sandbox import Limits, NoConfinement, rules_for
 from autograder.session import DIED, OUT_OF_MEMORY, TIMED_OUT, Output, Process, Session
 
@@ -92,7 +92,7 @@ def session(*beside: Path, seconds: float = CELL_SECONDS) -> Iterator[Session]:
 def _processes(beside: Sequence[Path]) -> Iterator[tuple[Process, Process, dict[str, Any]]]:
     """The two, and a dict that says, after they have ended, how each did."""
     ended: dict[str, Any] = {}
-    warm = warm_process()
+    warm = warm_server()
     pairs = {role: socket.socketpair() for role in ROLES}
     with TemporaryDirectory(prefix=f"notebook-{os.getpid()}-") as private, contextlib.ExitStack() as ending:
         folders = {role: Path(private) / role for role in ROLES}

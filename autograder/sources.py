@@ -25,7 +25,7 @@ def parse_notebook(content: bytes) -> NotebookNode:
     """The notebook in a file's content. Raises ValueError with one sentence if it can't be read as one."""
     try:
         text = content.decode("utf-8")
-        notebook = nbformat.reads(text, as_version=4)
+        notebook = nbformat.convert(nbformat.reader.reads(text), 4)  # as nbformat.reads does, which validates, too
         nbformat.validate(notebook)
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 text (byte {error.start})") from None

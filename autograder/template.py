@@ -1,8 +1,9 @@
 """The warm process: has imported what notebooks need, holds a shell ready, and forks for each notebook.
 
-Started as a program by `execute`, with a clean environment and one socket. It holds nothing that a student
-must not see. For each request on the socket it forks a student's and an examiner's process; at the next
-message it ends both, with all that they started, and says how they ended. When the socket closes it is gone.
+Started as a program by `forks`, with a clean environment and one socket. It holds nothing that a student must
+not see. Each message on the socket brings another, for which it forks a server. For each request on that the
+server forks a student's and an examiner's process; at the next message it ends both, with all that they
+started, and says how they ended. When its socket closes, each is gone.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import importlib
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -20,18 +22,51 @@ import tempfile
 from typing import Any
 
 from autograder.channel import DONE, Channel
-from autograder.forks import ROLES
+from autograder.forks import ROLES, SERVE, SERVE_AT_ONCE
 from autograder.sandbox import Limits, NoConfinement, confine
 from autograder.syscalls import PR_SET_PDEATHSIG
 
 
-def serve(control: socket.socket) -> None:
-    """Fork and end notebooks' processes as the messages say."""
+def listen(control: socket.socket) -> None:
+    """Fork a server for each message, until nobody can send one."""
     from autograder.shell import make_shell
 
     shell = make_shell({})
+    _keep_shared()
+    if not (select.select([control], [], [], 0)[0] and control.recv(1, socket.MSG_PEEK) == SERVE_AT_ONCE):
+        _load_the_rest()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # servers that have ended leave nothing behind
+    while True:
+        message, fds, _, _ = socket.recv_fds(control, 1, 1)
+        if not message:
+            return
+        if message == SERVE:
+            _load_the_rest()
+        if os.fork() == 0:
+            try:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                control.close()
+                serve(socket.socket(fileno=fds[0]), shell)
+            finally:
+                os._exit(0)
+        os.close(fds[0])
+
+
+def _load_the_rest() -> None:
+    """Load what some notebooks need and takes a second or more: the first optimiser imports it."""
+    if "torch._dynamo" not in sys.modules:
+        importlib.import_module("torch._dynamo")
+        _keep_shared()
+
+
+def _keep_shared() -> None:
+    """Let what is loaded stay shared between the forks."""
     gc.collect()
-    gc.freeze()  # what is loaded stays shared between the forks
+    gc.freeze()
+
+
+def serve(control: socket.socket, shell: Any) -> None:
+    """Fork and end notebooks' processes as the messages say."""
     control.send(b"up")
     while True:
         message, fds, _, _ = socket.recv_fds(control, 1 << 16, len(ROLES))
@@ -106,4 +141,4 @@ if __name__ == "__main__":
     importlib.import_module("autograder.warm")
 
     os.dup2(nowhere, 2)
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    listen(socket.socket(fileno=int(sys.argv[1])))

@@ -25,7 +25,6 @@ MODULES = (
     "matplotlib.figure",
     "numpy",
     "torch",
-    "torch._dynamo",  # the first optimiser imports it
 )
 
 for _module in MODULES:

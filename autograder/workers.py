@@ -1,4 +1,4 @@
-"""Several workers: each runs one notebook at a time, with a warm process of its own.
+"""Several workers: each runs one notebook at a time. They are forks of one process, which holds nothing open.
 
 A worker that is killed takes its notebook's processes with it; the notebook is run again by another.
 """
@@ -6,14 +6,18 @@ A worker that is killed takes its notebook's processes with it; the notebook is 
 import contextlib
 import ctypes
 import multiprocessing
+import os
 import signal
+import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from types import ModuleType
 from typing import Any, TypeVar
 
+from autograder.forks import share_warm_process, start_warm_process
 from autograder.syscalls import PR_SET_PDEATHSIG
 
 ATTEMPTS = 3  # a notebook whose worker dies this often is a fault of the grader's
@@ -25,16 +29,16 @@ Answer = TypeVar("Answer")
 
 
 def run_tasks(
-    tasks: Iterable[tuple[Name, Task]], jobs: int, work: Callable[[Task], Answer]
+    tasks: Iterable[tuple[Name, Task]], jobs: int, work: Callable[[Task], Answer], *, hurry: bool = False
 ) -> Iterator[tuple[Name, Answer | None]]:
     """What `work` makes of each task, in the order in which they are done; None if its worker died each time.
 
     tasks: each with a name, which stays here.
-    jobs: how many workers.
+    jobs: how many workers. hurry: each will have one task, so that nothing pays that others would share.
     """
     waiting = iter(tasks)
     due: list[tuple[Name, Task, int]] = []  # with the attempts that failed
-    pool = _pool(jobs)
+    pool = _pool(jobs, hurry)
     running: dict[Future[Answer], tuple[Name, Task, int]] = {}
     try:
         while True:
@@ -66,20 +70,27 @@ def run_tasks(
                 due += running.values()
                 running.clear()
                 pool.shutdown(wait=False, cancel_futures=True)
-                pool = _pool(jobs)
+                pool = _pool(jobs, hurry)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_die_with_the_run)
+def _pool(jobs: int, hurry: bool) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["autograder.preload"])
+    start = (dict(os.environ), start_warm_process(), hurry)
+    return ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=start)
 
 
-def _die_with_the_run() -> None:
-    """A worker is gone when the process that started it is, however that ended."""
+def _begin(environment: dict[str, str], warm: socket.socket, hurry: bool) -> None:
+    """Be a worker of the process that started it: with its environment and warm process, and gone when it is gone."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which ends its workers
+    os.environ.clear()
+    os.environ.update(environment)
+    tempfile.tempdir = None  # it may be another
+    share_warm_process(warm, hurry)
 
 
 @contextlib.contextmanager
