@@ -85,6 +85,8 @@ def warm_server() -> WarmServer:
 
 def start_warm_process() -> socket.socket:
     """Start the warm process if there is none, and don't wait for it. Gives the socket by which it is asked."""
+    if sys.platform == "linux":
+        _sweep()
     with _starting:
         return _shared or _start()
 
@@ -113,8 +115,6 @@ def _connect(control: socket.socket) -> WarmServer | None:
 
 def _start() -> socket.socket:
     global _shared
-    if sys.platform == "linux":
-        _sweep()
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     command = [sys.executable, "-P", "-m", "autograder.template", str(far.fileno())]

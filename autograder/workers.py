@@ -4,13 +4,13 @@ A worker that is killed takes its notebook's processes with it; the notebook is 
 """
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -18,7 +18,6 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from autograder.forks import share_warm_process, start_warm_process
-from autograder.syscalls import PR_SET_PDEATHSIG
 
 ATTEMPTS = 3  # a notebook whose worker dies this often is a fault of the grader's
 AHEAD = 2  # notebooks waiting for each worker, so that none is idle and memory stays flat
@@ -84,13 +83,19 @@ def _pool(jobs: int, hurry: bool) -> ProcessPoolExecutor:
 
 def _begin(environment: dict[str, str], warm: socket.socket, hurry: bool) -> None:
     """Be a worker of the process that started it: with its environment and warm process, and gone when it is gone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_end_with_the_run, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which ends its workers
     os.environ.clear()
     os.environ.update(environment)
     tempfile.tempdir = None  # it may be another
     share_warm_process(warm, hurry)
+
+
+def _end_with_the_run() -> None:
+    run = multiprocessing.parent_process()
+    if run is not None:
+        run.join()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextlib.contextmanager

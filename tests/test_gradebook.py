@@ -77,7 +77,7 @@ def hand_in_class(course):
     altered.cells.append(flood)
     class_ = {
         "altered": (nbformat.writes(altered), "2026-11-25 12:00:00 UTC"),  # in time
-        "right": (hand_in(course, EXERCISE, right), "2026-11-27 12:00:00 +0100"),  # late
+        "right": (hand_in(course, EXERCISE, right), "2026-11-27 12:00:00 UTC"),  # late
         "untouched": (hand_in(course, EXERCISE, None, "zh"), None),
         "wrong": (hand_in(course, EXERCISE, wrong[-1], "zh"), ""),
     }
@@ -165,7 +165,7 @@ def test_being_late_costs_what_the_plugin_says(prepared, tmp_path, monkeypatch):
     assert rows(ours)["submitted_notebook"] == rows(theirs)["submitted_notebook"]
     assert rows(ours)["submitted_notebook"][0][-1] > 0
     log = (ours.classroom / "graded" / "right" / f"{EXERCISE}.log").read_text()
-    assert "82800 seconds late; penalty: " in log  # 11:00 UTC of the 27th, due at 12:00 of the 26th: 23 hours
+    assert "86400 seconds late; penalty: 10" in log  # a day; all points
 
 
 def with_penalty(config, classroom):
