@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from autograder import lean
 from autograder.cli_class import CORES, Classroom, commands, console, grade_class, write_pages
 from autograder.course import UserError, find_course
 
@@ -17,6 +18,7 @@ app.add_typer(commands)
 
 def main() -> None:
     """Run a command; what the user can mend is one line on stderr and exit status 2."""
+    lean.leave_out()
     try:
         app()
     except UserError as error:

@@ -29,6 +29,7 @@ def grade(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time [default: the processor's cores].")] = CORES,
+    feedback: Annotated[bool, typer.Option("--feedback", help="Then write the pages of feedback.")] = False,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Run students' code unconfined, with your rights.")] = False,
     classroom: Classroom = None,
 ) -> None:
@@ -38,6 +39,8 @@ def grade(
         os.environ[UNSAFE_VARIABLE] = "1"
         print("UNSAFE: students' code runs unconfined: it can read, change and send what you can.", file=sys.stderr)
     grade_class(course, submissions, force, jobs)
+    if feedback:
+        write_pages(course)
     print(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: autograder feedback; essays: autograder formgrader.")
 
 
@@ -62,6 +65,9 @@ def formgrader(classroom: Classroom = None) -> None:
 
 def grade_class(course: Course, submissions: Path | None, force: bool, jobs: int) -> None:
     """Collect and grade; print what was left, and the table."""
+    from autograder.forks import start_warm_process
+
+    start_warm_process()  # it takes a while, in which all else gets ready
     from autograder.grade import Result
     from autograder.grade import grade as run
     from autograder.release import prepare

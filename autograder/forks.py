@@ -85,10 +85,20 @@ def warm_server() -> WarmServer:
 
 def start_warm_process() -> socket.socket:
     """Start the warm process if there is none, and don't wait for it. Gives the socket by which it is asked."""
-    if sys.platform == "linux":
-        _sweep()
+    sweep()
     with _starting:
         return _shared or _start()
+
+
+@contextlib.contextmanager
+def in_a_hurry() -> Iterator[None]:
+    """Run a single notebook as soon as may be, in this process: what only some notebooks need is not waited for."""
+    global _hurry
+    _hurry, _own.server = True, None
+    try:
+        yield
+    finally:
+        _hurry, _own.server = False, None  # the next notebooks have all of it
 
 
 def share_warm_process(control: socket.socket, hurry: bool) -> None:
@@ -133,8 +143,10 @@ def _end(control: socket.socket, process: subprocess.Popen[bytes], owner: int) -
             process.wait(5)
 
 
-def _sweep() -> None:
+def sweep() -> None:
     """Remove the private folders of runs that were killed."""
+    if sys.platform != "linux":
+        return
     for folder in Path(tempfile.gettempdir()).glob("notebook-*-*"):
         pid = folder.name.split("-")[1]
         if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and folder.stat().st_uid == os.getuid():

@@ -42,6 +42,14 @@ class Writer:
         self.folders = folders  # the course's; their config says what being late costs
         self._layouts: dict[str, Layout] = {}
 
+    def knows(self, exercise: str) -> bool:
+        """Whether an exercise is in the gradebook."""
+        try:
+            self._layout(exercise)
+        except NotInGradebook:
+            return False
+        return True
+
     def write(self, marked: Marked, handed_in: datetime | None) -> str:
         """Write a submission's scores and comments, and return what the log should say.
 

@@ -62,12 +62,21 @@ def prepare(course: Course, exercises: Sequence[str] = ()) -> None:
 
     exercises: those that are needed; all if empty.
     """
-    check_sources(course)
-    for exercise in exercises or course.exercises():
-        source, released = (course.classroom / step / exercise / f"{exercise}.ipynb" for step in ("source", "release"))
-        wanted = (course.solutions / source.name).read_bytes()
-        if not (source.is_file() and source.read_bytes() == wanted and released.is_file()):
-            _generate_one(course, exercise)
+    from autograder.gradebook import open_gradebook
+
+    wanted = exercises or course.exercises()
+    with open_gradebook(course) as gradebook:
+        stale = [exercise for exercise in wanted if not (_is_current(course, exercise) and gradebook.knows(exercise))]
+    if stale or not wanted:
+        check_sources(course)
+    for exercise in stale:
+        _generate_one(course, exercise)
+
+
+def _is_current(course: Course, exercise: str) -> bool:
+    source, released = (course.classroom / step / exercise / f"{exercise}.ipynb" for step in ("source", "release"))
+    wanted = (course.solutions / source.name).read_bytes()
+    return source.is_file() and source.read_bytes() == wanted and released.is_file()
 
 
 def generate(course: Course) -> dict[Path, str]:

@@ -142,3 +142,4 @@ if __name__ == "__main__":
 
     os.dup2(nowhere, 2)
     listen(socket.socket(fileno=int(sys.argv[1])))
+    os._exit(0)  # whoever started it waits, and there is nothing to tidy up

@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from types import ModuleType
 from typing import Any, TypeVar
 
-from autograder.forks import share_warm_process, start_warm_process
+from autograder.forks import in_a_hurry, share_warm_process, start_warm_process, sweep
 
 ATTEMPTS = 3  # a notebook whose worker dies this often is a fault of the grader's
 AHEAD = 2  # notebooks waiting for each worker, so that none is idle and memory stays flat
@@ -33,8 +33,13 @@ def run_tasks(
     """What `work` makes of each task, in the order in which they are done; None if its worker died each time.
 
     tasks: each with a name, which stays here.
-    jobs: how many workers. hurry: each will have one task, so that nothing pays that others would share.
+    jobs: how many workers. hurry: each will have one task, so that nothing pays that others would share, and a
+        single one is done here.
     """
+    if hurry and jobs == 1:
+        with in_a_hurry():
+            yield from ((name, work(task)) for name, task in tasks)
+        return
     waiting = iter(tasks)
     due: list[tuple[Name, Task, int]] = []  # with the attempts that failed
     pool = _pool(jobs, hurry)
@@ -88,6 +93,7 @@ def _begin(environment: dict[str, str], warm: socket.socket, hurry: bool) -> Non
     os.environ.clear()
     os.environ.update(environment)
     tempfile.tempdir = None  # it may be another
+    sweep()
     share_warm_process(warm, hurry)
 
 
