@@ -1,6 +1,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow  # what is left out takes its time
+
 SCRIPT = """
 import sys
 from autograder import lean
