@@ -10,10 +10,12 @@ from rich.table import Table
 
 from autograder import lean
 from autograder.cli_class import CORES, Classroom, commands, console, grade_class, write_pages
+from autograder.cli_handing_in import commands as handing_in_commands
 from autograder.course import UserError, find_course
 
 app = typer.Typer(help="Release, grade and explain the exercises of SimPO practice.", no_args_is_help=True)
 app.add_typer(commands)
+app.add_typer(handing_in_commands)
 
 
 def main() -> None:

@@ -31,10 +31,15 @@ def grade(
     jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time [default: the processor's cores].")] = CORES,
     feedback: Annotated[bool, typer.Option("--feedback", help="Then write the pages of feedback.")] = False,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Run students' code unconfined, with your rights.")] = False,
+    roster: Annotated[Path | None, typer.Option(help="Who is in the class: see `autograder roster`.")] = None,
     classroom: Classroom = None,
 ) -> None:
     """Grade a class into the gradebook. Grades again only what has changed."""
+    from autograder.cli_handing_in import add_to_roster
+
     course = find_course(classroom)
+    if roster:
+        add_to_roster(course, [roster])
     if unsafe:
         os.environ[UNSAFE_VARIABLE] = "1"
         print("UNSAFE: students' code runs unconfined: it can read, change and send what you can.", file=sys.stderr)
@@ -68,6 +73,7 @@ def grade_class(course: Course, submissions: Path | None, force: bool, jobs: int
     from autograder.forks import start_warm_process
 
     start_warm_process()  # it takes a while, in which all else gets ready
+    from autograder.cli_handing_in import report_collected
     from autograder.grade import Result
     from autograder.grade import grade as run
     from autograder.release import prepare
@@ -77,9 +83,7 @@ def grade_class(course: Course, submissions: Path | None, force: bool, jobs: int
         prepare(course)
     if submissions is not None:
         taken, left = collect(course, submissions)
-        print(f"{submissions}: {len(taken)} submissions taken, {len(left)} files left")
-        for item in left:
-            print(f"  left {item.name}: {item.reason}")
+        report_collected(course, submissions, taken, left)
     total = len(submitted(course))
     if not total:
         raise UserError(f"no submissions in {course.classroom / 'submitted'}: name a folder or a zip file of them")

@@ -36,6 +36,10 @@ class Course:
         return self.root / "notebooks"
 
     @property
+    def outline(self) -> Path:
+        return self.root / "autograder" / "outline.json"  # in the package: `autograder pack` needs it
+
+    @property
     def benches(self) -> Path:
         return self.root / "tests" / "benches"
 

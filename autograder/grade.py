@@ -79,7 +79,7 @@ def _grade(course: Course, due: list[Submission], jobs: int, cell_seconds: float
     """The result of each submission, as they are done and kept."""
     tasks = ((submission, _task(course, submission, cell_seconds)) for submission in due)
     keyed = (
-        (Due(submission, key_of(course, submission.exercise, task.submitted or submission.path.read_bytes())), task)
+        (Due(submission, key_of(course, submission, task.submitted or submission.path.read_bytes())), task)
         for submission, task in tasks
     )
     with open_gradebook(course) as gradebook:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from autograder.beside import TIMESTAMP
 from autograder.course import Course
 from autograder.marking import NOT_GRADABLE, Check, Result
 from autograder.submissions import Submission, submitted
@@ -33,7 +34,7 @@ def recorded(course: Course, submission: Submission) -> Record | None:
     key, result = found
     page = course.notebook("autograded", submission.student, submission.exercise)
     is_whole = result.verdict == NOT_GRADABLE or page.is_file()
-    return Record(result, is_whole and key == key_of(course, submission.exercise, submission.path.read_bytes()))
+    return Record(result, is_whole and key == key_of(course, submission, submission.path.read_bytes()))
 
 
 def results(course: Course) -> list[Result]:
@@ -42,9 +43,12 @@ def results(course: Course) -> list[Result]:
     return [result for _, result in filter(None, found)]
 
 
-def key_of(course: Course, exercise: str, content: bytes) -> str:
+def key_of(course: Course, submission: Submission, content: bytes) -> str:
     """What a submission with this content is recorded under."""
-    parts = (content, (course.solutions / f"{exercise}.ipynb").read_bytes(), GRADER.encode())
+    source = (course.solutions / f"{submission.exercise}.ipynb").read_bytes()
+    timestamp = submission.path.with_name(TIMESTAMP)  # the late penalty depends on it
+    handed_in = timestamp.read_bytes() if timestamp.is_file() else b""
+    parts = (content, source, handed_in, GRADER.encode())
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 

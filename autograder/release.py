@@ -16,6 +16,7 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 
 from autograder.course import Course, UserError
+from autograder.outline import outline_of, write_outline
 from autograder.sources import LANGUAGES, edition, is_test, problems, read_notebook, role, write_notebook
 
 
@@ -46,6 +47,7 @@ def release(course: Course, *, only_check: bool = False) -> list[Path]:
     else:
         wanted = generate(course)
     present = {path for folder in ("", "zh") for path in (course.notebooks / folder).glob("*.ipynb")}
+    present |= {path for path in (course.outline,) if path.is_file()}
     stale = [path for path, text in wanted.items() if path not in present or path.read_text("utf-8") != text]
     left_over = sorted(present - set(wanted))
     if not only_check:
@@ -80,13 +82,15 @@ def _is_current(course: Course, exercise: str) -> bool:
 
 
 def generate(course: Course) -> dict[Path, str]:
-    """Make the student version of every exercise with nbgrader; the text of each file of notebooks/."""
+    """Make the student version of every exercise with nbgrader: the text of each notebook, and of the outline."""
     check_sources(course)
-    wanted = {}
+    wanted, outline = {}, {}
     for exercise in course.exercises():
         released = _keep_running(_generate_one(course, exercise))
         for language, folder in zip(LANGUAGES, (course.notebooks, course.notebooks / "zh"), strict=True):
             wanted[folder / f"{exercise}.ipynb"] = write_notebook(edition(released, language))
+        outline[exercise] = outline_of(read_notebook(course.solutions / f"{exercise}.ipynb"), released)
+    wanted[course.outline] = write_outline(outline)
     return wanted
 
 

@@ -1,0 +1,184 @@
+"""Files from strangers: what a folder or zip file of downloads holds, trusting none of it.
+
+Nothing is unpacked under a name that the archive chose: each file gets a number, and its name is kept beside
+it. So no archive can write outside the scratch folder, over another file, or through a link.
+"""
+
+import lzma
+import stat
+import unicodedata
+import zipfile
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from autograder.course import UserError
+
+NOTEBOOK_BYTES = 20_000_000  # a notebook of this course takes 50 kB, with figures 500 kB
+STUDENT_BYTES = 10 * NOTEBOOK_BYTES  # what any archive may unpack to
+CLASS_BYTES = 4_000_000_000  # what a large one may, if it is not mostly air:
+RATIO = 20  # notebooks shrink 5 to 10 times
+MEMBERS = 100_000
+DEPTH = 2  # the class's zip file, and the students' zip files in it
+WANTED = {".ipynb", ".zip", ".csv", ".yml", ".txt", ".json"}
+# what zipfile raises over bytes that are not what they claim (NotImplementedError is a RuntimeError)
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, OverflowError, ValueError)
+NOT_A_NOTEBOOK = "unknown: not a notebook"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a download: its name there (an archive counts as a folder), and where its bytes are."""
+
+    name: PurePosixPath
+    path: Path
+
+
+@dataclass(frozen=True)
+class Left:
+    """A file that was not taken, and why."""
+
+    name: str
+    reason: str
+
+
+def gather(downloads: Path, scratch: Path) -> tuple[list[File], list[Left]]:
+    """The files in a folder or zip file, those in zip files inside it too, and what was left.
+
+    scratch: an empty folder for what is unpacked. Nothing in `downloads` is changed.
+
+    Raises:
+        UserError: `downloads` is neither a folder nor a zip file, or the zip file can't be read.
+    """
+    unpacking = _Unpacking(scratch)
+    if downloads.is_dir():
+        for path in sorted(downloads.rglob("*")):
+            name = PurePosixPath(_readable(path.relative_to(downloads).as_posix()))
+            if is_litter(name):
+                continue
+            if path.is_symlink():
+                unpacking.leave(name, "a link; only files are taken")
+            elif path.is_file():
+                unpacking.take(File(name, path), depth=0)
+            elif not path.is_dir():
+                unpacking.leave(name, "neither a file nor a folder")
+    elif zipfile.is_zipfile(downloads):
+        try:
+            unpacking.unpack(File(PurePosixPath(), downloads), depth=1)
+        except ValueError as error:
+            raise UserError(f"{downloads} can't be unpacked: {error}") from None
+    elif downloads.exists():
+        raise UserError(f"{downloads} is neither a folder nor a complete zip file; was it downloaded to the end?")
+    else:
+        raise UserError(f"{downloads} does not exist; give the folder or zip file of the submissions")
+    return unpacking.files, unpacking.left
+
+
+def is_litter(name: PurePosixPath) -> bool:
+    """Files that operating systems and Jupyter leave about."""
+    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in name.parts)
+
+
+@dataclass
+class _Unpacking:
+    """What has been found so far."""
+
+    scratch: Path
+    files: list[File] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    unpacked: int = 0  # files written to the scratch folder
+
+    def leave(self, name: PurePosixPath, reason: str) -> None:
+        self.left.append(Left(str(name), reason))
+
+    def take(self, file: File, depth: int) -> None:
+        """Keep a file; open it if it is an archive. depth: how many archives it lies in."""
+        if file.name.suffix.lower() != ".zip":
+            self.files.append(file)
+        elif depth == DEPTH:
+            self.leave(
+                file.name, "refused: a zip file in a zip file in a zip file; it must hold the notebooks themselves"
+            )
+        else:
+            try:
+                self.unpack(file, depth + 1)
+            except ValueError as error:
+                self.leave(file.name, str(error))
+
+    def unpack(self, archive: File, depth: int) -> None:
+        """Take the files of an archive. Raises ValueError, with a sentence, if it can't be opened or is too large."""
+        try:
+            opened = zipfile.ZipFile(archive.path)
+        except DAMAGE as error:
+            raise ValueError(f"unreadable: not a complete zip file ({error}); download or ask for it again") from None
+        with opened:
+            members = [member for member in opened.infolist() if not member.is_dir()]
+            _check_size(members, archive.path.stat().st_size)
+            for member in members:
+                self._take_member(opened, member, archive.name, depth)
+
+    def _take_member(
+        self, opened: zipfile.ZipFile, member: zipfile.ZipInfo, archive: PurePosixPath, depth: int
+    ) -> None:
+        inside = PurePosixPath(_member_name(member))
+        name = archive.joinpath(*[part for part in inside.parts if part != "/"])
+        if is_litter(inside):
+            return
+        if reason := _refusal(member, inside):
+            self.leave(name, reason)
+            return
+        try:
+            content = opened.read(member)
+        except DAMAGE as error:
+            self.leave(name, f"unreadable: damaged in the zip file ({error}); download or ask for it again")
+            return
+        self.unpacked += 1
+        path = self.scratch / f"{self.unpacked:06}{inside.suffix.lower()}"
+        path.write_bytes(content)
+        self.take(File(name, path), depth)
+
+
+def _check_size(members: list[zipfile.ZipInfo], packed: int) -> None:
+    """Raise ValueError, with a sentence, if an archive is a bomb. Python reads no more than a member's stated size."""
+    if len(members) > MEMBERS:
+        raise ValueError(f"refused: it holds {len(members):,} files; expected at most {MEMBERS:,}")
+    unpacked = sum(member.file_size for member in members if _is_wanted(PurePosixPath(member.filename)))
+    limit = max(STUDENT_BYTES, min(CLASS_BYTES, RATIO * packed))
+    if unpacked > limit:
+        raise ValueError(f"refused: its {packed:,} bytes would unpack to {unpacked:,}; expected at most {limit:,}")
+
+
+def _refusal(member: zipfile.ZipInfo, name: PurePosixPath) -> str:
+    """Why a member of an archive is not unpacked; empty if it is."""
+    if name.is_absolute() or not name.parts or ".." in name.parts or name.parts[0].endswith(":"):
+        return "refused: it points outside the archive"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "refused: a link, which points outside the archive"
+    if not _is_wanted(name):
+        return NOT_A_NOTEBOOK
+    if member.flag_bits & 1:
+        return "refused: it is locked with a password; ask for it without one"
+    limit = STUDENT_BYTES if name.suffix.lower() in (".zip", ".yml") else NOTEBOOK_BYTES
+    if member.file_size > limit:
+        return f"unreadable: {member.file_size:,} bytes unpacked; expected at most {limit:,}"
+    return ""
+
+
+def _is_wanted(name: PurePosixPath) -> bool:
+    return name.suffix.lower() in WANTED
+
+
+def _member_name(member: zipfile.ZipInfo) -> str:
+    """A member's name. Without the flag for UTF-8, Python takes it for cp437; macOS writes UTF-8 without the flag."""
+    name = member.filename
+    if not member.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return _readable(name.replace("\\", "/"))
+
+
+def _readable(name: str) -> str:
+    """A name that can be printed, its letters composed (macOS takes é apart)."""
+    name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode("utf-8"))
+    return "".join(letter if letter.isprintable() else "?" for letter in name)

@@ -1,0 +1,154 @@
+"""What lies beside the notebooks of a download and says whose they are, and when they were handed in.
+
+Moodle's grading worksheet, Gradescope's metadata, nbgrader's timestamps and the manifests of packs.
+docs/handing-in.md says where each format is defined.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from autograder.archives import File, Left
+from autograder.course import UserError
+from autograder.roster import Sender, first_of, table
+
+TIMESTAMP, METADATA, MANIFEST = "timestamp.txt", "submission_metadata.yml", "simpo-practice.json"
+WORKSHEET = "Moodle's grading worksheet"
+# How Moodle's English language packs write a time: by and large, in the USA, and both with 24 hours.
+MOODLE_TIMES = ("%A, %d %B %Y, %I:%M %p", "%A, %B %d, %Y, %I:%M %p", "%A, %d %B %Y, %H:%M", "%A, %B %d, %Y, %H:%M")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who handed something in and when, as far as a download says."""
+
+    sender: Sender
+    time: datetime | None = None  # in UTC
+    time_from: str = ""  # who says so
+    upload: int = 0  # Canvas's number of the upload: the later, the higher
+    marked_late: bool = False  # by Canvas, which gives no time
+
+
+@dataclass
+class Beside:
+    """What was found, and which files said it."""
+
+    participants: dict[str, Origin] = field(default_factory=dict)  # by Moodle's number
+    folders: dict[PurePosixPath, list[Origin]] = field(default_factory=dict)  # Gradescope's, each of a group
+    packs: dict[PurePosixPath, Origin] = field(default_factory=dict)
+    times: dict[PurePosixPath, datetime] = field(default_factory=dict)  # by folder
+    exercises: set[PurePosixPath] = field(default_factory=set)  # nbgrader's folders, with the notebook of their name
+    read: set[PurePosixPath] = field(default_factory=set)
+    left: list[Left] = field(default_factory=list)
+
+
+def look_beside(files: Iterable[File]) -> Beside:
+    """Read what lies beside the notebooks. What only looks like it, or is deeper than its LMS puts it, is not read:
+    a student may have made it."""
+    found = Beside()
+    for file in sorted(files, key=lambda file: len(file.name.parts)):
+        name = file.name
+        if name.name == f"{name.parent.name}.ipynb":
+            found.exercises.add(name.parent)
+        try:
+            if name.suffix.lower() == ".csv" and len(name.parts) == 1:
+                read = _read_worksheet(file.path, found)
+            elif name.name == METADATA:
+                read = not any(parent in found.folders for parent in name.parents) and _read_metadata(file, found)
+            elif name.name == MANIFEST:
+                found.packs[name.parent] = Origin(Sender(id=packed_by(file.path)))
+                read = True
+            elif (read := name.name == TIMESTAMP) and (time := read_timestamp(file.path)):
+                found.times[name.parent] = time
+        except (ValueError, UserError) as error:
+            found.left.append(Left(str(name), f"unreadable: {error}"))
+            read = True
+        if read:
+            found.read.add(name)
+    return found
+
+
+def packed_by(manifest: Path) -> str:
+    """The id of the student in a pack's manifest; empty if it was packed without. Raises ValueError if it is none."""
+    try:
+        student = json.loads(manifest.read_text(encoding="utf-8"))["student"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        student = None
+    if not isinstance(student, str):
+        raise ValueError("it is not the manifest of a pack; ask the student to pack again")
+    return student
+
+
+def read_timestamp(path: Path) -> datetime | None:
+    """The time in nbgrader's timestamp.txt; None if it is empty. Raises ValueError if it can't be read as a time."""
+    from nbgrader.utils import parse_utc
+
+    try:
+        words = path.read_text(encoding="utf-8").strip()
+        return parse_utc(words).replace(tzinfo=UTC) if words else None
+    except (ValueError, OverflowError, AttributeError, TypeError):
+        raise ValueError("it is no time; expected one such as 2026-11-20 12:00:00 UTC") from None
+
+
+def write_timestamp(path: Path, time: datetime) -> None:
+    """Write a time, in UTC, as nbgrader reads it."""
+    path.write_text(f"{time:%Y-%m-%d %H:%M:%S} UTC\n", encoding="utf-8")
+
+
+def _read_worksheet(path: Path, found: Beside) -> bool:
+    """Moodle's grading worksheet: who a participant is, and when they last changed their submission."""
+    rows = table(path)
+    if not rows or not {"identifier", "lastmodified(submission)"} <= set(rows[0][1]):
+        return False
+    for line, row in rows:
+        if number := re.search(r"\d+$", row["identifier"]):
+            sender = Sender(
+                id=first_of(row, ("ID number", "Username")),
+                name=first_of(row, ("Full name",)),
+                email=first_of(row, ("Email address",)),
+                ticket=number[0],
+            )
+            words = first_of(row, ("Last modified (submission)",))
+            time = _moodle_time(words)
+            if time is None and words.strip("-"):
+                found.left.append(Left(f"{path.name}, line {line}", f"{words!r} is not a time in Moodle's English"))
+            found.participants[number[0]] = Origin(sender, time, WORKSHEET if time else "")
+    return True
+
+
+def _moodle_time(words: str) -> datetime | None:
+    """Moodle gives no zone: it shows times in that of the person who downloads, so this computer's is taken."""
+    for form in MOODLE_TIMES:
+        with suppress(ValueError):
+            return datetime.strptime(words, form).astimezone(UTC)
+    return None
+
+
+def _read_metadata(file: File, found: Beside) -> bool:
+    """Gradescope's submission_metadata.yml: the submitters and the time of each folder beside it."""
+    import yaml
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
+    try:
+        stored = yaml.load(file.path.read_text(encoding="utf-8"), Loader=loader)
+        for folder, entry in stored.items():
+            time = entry.get(":created_at")
+            if isinstance(time, datetime):
+                time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+            found.folders[file.name.parent / str(folder)] = [
+                Origin(_submitter(who), *((time, METADATA) if isinstance(time, datetime) else ()))
+                for who in entry[":submitters"]
+            ]
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"it is not Gradescope's metadata ({type(error).__name__}: {error})") from None
+    return True
+
+
+def _submitter(who: dict[str, Any]) -> Sender:
+    name, sid, email = (str(who.get(key) or "").strip() for key in (":name", ":sid", ":email"))
+    return Sender(id=sid, name=name, email=email)

@@ -1,0 +1,82 @@
+"""The commands of `autograder` for handing in: what students pack, who is in the class. Like `cli`, it may print."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autograder.archives import Left
+from autograder.cli_class import Classroom
+from autograder.course import Course, find_course
+from autograder.submissions import Submission
+
+commands = typer.Typer()
+
+
+@commands.command()
+def pack(
+    notebooks: Annotated[
+        list[str] | None, typer.Argument(help="Exercises or files (default: all exercises, from this folder).")
+    ] = None,
+    student: Annotated[str, typer.Option(help="Your id, where you don't upload to an LMS.")] = "",
+) -> None:
+    """For students: check the notebooks in this folder, and make the zip file to hand in."""
+    from autograder.pack import pack as run
+
+    packed = run(notebooks or (), student=student)
+    print(packed)
+    if packed.costs:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def roster(
+    files: Annotated[list[Path], typer.Argument(help="CSV files: a roster, or exports of Moodle or Canvas.")],
+    classroom: Classroom = None,
+) -> None:
+    """Say who is in the class, so that names in downloads are students in the gradebook."""
+    add_to_roster(find_course(classroom), files)
+
+
+@commands.command()
+def due(
+    exercise: Annotated[str, typer.Argument(help="Name of an exercise (default: show all due times).")] = "",
+    time: Annotated[str, typer.Argument(help="Such as '2026-12-01 23:59' (default: none any more).")] = "",
+    classroom: Classroom = None,
+) -> None:
+    """Say until when an exercise is to be handed in; or show what was said."""
+    from autograder.due import due_times, read_time, set_due
+
+    course = find_course(classroom)
+    if exercise:
+        set_due(course, exercise, read_time(time) if time else None)
+    for name, when in sorted(due_times(course).items()):
+        print(f"{name}: {when.astimezone():%Y-%m-%d %H:%M %Z}")
+
+
+def add_to_roster(course: Course, files: Sequence[Path]) -> None:
+    """Read the files into the class's roster, and print how many there are."""
+    from autograder.roster import add, read
+
+    people = [person for file in files for person in read(file)]
+    everybody = add(course, people)
+    print(f"{course.classroom / 'roster.csv'}: {len(everybody)} students, {len(people)} of them in what you gave")
+
+
+def report_collected(course: Course, downloads: Path, taken: Sequence[Submission], left: Sequence[Left]) -> None:
+    """Print what was taken from where and when it was handed in, and what was left."""
+    from autograder.due import late
+
+    print(f"{downloads}: {len(taken)} submissions taken, {len(left)} files left")
+    for item in left:
+        print(f"  left {item.name}: {item.reason}")
+    times = Counter(submission.time_from for submission in taken if submission.time)
+    if times:
+        print("  times: " + ", ".join(f"{count} from {source}" for source, count in times.items()))
+    for submission, by in late(course, taken):
+        print(f"  late {submission.student}, {submission.exercise}: by {str(by).split('.')[0]}")
+    marked = [f"{one.student}, {one.exercise}" for one in taken if one.marked_late]
+    if marked:
+        print(f"  marked LATE by Canvas, which doesn't say by how much: {'; '.join(marked)}")

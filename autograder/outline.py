@@ -1,0 +1,99 @@
+"""What each notebook must hold to be graded, without its solutions: what `autograder pack` compares with.
+
+outline.json is made by `autograder release` and comes with the package, so that it is there where students
+work and no instructor's file is.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nbformat.notebooknode import NotebookNode
+
+from autograder.sources import is_answer, is_test, role
+
+FILE = Path(__file__).with_name("outline.json")
+ANSWER, ESSAY, CHECK, SETUP = "answer", "essay", "check", "setup"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A cell that a notebook must hold."""
+
+    id: str
+    role: str  # one of those above
+    points: float
+    text: str  # `digest` of what it said when it was given out
+    names: tuple[str, ...] = ()  # an answer's names that checks read
+
+
+def load_outline() -> dict[str, list[Expected]]:
+    """The cells of each exercise's notebook, in order."""
+    stored = json.loads(FILE.read_text(encoding="utf-8"))
+    return {
+        exercise: [Expected(**{**cell, "names": tuple(cell["names"])}) for cell in cells]
+        for exercise, cells in stored.items()
+    }
+
+
+def write_outline(outline: Mapping[str, list[Expected]]) -> str:
+    """The text of outline.json: a cell a line, so that a change shows."""
+    exercises = []
+    for exercise, cells in outline.items():
+        lines = ",\n".join(f"  {json.dumps(asdict(cell))}" for cell in cells)
+        exercises.append(f" {json.dumps(exercise)}: [\n{lines}\n ]")
+    return "{\n" + ",\n".join(exercises) + "\n}\n"
+
+
+def outline_of(source: NotebookNode, released: NotebookNode) -> list[Expected]:
+    """The cells that a released notebook must hold. Prose is not among them: it stands in two languages."""
+    solutions = {cell.id: cell for cell in source.cells}
+    read = {name for cell in filter(is_test, source.cells) for name in _read(cell.source)}
+    expected = []
+    for cell in released.cells:
+        kind = _kind(cell)
+        if kind:
+            names = bound(ast.parse(solutions[cell.id].source)) & read if kind == ANSWER else set()
+            points = float(role(cell).get("points", 0))
+            expected.append(Expected(cell.id, kind, points, digest(cell.source), tuple(sorted(names))))
+    return expected
+
+
+def digest(text: str) -> str:
+    """A short name of a text, blanks around it aside."""
+    return hashlib.sha256(text.strip().encode()).hexdigest()[:16]
+
+
+def _kind(cell: NotebookNode) -> str:
+    if is_answer(cell):
+        return ANSWER if cell.cell_type == "code" else ESSAY
+    if cell.cell_type != "code" or not role(cell):
+        return ""
+    return CHECK if is_test(cell) else SETUP
+
+
+def bound(tree: ast.Module) -> set[str]:
+    """The names that a cell gives a value: not those inside its functions."""
+    names = set()
+    open_nodes: list[ast.AST] = [tree]
+    while open_nodes:
+        for node in ast.iter_child_nodes(open_nodes.pop()):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                names.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            elif isinstance(node, ast.alias):
+                names.add(node.asname or node.name.split(".")[0])
+            else:
+                open_nodes.append(node)
+    return names
+
+
+def _read(source: str) -> set[str]:
+    """The names that a check reads and does not give a value itself."""
+    tree = ast.parse(source)
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return read - bound(tree)

@@ -1,0 +1,159 @@
+"""The zip file that a student hands in, checked before it is made: `autograder pack`.
+
+It needs no instructor's files: `outline` knows what each notebook must hold. In a notebook:
+
+    from autograder.pack import pack
+    pack(student="your-id")
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from autograder.beside import MANIFEST
+from autograder.course import UserError
+from autograder.downloads import COPY, check_readable
+from autograder.outline import Expected, load_outline
+from autograder.packing_list import Finding, examine
+from autograder.roster import ID_RULE, STUDENT
+from autograder.sources import read_notebook
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every file in it, so that the same notebooks give the same bytes
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A notebook that is handed in, or is missing, and what was found in it."""
+
+    exercise: str
+    path: Path | None  # None: it is not in the zip file
+    findings: tuple[Finding, ...]
+
+    def lines(self) -> Iterator[str]:
+        saved = f"saved {datetime.fromtimestamp(self.path.stat().st_mtime):%Y-%m-%d %H:%M}" if self.path else "missing"
+        yield f"{self.exercise}.ipynb, {saved}" + ("" if self.findings else ": nothing to mend")
+        for finding in self.findings:
+            yield ("  LOSES POINTS: " if finding.costs else "  note: ") + finding.words
+
+
+@dataclass(frozen=True, repr=False)
+class Packed:
+    """What was packed; shown in a notebook as the report that the command prints."""
+
+    archive: Path
+    sheets: tuple[Sheet, ...]
+
+    @property
+    def costs(self) -> int:
+        """How many things will cost points."""
+        return sum(finding.costs for sheet in self.sheets for finding in sheet.findings)
+
+    def __repr__(self) -> str:
+        lines = [line for sheet in self.sheets for line in sheet.lines()]
+        count = sum(sheet.path is not None for sheet in self.sheets)
+        lines += ["", f"Packed {count} notebook{'s' * (count != 1)} as they were last saved: upload {self.archive}"]
+        if count < len(self.sheets):
+            lines.append("To hand in some exercises only, name them: autograder pack 01_simpo_loss")
+        if self.costs:
+            things = "1 thing loses" if self.costs == 1 else f"{self.costs} things lose"
+            lines.append(f"{things} points: mend what you can, save (Ctrl+S), and pack again.")
+        return "\n".join(lines)
+
+
+def pack(notebooks: Sequence[str | Path] = (), *, student: str = "", folder: Path = Path()) -> Packed:
+    """Check the notebooks and write the zip file to hand in, into `folder`.
+
+    notebooks: names of exercises, or files; all exercises, from `folder`, if empty.
+    student: the id under which an instructor knows the student; an LMS knows it without.
+
+    Raises:
+        UserError: There is nothing to pack, or the id can't be one.
+    """
+    if student and not STUDENT.fullmatch(student):
+        raise UserError(f"the id {student!r} {ID_RULE}")
+    outline = load_outline()
+    chosen = _choose(notebooks, folder, outline)
+    sheets = [_check(exercise, paths, outline[exercise]) for exercise, paths in chosen.items()]
+    contents = {f"{sheet.exercise}.ipynb": sheet.path.read_bytes() for sheet in sheets if sheet.path}
+    if not contents:
+        found = [finding.words for sheet in sheets for finding in sheet.findings]
+        words = found[0] if len(found) == 1 else "go to the folder where they are, or name the files"
+        raise UserError(f"no notebook of this course to pack in {folder.resolve()}: {words}")
+    archive = folder / f"simpo-practice{'_' * bool(student)}{student}.zip"
+    _write(archive, student, contents)
+    return Packed(archive, tuple(sheets))
+
+
+def _choose(notebooks: Sequence[str | Path], folder: Path, outline: dict[str, list[Expected]]) -> dict[str, list[Path]]:
+    """The files that may be each exercise's notebook, the one to take first."""
+    if not notebooks:
+        files = [path for path in sorted(folder.glob("*.ipynb")) if not path.name.startswith(".")]
+        chosen: dict[str, list[Path]] = {exercise: [] for exercise in outline}
+    else:
+        files = [folder / name if str(name) not in outline else folder / f"{name}.ipynb" for name in notebooks]
+        chosen = {}
+    for path in files:
+        if not path.is_file():
+            raise UserError(f"{path} does not exist")
+        exercise = _exercise(path, outline)
+        if exercise:
+            chosen.setdefault(exercise, []).append(path)
+        elif notebooks:
+            raise UserError(f"{path} is no notebook of this course; there are {', '.join(outline)}")
+    for exercise, paths in chosen.items():
+        paths.sort(key=lambda path: path.stem != exercise)
+    return chosen
+
+
+def _exercise(path: Path, outline: dict[str, list[Expected]]) -> str:
+    """The exercise of a notebook, by its name or its cells; empty if it is none of this course's."""
+    stem = COPY.sub("", path.stem)
+    if stem in outline:
+        return stem
+    try:
+        ids = {cell.get("id") for cell in read_notebook(path).cells}
+    except (OSError, ValueError):
+        return ""
+    return next(
+        (exercise for exercise, cells in outline.items() if 2 * len(ids & {c.id for c in cells}) > len(cells)), ""
+    )
+
+
+def _check(exercise: str, paths: Sequence[Path], expected: Sequence[Expected]) -> Sheet:
+    """Look at the notebook that is handed in, the first of `paths`."""
+    if not paths:
+        words = "it is not in this folder, and gets no points unless you hand it in"
+        return Sheet(exercise, None, (Finding(words, costs=True),))
+    path, *others = paths
+    try:
+        check_readable(path)
+    except ValueError as error:
+        large = "expected at most" in str(error)
+        mend = "Edit > Clear Outputs of All Cells" if large else "open it and look, or start from a fresh copy"
+        words = f"{path.name} can't be graded and is left out: {error}. In JupyterLab: {mend}; then save it"
+        return Sheet(exercise, None, (Finding(words, costs=True),))
+    findings = []
+    if path.stem != exercise:
+        findings.append(Finding(f"{path.name} is handed in under the name {exercise}.ipynb"))
+    for other in others:
+        later = ", though it was saved later" * (other.stat().st_mtime > path.stat().st_mtime)
+        findings.append(Finding(f"{other.name} is another copy{later}; it is not handed in"))
+    return Sheet(exercise, path, (*findings, *examine(read_notebook(path), expected)))
+
+
+def _write(archive: Path, student: str, contents: dict[str, bytes]) -> None:
+    """Write the zip file with its manifest: the same bytes for the same notebooks."""
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
+    manifest = json.dumps({"pack": 1, "student": student, "sha256": sums}, indent=1).encode()
+    partial = archive.with_suffix(".part")
+    with zipfile.ZipFile(partial, "w") as opened:
+        for name, content in sorted({**contents, MANIFEST: manifest}.items()):
+            member = zipfile.ZipInfo(name, EPOCH)
+            member.external_attr = 0o644 << 16
+            opened.writestr(member, content, zipfile.ZIP_DEFLATED)
+    os.replace(partial, archive)

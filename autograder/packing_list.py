@@ -1,0 +1,121 @@
+"""What in a student's notebook would lose points, as far as it can be told without running it."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nbformat.notebooknode import NotebookNode
+
+from autograder.outline import ANSWER, CHECK, ESSAY, Expected, bound, digest
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence to the student."""
+
+    words: str
+    costs: bool = False  # points, for sure
+
+
+def examine(notebook: NotebookNode, expected: Sequence[Expected]) -> Iterator[Finding]:
+    """What is missing, changed or not written yet in a notebook that can be read."""
+    bound = [_written(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
+    written = {name for names in bound if names is not None for name in names}
+    for wanted in expected:
+        cell = _the_cell(notebook, wanted.id)
+        if wanted.role == ANSWER:
+            yield from _answer(wanted, cell, written)
+        elif wanted.role == ESSAY:
+            if cell is None or not cell.source.strip() or digest(cell.source) == wanted.text:
+                state = "is gone; write it into a fresh copy" if cell is None else "is not written yet"
+                yield Finding(f"the essay {wanted.id} ({wanted.points:g} points) {state}", costs=True)
+        elif cell is None:
+            yield Finding(f"the cell {wanted.id} is gone; grading puts it back, but you don't see what it says")
+        elif digest(cell.source) != wanted.text:
+            yield Finding(f"the cell {wanted.id} is not as you got it; grading uses the original")
+        elif wanted.role == CHECK and (words := _failure(cell)):
+            yield Finding(f"the check {wanted.id} failed when you last ran it: {words}")
+
+
+def _answer(wanted: Expected, cell: NotebookNode | None, written: set[str]) -> Iterator[Finding]:
+    """What is wrong with an answer of code. `written`: the names that any cell of the notebook gives a value."""
+    lacking = [name for name in wanted.names if name not in written]
+    names = ", ".join(lacking)
+    if cell is None:
+        mend = "undo the deletion (Edit > Undo Delete Cell), or copy the cell from a fresh copy of the notebook"
+        yield Finding(
+            f"the answer {wanted.id} is gone{f' and {names} with it' if lacking else ''}; {mend}", bool(lacking)
+        )
+    elif _written(cell.source) is None:
+        yield Finding(f"the answer {wanted.id} is not valid Python: {_syntax_error(cell.source)}", bool(lacking))
+    elif lacking:
+        yield Finding(f"the answer {wanted.id} is not written yet: {names}", costs=True)
+    elif digest(cell.source) == wanted.text and not wanted.names:
+        yield Finding(f"{wanted.id} is not filled in; no check reads it")
+    elif "raise NotAttempted" in cell.source and digest(cell.source) != wanted.text:
+        yield Finding(f"the answer {wanted.id} still says `raise NotAttempted`: is it finished?")
+
+
+def _the_cell(notebook: NotebookNode, name: str) -> NotebookNode | None:
+    """A cell by its id, or by nbgrader's name for it, where a tool has renewed the ids."""
+    for cell in notebook.cells:
+        if cell.get("id") == name:
+            return cell
+    for cell in notebook.cells:
+        nbgrader: Any = cell.metadata.get("nbgrader")
+        if isinstance(nbgrader, dict) and nbgrader.get("grade_id") == name:
+            return cell
+    return None
+
+
+def _failure(cell: NotebookNode) -> str:
+    """The first line of what a check said; empty if it passed, was not run, or its answer is not there."""
+    for output in cell.get("outputs", []):
+        if output.output_type == "error" and output.ename != "NotAttempted":
+            return (output.evalue.strip() or output.ename).splitlines()[0].removeprefix("Check failed: ")
+    return ""
+
+
+def _written(source: str) -> set[str] | None:
+    """The names that a cell gives a value other than the stub's; None if it is not valid Python."""
+    try:
+        tree = _parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    tree.body = [node for node in tree.body if not _is_stub(node)]
+    names = bound(tree)
+    for node in ast.walk(tree):  # %time x = 1 is a call now, with the text in a string
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("run_line_magic", "run_cell_magic"):
+            text = node.args[-1]
+            names |= (isinstance(text, ast.Constant) and _written(str(text.value))) or set()
+    return names
+
+
+def _is_stub(node: ast.stmt) -> bool:
+    """`name = ...`, or a function that holds no more than words and `raise NotAttempted`."""
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        return isinstance(node.value, ast.Constant) and node.value.value is ...
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    return all(
+        isinstance(part, (ast.Pass, ast.Raise)) or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+        for part in node.body
+    )
+
+
+def _parse(source: str) -> ast.Module:
+    """A cell's syntax tree, with IPython's own (%time, !ls) turned into Python."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    return ast.parse(TransformerManager().transform_cell(source))
+
+
+def _syntax_error(source: str) -> str:
+    try:
+        _parse(source)
+    except SyntaxError as error:
+        return f"{error.msg}, line {error.lineno}"
+    except (ValueError, RecursionError) as error:
+        return str(error)
+    return ""

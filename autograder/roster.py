@@ -1,0 +1,223 @@
+"""Who is in the class, and which of them an LMS means.
+
+The classroom's roster.csv has nbgrader's columns (id, first_name, last_name, email, lms_user_id) and one
+more, lms_name: how the LMS writes a name that is not the first and the last name. Exports of Moodle
+(participants, grading worksheet) and of Canvas (gradebook) are read into it.
+"""
+
+import csv
+import os
+import re
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from autograder.course import Course, UserError
+
+STUDENT = re.compile(r"\w[\w.@+-]*")  # an id that is safe in paths and in nbgrader's globs
+ID_RULE = "must be letters, digits and . @ + - _ and begin with a letter or digit"
+# The columns under which a fact is found, the best first; headings are compared without case, blanks and underscores.
+IDS = ("id", "ID number", "SIS User ID", "SIS Login ID", "Username", "Email address", "Email")
+FIRST_NAMES, LAST_NAMES = ("first_name",), ("last_name", "Surname")
+FULL_NAMES = ("lms_name", "Full name", "Student", "Name")
+EMAILS = ("Email", "Email address", "SIS Login ID")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A student, as the gradebook knows them."""
+
+    id: str
+    first_name: str = ""
+    last_name: str = ""
+    email: str = ""
+    lms_user_id: str = ""  # Canvas's number of the user
+    lms_name: str = ""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What a download says about who handed a file in. What it does not say is empty."""
+
+    id: str = ""
+    name: str = ""  # Canvas writes "Müller, Zoë" as müllerzoë
+    email: str = ""
+    lms_user_id: str = ""
+    ticket: str = ""  # Moodle's number of a participant, another one in each assignment
+
+
+def load(course: Course) -> list[Person]:
+    """The classroom's roster; empty if it has none."""
+    path = _stored(course)
+    return read(path) if path.is_file() else []
+
+
+def add(course: Course, people: Iterable[Person]) -> list[Person]:
+    """Add people to the classroom's roster and to the gradebook; return the whole roster.
+
+    Somebody who is there (by id or by email) keeps their id and what the new entry does not say.
+    """
+    roster = {person.id: person for person in load(course)}
+    ids = {person.email.casefold(): person.id for person in roster.values() if person.email}
+    for person in people:
+        known = roster.get(person.id) or roster.get(ids.get(person.email.casefold(), ""))
+        said = {key: value for key, value in asdict(person).items() if value}
+        merged = Person(**{**(asdict(known) if known else {}), **said, "id": known.id if known else person.id})
+        roster[merged.id] = merged
+    everybody = sorted(roster.values(), key=lambda person: person.id)
+    _store(course, everybody)
+    with warnings.catch_warnings(), course.api().gradebook as gradebook:
+        warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of how nbgrader 0.9.6 adds rows; they are added
+        for person in everybody:
+            names = {key: value for key, value in asdict(person).items() if value and key not in ("id", "lms_name")}
+            gradebook.update_or_create_student(person.id, **names)
+    return everybody
+
+
+def read(path: Path) -> list[Person]:
+    """The people in a CSV file: a roster, or what Moodle or Canvas exports.
+
+    Raises:
+        UserError: It is not such a file; the message names the line and the column.
+    """
+    people: dict[str, Person] = {}
+    for line, row in table(path):
+        if person := _person(row, f"{path}, line {line}"):
+            if person.id in people:
+                raise UserError(
+                    f"{path}, line {line}: a second student with the id {person.id!r}; each id must be one's own"
+                )
+            people[person.id] = person
+    if not people:
+        raise UserError(f"{path} holds no students; expected a column id, or an export of Moodle or Canvas")
+    return list(people.values())
+
+
+def table(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file, each with its line's number and by the headings as `heading` writes them.
+
+    Raises:
+        UserError: It is not UTF-8, or not a table.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as opened:
+            first = opened.readline()
+            opened.seek(0)
+            reader = csv.reader(opened, delimiter=max(",;\t", key=first.count))
+            headings = [heading(cell) for cell in next(reader, [])]
+            return [
+                (reader.line_num, dict(zip(headings, map(str.strip, row), strict=False))) for row in reader if any(row)
+            ]
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8; in a spreadsheet, save it as CSV UTF-8") from None
+    except csv.Error as error:
+        raise UserError(f"{path} is not a CSV file: {error}") from None
+
+
+def heading(words: str) -> str:
+    """A column's heading, without what spreadsheets and LMSs vary in it."""
+    return re.sub(r"[\s_]", "", words).casefold()
+
+
+def first_of(row: Mapping[str, str], columns: Iterable[str]) -> str:
+    """What the first of these columns that says anything says."""
+    return next((row[heading(column)] for column in columns if row.get(heading(column))), "")
+
+
+def _person(row: Mapping[str, str], where: str) -> Person | None:
+    """The student in a row; None for the rows in a Canvas export that are nobody's."""
+    canvas = "section" in row and "id" in row  # Canvas's ID is its own number
+    if canvas and not row["id"]:
+        return None  # "Points Possible", and the row that says which columns are hidden
+    name, first, last = (first_of(row, columns) for columns in (FULL_NAMES, FIRST_NAMES, LAST_NAMES))
+    chosen = first_of(row, (*IDS[1:], "id") if canvas else IDS) or slug(name)
+    if not STUDENT.fullmatch(chosen):
+        raise UserError(f"{where}: the id {chosen!r} {ID_RULE}")
+    email = next((row[heading(column)] for column in EMAILS if "@" in row.get(heading(column), "")), "")
+    if name and not (first or last):
+        last, comma, first = (part.strip() for part in name.partition(","))
+        if not comma:
+            first, _, last = name.rpartition(" ")
+    own = row.get("lmsuserid", "")
+    return Person(chosen, first, last, email, row["id"] if canvas else own, name)
+
+
+def find(sender: Sender, people: Sequence[Person]) -> str:
+    """The id of the student that a download means; without a roster, one made from what it says.
+
+    Raises:
+        ValueError: Nobody, or more than one; with a sentence. Nothing is guessed.
+    """
+    if not people:
+        chosen = sender.id or sender.email or slug("-".join(filter(None, (sender.name, sender.lms_user_id))))
+        if not STUDENT.fullmatch(chosen):
+            raise ValueError(f"unknown student: {chosen or sender.name!r} {ID_RULE}")
+        return chosen
+    for said, known in _LEVELS:
+        found = [person.id for person in people if said(sender) and said(sender) in known(person)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            who = sender.name or sender.email
+            raise ValueError(f"unknown student: the roster has {len(found)} students called {who}: {', '.join(found)}")
+    who = sender.id or sender.name or sender.email or "nobody"
+    raise ValueError(f"unknown student: {who} is not on the roster; add them, or this spelling as somebody's lms_name")
+
+
+def slug(name: str) -> str:
+    """A name as an id: its letters and digits, other runs of characters as hyphens."""
+    return re.sub(r"[^\w.@+]+", "-", unicodedata.normalize("NFC", name)).strip("-._@+")
+
+
+def _by_name(spell: Callable[[str], str]) -> tuple[Callable[[Sender], str], Callable[[Person], list[str]]]:
+    """Compare names after `spell`, the first name first or last."""
+
+    def known(person: Person) -> list[str]:
+        first, last = person.first_name, person.last_name
+        return [spell(spelling) for spelling in (f"{first} {last}", f"{last} {first}", *person.lms_name.split(";"))]
+
+    return lambda sender: spell(sender.name), known
+
+
+def _words(name: str) -> str:
+    """A name's words in any order, without punctuation and case."""
+    return " ".join(sorted(re.findall(r"\w+", unicodedata.normalize("NFKC", name).casefold())))
+
+
+def _letters(name: str) -> str:
+    """A name's letters in their order, as Canvas squeezes them."""
+    return "".join(re.findall(r"\w", unicodedata.normalize("NFKC", name).casefold()))
+
+
+def _bare(name: str) -> str:
+    """A name without accents."""
+    return "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+
+
+# What a download says and what is known of a person, the surest comparison first.
+_LEVELS: tuple[tuple[Callable[[Sender], str], Callable[[Person], list[str]]], ...] = (
+    (lambda sender: sender.id.casefold(), lambda person: [person.id.casefold()]),
+    (lambda sender: sender.email.casefold(), lambda person: [person.email.casefold()]),
+    (lambda sender: sender.lms_user_id, lambda person: [person.lms_user_id]),
+    _by_name(_words),
+    _by_name(lambda name: _words(_bare(name))),
+    _by_name(_letters),
+    _by_name(lambda name: _letters(_bare(name))),
+)
+
+
+def _stored(course: Course) -> Path:
+    return course.classroom / "roster.csv"
+
+
+def _store(course: Course, people: Iterable[Person]) -> None:
+    path = _stored(course)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    with partial.open("w", encoding="utf-8-sig", newline="") as opened:  # the mark lets spreadsheets read UTF-8
+        writer = csv.DictWriter(opened, [column.name for column in fields(Person)])
+        writer.writeheader()
+        writer.writerows(asdict(person) for person in people)
+    os.replace(partial, path)

@@ -1,0 +1,119 @@
+import pytest
+from lms_downloads import Handed, canvas_gradebook, moodle_worksheet
+
+from autograder.course import UserError
+from autograder.roster import Person, Sender, add, find, load, read, slug
+
+ZOE = Person("z1", "Zoë", "Müller", "zoe@uni.edu", "4711")
+ZOA = Person("z2", "Zoa", "Müller")
+LI, WEI = Person("li", "Wei", "Li"), Person("wei", "Li", "Wei")
+ROSTER = [ZOE, ZOA, LI, WEI, Person("w", "小明", "王"), Person("a", "Ann", "Alee"), Person("b", "Anna", "Lee")]
+
+
+@pytest.mark.parametrize(
+    ("sender", "student"),
+    [
+        (Sender(id="Z1"), "z1"),
+        (Sender(id="4", email="ZOE@uni.edu"), "z1"),
+        (Sender(name="somebody else", lms_user_id="4711"), "z1"),
+        (Sender(name="Zoë Müller"), "z1"),
+        (Sender(name="Müller, Zoë"), "z1"),
+        (Sender(name="ZOE MULLER"), "z1"),
+        (Sender(name="müllerzoë"), "z1"),  # Canvas
+        (Sender(name="mullerzoe"), "z1"),
+        (Sender(name="王小明"), "w"),
+        (Sender(name="小明 王"), "w"),
+        (Sender(name="Ann Alee"), "a"),  # squeezed, it would be Anna Lee too
+        (Sender(name="Lee Anna"), "b"),
+        (Sender(name="leeanna"), "b"),
+    ],
+)
+def test_a_student_is_found(sender, student):
+    assert find(sender, ROSTER) == student
+
+
+@pytest.mark.parametrize(
+    ("sender", "words"),
+    [
+        (Sender(name="Li Wei"), "the roster has 2 students called Li Wei: li, wei"),
+        (Sender(name="annalee"), "the roster has 2 students called annalee: a, b"),
+        (Sender(name="Zoi Müller"), "Zoi Müller is not on the roster"),
+        (Sender(id="z"), "z is not on the roster"),
+        (Sender(), "nobody is not on the roster"),
+    ],
+)
+def test_nobody_is_guessed(sender, words):
+    with pytest.raises(ValueError, match=words):
+        find(sender, ROSTER)
+
+
+def test_another_spelling_stands_in_the_roster():
+    people = [Person("k", "Katharina", "Groß", lms_name="Kathi Gross; K. Groß")]
+    assert find(Sender(name="Gross Kathi"), people) == find(Sender(name="K. Groß"), people) == "k"
+
+
+@pytest.mark.parametrize("sender", [Sender(id="../up"), Sender(id="a b"), Sender(name="***"), Sender()])
+def test_without_a_roster_an_id_is_safe_or_refused(sender):
+    with pytest.raises(ValueError, match="must be letters, digits"):
+        find(sender, [])
+
+
+def test_a_name_becomes_an_id_without_its_punctuation():
+    assert slug("O'Brien, Zoë (2)") == "O-Brien-Zoë-2"
+    assert slug("../../etc") == "etc"
+
+
+def test_moodles_worksheet_is_a_roster(tmp_path):
+    handed = [
+        Handed("Zoë", "van der Müller", b"", sid="20261", email="zoe@uni.edu"),
+        Handed("Li", "Wei", b"", number=2),
+    ]
+    people = read(moodle_worksheet(tmp_path / "w.csv", handed))
+    assert people[0] == Person("20261", "Zoë van der", "Müller", "zoe@uni.edu", "", "Zoë van der Müller")
+    assert people[1].id == "Li-Wei"  # neither number nor address
+    assert find(Sender(name="Zoë van der Müller"), people) == "20261"
+
+
+def test_moodles_participants_are_a_roster(tmp_path):
+    path = tmp_path / "participants.csv"
+    path.write_text('﻿"First name";"Last name";"Email address";Groups\r\nZoë;Müller;zoe@uni.edu;"A;B"\r\n', "utf-8")
+    assert read(path) == [Person("zoe@uni.edu", "Zoë", "Müller", "zoe@uni.edu")]
+
+
+def test_canvas_gradebook_is_a_roster(tmp_path):
+    handed = [Handed("Zoë", "Müller", b"", number=4711, sid="20261", email="zoe@uni.edu"), Handed("Li", "Wei", b"")]
+    people = read(canvas_gradebook(tmp_path / "g.csv", handed))
+    assert people == [
+        Person("20261", "Zoë", "Müller", "zoe@uni.edu", "4711", "Müller, Zoë"),
+        Person("1001", "Li", "Wei", "", "1001", "Wei, Li"),  # of ids there is Canvas's own alone
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"id,email\na b,x\n", r"line 2: the id 'a b' must be letters"),
+        (b"id\ns1\ns1\n", r"line 3: a second student with the id 's1'"),
+        (b"id\n", "holds no students"),
+        (b"", "holds no students"),
+        ("id,first_name\ns1,Zoë\n".encode("latin-1"), "is not UTF-8; in a spreadsheet, save it as CSV UTF-8"),
+        (b'id\n"' + b"x" * 200_000, "is not a CSV file: field larger"),
+    ],
+)
+def test_what_is_no_roster_is_one_sentence(tmp_path, text, words):
+    path = tmp_path / "r.csv"
+    path.write_bytes(text)
+    with pytest.raises(UserError, match=words) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
+def test_the_gradebook_and_the_rosters_file_have_the_students(course):
+    add(course, [ZOE, ZOA])
+    add(course, [Person("other", "", "Mueller", "zoe@uni.edu"), LI])  # known by the address
+    with course.api().gradebook as gradebook:
+        zoe = gradebook.find_student("z1")
+        assert (zoe.first_name, zoe.last_name, zoe.email, zoe.lms_user_id) == ("Zoë", "Mueller", "zoe@uni.edu", "4711")
+        assert sorted(student.id for student in gradebook.students) == ["li", "z1", "z2"]
+    assert [person.id for person in load(course)] == ["li", "z1", "z2"]
