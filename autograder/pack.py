@@ -106,7 +106,7 @@ def _choose(notebooks: Sequence[str | Path], folder: Path, outline: dict[str, li
         elif notebooks:
             raise UserError(f"{path} is no notebook of this course; there are {', '.join(outline)}")
     for exercise, paths in chosen.items():
-        paths.sort(key=lambda path: path.stem != exercise)
+        paths.sort(key=lambda path: (path.stem != exercise, -path.stat().st_mtime))  # of copies, the last saved
     return chosen
 
 

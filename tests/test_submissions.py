@@ -6,6 +6,7 @@ import pytest
 from conftest import ROOT
 
 from autograder.course import UserError
+from autograder.records import key_of
 from autograder.submissions import collect, submitted
 
 EXERCISE = "01_simpo_loss"
@@ -160,6 +161,15 @@ def test_a_damaged_file_in_a_zip_file_is_left_and_the_others_taken(course, tmp_p
 def test_a_folder_that_is_not_there_is_one_sentence(course, tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         collect(course, tmp_path / "missing")
+
+
+def test_a_time_that_comes_later_has_the_submission_graded_again(course, downloads):
+    notebook = put(downloads, f"s1/{EXERCISE}/{EXERCISE}.ipynb")
+    [before] = collect(course, downloads)[0]
+    key = key_of(course, before, notebook.read_bytes())
+    notebook.with_name("timestamp.txt").write_text("2026-11-20 12:00:00 UTC")
+    [after] = collect(course, downloads)[0]
+    assert key_of(course, after, notebook.read_bytes()) != key
 
 
 def test_collecting_again_rewrites_nothing(course, downloads):
