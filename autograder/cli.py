@@ -90,9 +90,12 @@ def benches(
 
 @app.command()
 def lab() -> None:
-    """Open JupyterLab on the notebooks, with this environment's kernel."""
-    course = find_course()
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={course.notebooks}"])
+    """Open JupyterLab on the list of exercises, with this environment's kernel."""
+    from autograder.lab import lab_command, lab_environment
+    from autograder.landing import START
+
+    command = lab_command(find_course().notebooks, f"/lab/tree/{START}.ipynb")
+    os.execve(command[0], command, lab_environment())
 
 
 @app.command()

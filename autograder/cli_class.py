@@ -61,11 +61,13 @@ def feedback(
 @commands.command()
 def formgrader(classroom: Classroom = None) -> None:
     """Open nbgrader's formgrader, where people grade essays."""
+    from autograder.lab import lab_command, lab_environment
+
     course = find_course(classroom)
-    os.environ[CLASSROOM_VARIABLE] = str(course.classroom)
-    os.chdir(course.root)
-    options = ["--LabApp.default_url=/formgrader", "--ServerApp.open_browser=True"]
-    raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyterlab", *options]))
+    environment = {**lab_environment(), CLASSROOM_VARIABLE: str(course.classroom)}
+    folder = course.root if course.classroom.is_relative_to(course.root) else course.classroom  # the server's
+    os.chdir(course.root)  # nbgrader looks for its settings here
+    raise typer.Exit(subprocess.call(lab_command(folder, "/formgrader"), env=environment))
 
 
 def grade_class(course: Course, submissions: Path | None, force: bool, jobs: int) -> None:

@@ -31,6 +31,13 @@ def examine() -> Iterator[Finding]:
     yield _device()
 
 
+def summary() -> str:
+    """What a student needs to know: what is missing, or that nothing is."""
+    findings = list(examine())
+    missing = [str(finding) for finding in findings if not finding.ok]
+    return "\n".join(missing) or f"Everything is here: {findings[0].sentence}; all packages and the kernel."
+
+
 def _python() -> Finding:
     version = sys.version_info[:2]
     oldest, newest = (".".join(map(str, v)) for v in PYTHON)

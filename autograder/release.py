@@ -1,4 +1,4 @@
-"""From solutions/ to what students get: notebooks/ in English and notebooks/zh/ in Chinese.
+"""From solutions/ to what students get: notebooks/ in English and notebooks/zh/ in Chinese, each with a first page.
 
 solutions/ is copied to the classroom's source/, nbgrader clears the solutions, hidden tests and mark
 schemes and records the cells in the gradebook, and the result is split into its two editions.
@@ -16,6 +16,7 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 
 from autograder.course import Course, UserError
+from autograder.landing import START, landings
 from autograder.outline import outline_of, write_outline
 from autograder.sources import LANGUAGES, edition, is_test, problems, read_notebook, role, write_notebook
 
@@ -83,13 +84,16 @@ def _is_current(course: Course, exercise: str) -> bool:
 
 def generate(course: Course) -> dict[Path, str]:
     """Make the student version of every exercise with nbgrader: the text of each notebook, and of the outline."""
-    check_sources(course)
-    wanted, outline = {}, {}
-    for exercise in course.exercises():
+    sources = check_sources(course)
+    folders = dict(zip(LANGUAGES, (course.notebooks, course.notebooks / "zh"), strict=True))
+    pages = landings(sources)
+    wanted = {folder / f"{START}.ipynb": write_notebook(pages[language]) for language, folder in folders.items()}
+    outline = {}
+    for exercise in sources:
         released = _keep_running(_generate_one(course, exercise))
-        for language, folder in zip(LANGUAGES, (course.notebooks, course.notebooks / "zh"), strict=True):
+        for language, folder in folders.items():
             wanted[folder / f"{exercise}.ipynb"] = write_notebook(edition(released, language))
-        outline[exercise] = outline_of(read_notebook(course.solutions / f"{exercise}.ipynb"), released)
+        outline[exercise] = outline_of(sources[exercise], released)
     wanted[course.outline] = write_outline(outline)
     return wanted
 
@@ -115,17 +119,20 @@ def _keep_running(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def check_sources(course: Course) -> None:
-    """Raise UserError with every reason why the sources can't be released."""
+def check_sources(course: Course) -> dict[str, NotebookNode]:
+    """The source of each exercise, or UserError with every reason why they can't be released."""
     exercises = course.exercises()
     if not exercises:
         raise UserError(f"{course.solutions} holds no notebooks; expected NN_name.ipynb")
-    found = []
+    found, sources = [], {}
     for exercise in exercises:
         path = course.solutions / f"{exercise}.ipynb"
         try:
-            found += [f"solutions/{path.name}, {problem}" for problem in problems(read_notebook(path))]
+            sources[exercise] = read_notebook(path)
+            found += [f"solutions/{path.name}, {problem}" for problem in problems(sources[exercise])]
+            landings({exercise: sources[exercise]})
         except ValueError as error:
             found.append(f"solutions/{path.name}: {error}")
     if found:
         raise UserError("\n".join(found))
+    return sources

@@ -11,6 +11,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 CHINESE_HALF = re.compile(r"^[ \t]*<!-- zh -->[ \t]*$", re.MULTILINE)
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LANGUAGES = ("en", "zh")
 REGIONS = ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
 LEAK_LENGTH = 12  # a shorter solution may occur elsewhere by chance ("return x")
@@ -68,6 +69,12 @@ def edition(notebook: NotebookNode, language: str) -> NotebookNode:
         if cell.cell_type == "markdown" and len(halves) == 2:
             cell.source = halves[LANGUAGES.index(language)].strip()
     return copy
+
+
+def language_of(notebook: NotebookNode) -> str:
+    """The language of a notebook of one edition."""
+    title = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
+    return "zh" if CHINESE.search(title) else "en"
 
 
 def regions(source: str, name: str) -> tuple[list[str], list[str], str]:
@@ -129,7 +136,7 @@ def _language_problems(cell: NotebookNode) -> Iterable[str]:
         return  # an essay's model answer; students get one placeholder for both languages
     if len(halves) != 2 or not all(halves):
         yield f"it has {len([half for half in halves if half])} halves; expected English, <!-- zh -->, Chinese"
-    elif not re.search(r"[\u4e00-\u9fff]", halves[1]):
+    elif not CHINESE.search(halves[1]):
         yield "its Chinese half has no Chinese in it"
 
 

@@ -3,7 +3,6 @@
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -11,20 +10,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from autograder.lab import lab_command, lab_environment
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 START_SECONDS = 90
 
 
 @contextmanager
-def jupyterlab(folder: Path, *options: str, cwd: Path | None = None) -> Iterator[str]:
-    """A JupyterLab server on `folder`, stopped at the end; its address."""
+def jupyterlab(folder: Path, page: str = "/lab", cwd: Path | None = None, **environment: str) -> Iterator[str]:
+    """JupyterLab as `autograder lab` starts it, on `folder`, stopped at the end; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
-    command += ["--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={folder}", *options]
-    server = subprocess.Popen(command, cwd=cwd or folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [*lab_command(folder, page), "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
+    command += ["--IdentityProvider.token=", "--ServerApp.password="]
+    server = subprocess.Popen(
+        command,
+        cwd=cwd or folder,
+        env={**lab_environment(), **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         address = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + START_SECONDS

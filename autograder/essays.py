@@ -1,0 +1,108 @@
+"""A submission in the formgrader: each essay beside its mark scheme, first; the rest of the notebook folded away.
+
+templates/formgrade/ lays the page out. It extends nbgrader's own, whose scripts keep points and comments.
+"""
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import bleach
+from jinja2 import pass_context
+from nbconvert.exporters import HTMLExporter
+from nbconvert.preprocessors import Preprocessor
+from nbformat.notebooknode import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from autograder.course import ESSAY_PLACEHOLDER
+from autograder.sources import CHINESE_HALF, LANGUAGES, is_answer, is_test, language_of, regions, role
+
+TEMPLATES = Path(__file__).with_name("templates")
+EACH = re.compile(r"\b(\d+) points? each\b|, (\d+) for each key point|\b[Oo]ne point for each key point")
+
+TEXT = "p br hr h1 h2 h3 h4 h5 h6 pre div span del sub sup img details summary table thead tbody tr th td"
+TAGS = {*bleach.ALLOWED_TAGS, *TEXT.split()}
+ATTRIBUTES = {"a": ["href", "title"], "img": ["src", "alt", "title"], "*": ["class", "id"]}
+
+
+def exporter(config: Any) -> HTMLExporter:
+    """What makes the page. config: nbgrader's own settings for it, which are kept."""
+    import nbgrader
+
+    theirs = Path(nbgrader.__file__).parent / "server_extensions" / "formgrader"
+    ours = copy.deepcopy(config)
+    ours.HTMLExporter.preprocessors = [EssaysFirst]
+    ours.HTMLExporter.extra_template_basedirs = [str(TEMPLATES), str(theirs / "templates")]
+    ours.HTMLExporter.extra_template_paths = [str(theirs)]  # where this course's template finds the one it extends
+    ours.HTMLExporter.sanitize_html = True  # what code displays
+    return CleanExporter(config=ours)
+
+
+class CleanExporter(HTMLExporter):
+    """Markdown without scripts: one in an answer would act with the reader's rights, and give itself points."""
+
+    @pass_context
+    def markdown2html(self, context: Any, source: str) -> str:
+        html = super().markdown2html(context, source)
+        return str(bleach.clean(html, tags=TAGS, attributes=ATTRIBUTES, protocols=[*bleach.ALLOWED_PROTOCOLS, "data"]))
+
+
+class EssaysFirst(Preprocessor):
+    """Order a submission's cells for its reader. `metadata.desk` tells the template where each part begins."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
+        first, language = [], language_of(nb)
+        for position, cell in enumerate(nb.cells):
+            if is_essay(cell):
+                first += [_answer(cell), *_scheme(nb.cells[position - 1], role(cell)["points"], language)]
+        rest = [cell for cell in nb.cells if not is_essay(cell)]
+        if first and rest:
+            rest[0].metadata["desk"] = {"part": "rest", "earned": _earned(nb)}
+            nb.cells = first + rest
+        return nb, resources
+
+
+def is_essay(cell: NotebookNode) -> bool:
+    """An answer that a person reads and gives points for."""
+    return is_answer(cell) and bool(role(cell).get("grade")) and cell.cell_type == "markdown"
+
+
+def points_each(scheme: str, points: float) -> float:
+    """What one key point of a mark scheme earns, as its English half says it; all the points if it does not."""
+    found = EACH.search(scheme)
+    return float(found[1] or found[2] or 1) if found else points
+
+
+def _answer(cell: NotebookNode) -> NotebookNode:
+    empty = cell.source.strip() in ("", ESSAY_PLACEHOLDER)
+    cell.metadata["desk"] = {"part": "answer", "words": 0 if empty else count_words(cell.source)}
+    return cell
+
+
+def count_words(text: str) -> int:
+    """Words of a text; each Chinese character is one."""
+    return len(re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+(?:['’-][^\W\u4e00-\u9fff]+)*", text))
+
+
+def _scheme(cell: NotebookNode, points: float, language: str) -> list[NotebookNode]:
+    """The mark scheme in the language of the answer, then in the other."""
+    halves = ["\n".join(regions(half, "MARK SCHEME")[0]).strip() for half in CHINESE_HALF.split(cell.source)]
+    parts = dict(zip(LANGUAGES, halves, strict=False))
+    each = points_each(cell.source, points)
+    ordered = sorted(filter(lambda key: parts[key], parts), key=lambda key: key != language)
+    return [
+        new_markdown_cell(
+            parts[key],
+            metadata={"desk": {"part": "scheme" if key == ordered[0] else "other", "each": each, "points": points}},
+        )
+        for key in ordered
+    ]
+
+
+def _earned(notebook: NotebookNode) -> str:
+    """What the checks gave, as in `8 of 10`."""
+    from nbgrader.utils import determine_grade
+
+    grades = [determine_grade(cell) for cell in filter(is_test, notebook.cells)]
+    return f"{sum(score or 0 for score, _ in grades):g} of {sum(most for _, most in grades):g}"

@@ -1,0 +1,154 @@
+"""The Validate button above a notebook, answered in sentences.
+
+nbgrader's own answer is "Success! Your notebook passes all the tests", which nobody can know before the
+hidden tests have run, or the source of each failed cell with a traceback. This one says which visible checks
+pass, what the others saw, and how many run only at grading.
+"""
+
+import ast
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbclient.exceptions import DeadKernelError
+from nbformat.notebooknode import NotebookNode
+
+from autograder.course import ESSAY_PLACEHOLDER
+from autograder.grade import NOT_ATTEMPTED, RIGHT, notebook_checks
+from autograder.sources import is_answer, is_test, language_of, read_notebook, role
+
+AT_GRADING = "at grading"
+MARKS = {RIGHT: "✓", NOT_ATTEMPTED: "○", AT_GRADING: "·"}
+WORDS = {
+    "en": {
+        "title": "{right} of {visible} visible checks pass.",
+        "all": "All {visible} visible checks pass.",
+        AT_GRADING: "{hidden} more run only when your work is graded, so this is not yet your mark.",
+        "essay": "The essay is read by a person. {state}",
+        "empty": "It is still empty.",
+        "written": "You have written it.",
+        "stopped": "This cell stops with an error, and what comes after may miss what it defines:",
+        NOT_ATTEMPTED: "not attempted yet",
+        "changed": "{count} of the given cells are not as they were given out. Grading puts them back.",
+        "died": "Python ended before all cells had run. Does something call exit(), or take all memory?",
+        "unreadable": "{name} can't be run: {why}.",
+    },
+    "zh": {
+        "title": "可见的检查有 {visible} 项，通过 {right} 项。",
+        "all": "可见的 {visible} 项检查全部通过。",
+        AT_GRADING: "另有 {hidden} 项只在评分时运行，所以这还不是最后的得分。",
+        "essay": "论述题由老师评阅。{state}",
+        "empty": "目前还是空的。",
+        "written": "你已经写了。",
+        "stopped": "这个单元格出错停下，它后面的单元格可能缺少它所定义的东西：",
+        NOT_ATTEMPTED: "尚未作答",
+        "changed": "有 {count} 个给定的单元格被改动过，评分时会恢复原样。",
+        "died": "还没有运行完所有单元格，Python 就结束了。是不是调用了 exit()，或者用光了内存？",
+        "unreadable": "无法运行 {name}：{why}。",
+    },
+}
+# nbgrader's dialogue puts "The following cell failed" and a cell's source before what it is given
+STYLE = """<style>
+#validation-message > :not(:last-child) { display: none; }
+#validation-message .sentences { white-space: normal; font-family: var(--jp-ui-font-family); max-width: 44em; }
+#validation-message .sentences ul { padding: 0; }
+#validation-message .sentences li { list-style: none; margin: .5em 0; }
+#validation-message .sentences code { display: block; margin: .2em 0 0 1.4em; white-space: pre-wrap; }
+#validation-message .sentences b { display: inline-block; width: 1.4em; }
+#validation-message .wrong b { color: var(--jp-error-color1); }
+#validation-message .right b { color: var(--jp-success-color1); }
+</style>"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One visible check, or one that runs only at grading."""
+
+    status: str  # RIGHT, WRONG, NOT_ATTEMPTED or AT_GRADING
+    title: str
+    message: str  # what the check saw; empty if right
+
+
+def validate(path: Path) -> str:
+    """Run a copy of the notebook from start to end in a fresh kernel; what its checks say, as HTML."""
+    try:
+        notebook = read_notebook(path)
+    except ValueError as error:
+        return _page(f"<h3>{html.escape(WORDS['en']['unreadable'].format(name=path.name, why=error))}</h3>")
+    words = WORDS[language_of(notebook)]
+    try:
+        run(notebook, path.parent)
+    except DeadKernelError:
+        return _page(f"<h3>{words['died']}</h3>")
+    return _page("\n".join(report(notebook, words)))
+
+
+def run(notebook: NotebookNode, folder: Path) -> None:
+    """Run all cells, on after an error, as nbgrader does."""
+    from nbgrader.preprocessors import ClearOutput, Execute
+
+    ClearOutput().preprocess(notebook, {})
+    Execute().preprocess(notebook, {"metadata": {"path": str(folder)}})
+
+
+def lines(notebook: NotebookNode) -> list[Line]:
+    """What each test cell of a notebook that has run says."""
+    found = []
+    for cell, check in zip(filter(is_test, notebook.cells), notebook_checks(notebook), strict=True):
+        first = cell.source.split("\n")[0]
+        title = first.removeprefix("# ").removeprefix("Check: ") if first.startswith("# ") else check.grade_id
+        is_empty = check.status == RIGHT and not ast.parse(cell.source).body
+        found.append(Line(AT_GRADING if is_empty else check.status, title[:1].upper() + title[1:], check.message))
+    return found
+
+
+def report(notebook: NotebookNode, words: dict[str, str]) -> Iterator[str]:
+    """The whole answer, as pieces of HTML."""
+    checks = lines(notebook)
+    visible = [line for line in checks if line.status != AT_GRADING]
+    right = sum(line.status == RIGHT for line in visible)
+    title = words["all" if right == len(visible) else "title"].format(right=right, visible=len(visible))
+    hidden = len(checks) - len(visible)
+    yield f"<h3>{title}</h3>"
+    yield f"<p>{words[AT_GRADING].format(hidden=hidden)}</p>" if hidden else ""
+    for essay in filter(_is_essay, notebook.cells):
+        state = words["empty" if essay.source.strip() in ("", ESSAY_PLACEHOLDER) else "written"]
+        yield f"<p>{words['essay'].format(state=state)}</p>"
+    if changed := _changed(notebook):
+        yield f"<p>{words['changed'].format(count=changed)}</p>"
+    for cell, error in _stopped(notebook):
+        code = html.escape(f"{cell.source.strip().splitlines()[0]}\n{error}")
+        yield f"<p class='wrong'><b>✗</b>{words['stopped']}<code>{code}</code></p>"
+    yield "<ul>"
+    for line in checks:
+        said = html.escape(line.message)
+        message = (
+            f": {words[NOT_ATTEMPTED]}" if line.status == NOT_ATTEMPTED else f"<code>{said}</code>" if said else ""
+        )
+        kind = line.status.replace(" ", "-")
+        yield f"<li class='{kind}'><b>{MARKS.get(line.status, '✗')}</b>{html.escape(line.title)}{message}</li>"
+    yield "</ul>"
+
+
+def _page(content: str) -> str:
+    return f"{STYLE}<div class='sentences'>{content}</div>"
+
+
+def _is_essay(cell: NotebookNode) -> bool:
+    return is_answer(cell) and cell.cell_type == "markdown"
+
+
+def _changed(notebook: NotebookNode) -> int:
+    from nbgrader.utils import compute_checksum
+
+    given = [cell for cell in notebook.cells if role(cell).get("locked") and role(cell).get("checksum")]
+    return sum(compute_checksum(cell) != role(cell)["checksum"] for cell in given)
+
+
+def _stopped(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
+    """Cells that are no checks and raised an error of their own."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []) if not is_test(cell) else ():
+            if output.output_type == "error" and output.ename not in ("CheckFailed", "NotAttempted"):
+                yield cell, f"{output.ename}: {output.evalue}"
