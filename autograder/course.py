@@ -102,6 +102,7 @@ def configure(config: Any, classroom: Path) -> None:
     config.Autograde.sanitize_preprocessors = _sanitize_preprocessors()
     config.RestoreCells.course = str(classroom)
     config.Autograde.autograde_preprocessors = _autograde_preprocessors()
+    config.ExchangeFactory.release_assignment = "autograder.exchange.ReleaseEdition"
     config.GenerateFeedback.preprocessors = [GetGrades, "autograder.feedback.ExplainChecks", CSSHTMLHeaderPreprocessor]
 
 

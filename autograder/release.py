@@ -90,7 +90,7 @@ def generate(course: Course) -> dict[Path, str]:
     wanted = {folder / f"{START}.ipynb": write_notebook(pages[language]) for language, folder in folders.items()}
     outline = {}
     for exercise in sources:
-        released = _keep_running(_generate_one(course, exercise))
+        released = keep_running(_generate_one(course, exercise))
         for language, folder in folders.items():
             wanted[folder / f"{exercise}.ipynb"] = write_notebook(edition(released, language))
         outline[exercise] = outline_of(sources[exercise], released)
@@ -111,7 +111,7 @@ def _generate_one(course: Course, exercise: str) -> Any:
     return read_notebook(released)
 
 
-def _keep_running(notebook: NotebookNode) -> NotebookNode:
+def keep_running(notebook: NotebookNode) -> NotebookNode:
     """Tag the cells so that JupyterLab's Run All goes on after a check that fails, and shows all of them."""
     for cell in notebook.cells:
         if cell.cell_type == "code" and (is_test(cell) or not role(cell).get("locked")):
