@@ -46,7 +46,7 @@ def jupyterlab(folder: Path, page: str = "/lab", cwd: Path | None = None, **envi
         yield address
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(WAIT_SECONDS)
 
 
 @contextmanager

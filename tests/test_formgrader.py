@@ -28,7 +28,7 @@ def autograde(opened, address):
         row = opened.locator("tbody tr", has_text=student)
         row.locator(".glyphicon-flash").click()
         opened.get_by_text(f"Successfully autograded '{EXERCISE}' for student '{student}'").wait_for()
-        opened.locator(".modal button", has_text="Close").click()
+        opened.locator(".modal button", has_text="OK").click()
         opened.locator(".modal").wait_for(state="hidden")
 
 
