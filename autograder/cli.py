@@ -1,4 +1,4 @@
-"""The course's front door: `autograder`. Only this module and `cli_class` print."""
+"""The course's front door: `autograder`. Only the modules named cli print."""
 
 import os
 import sys
@@ -11,11 +11,13 @@ from rich.table import Table
 from autograder import lean
 from autograder.cli_class import CORES, Classroom, commands, console, grade_class, write_pages
 from autograder.cli_handing_in import commands as handing_in_commands
+from autograder.cli_outputs import commands as output_commands
 from autograder.course import UserError, find_course
 
 app = typer.Typer(help="Release, grade and explain the exercises of SimPO practice.", no_args_is_help=True)
 app.add_typer(commands)
 app.add_typer(handing_in_commands)
+app.add_typer(output_commands)
 
 
 def main() -> None:
@@ -62,7 +64,7 @@ def demo() -> None:
 
 @app.command()
 def benches(
-    exercises: Annotated[list[str] | None, typer.Argument(help="Names of exercises [default: all].")] = None,
+    exercises: Annotated[list[str] | None, typer.Argument(help="Names of exercises (default: all).")] = None,
 ) -> None:
     """Grade every known answer and compare: does each get its marks and its message?"""
     from tempfile import TemporaryDirectory

@@ -19,16 +19,16 @@ commands = typer.Typer()
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-Classroom = Annotated[Path | None, typer.Option(help="Folder of the class [default: classroom/ in the repository].")]
+Classroom = Annotated[Path | None, typer.Option(help="Folder of the class (default: classroom/ in the repository).")]
 
 
 @commands.command()
 def grade(
     submissions: Annotated[
-        Path | None, typer.Argument(help="Folder or zip of submissions [default: what the classroom has].")
+        Path | None, typer.Argument(help="Folder or zip of submissions (default: what the classroom has).")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time [default: the processor's cores].")] = CORES,
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time (default: the processor's cores).")] = CORES,
     feedback: Annotated[bool, typer.Option("--feedback", help="Then write the pages of feedback.")] = False,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Run students' code unconfined, with your rights.")] = False,
     roster: Annotated[Path | None, typer.Option(help="Who is in the class: see `autograder roster`.")] = None,

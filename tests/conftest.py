@@ -19,6 +19,14 @@ def course(tmp_path: Path) -> Course:
     return Course(ROOT, tmp_path / "classroom")
 
 
+@pytest.fixture(scope="session")
+def small_class(tmp_path_factory) -> Course:
+    """Five students' work for two exercises, graded; see small_class.py. Change only a copy of it."""
+    from small_class import make
+
+    return make(tmp_path_factory.mktemp("small-class"))
+
+
 @pytest.fixture
 def call(monkeypatch, capsys):
     """`simpo ...` in this process: exit status, stdout, stderr."""

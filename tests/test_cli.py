@@ -18,7 +18,9 @@ AUTOGRADER = [sys.executable, "-c", "from autograder.cli import main; main()"]
 
 def test_help_names_every_command():
     run = CliRunner().invoke(app, ["--help"])
-    for command in ("release", "grade", "feedback", "demo", "benches", "lab", "formgrader", "doctor"):
+    for command in ("release", "grade", "feedback", "demo", "benches", "lab", "formgrader", "doctor", "status"):
+        assert command in run.output
+    for command in ("export", "report", "regrade"):
         assert command in run.output
 
 

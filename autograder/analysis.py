@@ -1,0 +1,112 @@
+"""What a class's results say about the exercises: how hard each check is, what it tells apart, which mistakes recur."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from autograder.marking import NOT_ATTEMPTED, WRONG, Result
+
+ENOUGH = 10  # submissions; with fewer a correlation says nothing
+UNNAMED = "another value, which no hint names"
+
+
+@dataclass(frozen=True)
+class CheckFigures:
+    """How one check went in a class."""
+
+    exercise: str
+    grade_id: str
+    submissions: int  # those in which something was attempted
+    right: float  # share of its points that was earned, 0 to 1
+    discrimination: float | None  # None: too few submissions, or all alike
+    wrong: int
+    not_attempted: int
+
+    @property
+    def concern(self) -> str:
+        """Why an instructor should look at the check; empty if there is no reason."""
+        if self.discrimination is not None and self.discrimination < 0:
+            return "those who do well lose it: is it right?"
+        if self.submissions >= ENOUGH and self.right < 0.3:
+            return "most lose it: is it explained?"
+        return ""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake that several students share, in the words of the check that caught it."""
+
+    exercise: str
+    grade_id: str
+    words: str
+    count: int
+    submissions: int
+
+
+def figures(results: Iterable[Result]) -> list[CheckFigures]:
+    """The figures of each check, in the order of the exercises and of their cells.
+
+    Discrimination is the correlation, over submissions, of the points of the check with those of the
+    exercise's other checks (the corrected point-biserial of item analysis): near 0, or below, the check
+    tells nothing about who can do the exercise. Submissions in which nothing was attempted are left out.
+    Source: Ebel and Frisbie, Essentials of Educational Measurement, 1991, chapter 13
+    """
+    found = []
+    for exercise, attempts in _attempts(results).items():
+        grade_ids = list(dict.fromkeys(check.grade_id for result in attempts for check in result.checks))
+        checks = [{check.grade_id: check for check in result.checks} for result in attempts]
+        points = np.array([[c[name].points if name in c else 0.0 for name in grade_ids] for c in checks])
+        for place, name in enumerate(grade_ids):
+            own = [c[name] for c in checks if name in c]
+            found.append(
+                CheckFigures(
+                    exercise=exercise,
+                    grade_id=name,
+                    submissions=len(own),
+                    right=sum(check.points for check in own) / sum(check.max_points for check in own),
+                    discrimination=_correlation(points[:, place], points.sum(axis=1) - points[:, place]),
+                    wrong=sum(check.status == WRONG for check in own),
+                    not_attempted=sum(check.status == NOT_ATTEMPTED for check in own),
+                )
+            )
+    return found
+
+
+def mistakes(results: Iterable[Result]) -> list[Mistake]:
+    """The mistakes of a class, the commonest first."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    attempts = _attempts(results)
+    for exercise, submissions in attempts.items():
+        for result in submissions:
+            lost = [check for check in result.checks if check.status == WRONG]
+            counts.update((exercise, check.grade_id, named(check.message)) for check in lost)
+    found = [Mistake(*key, count, len(attempts[key[0]])) for key, count in counts.items()]
+    return sorted(found, key=lambda mistake: (-mistake.count, mistake.exercise, mistake.grade_id, mistake.words))
+
+
+def named(message: str) -> str:
+    """The mistake that a check's message names: its hint, or the error. Holds no words of the student's."""
+    hints = [line.removeprefix("Hint: ") for line in message.splitlines() if line.startswith("Hint: ")]
+    if hints:
+        return hints[0]
+    if raised := re.search(r"\braised ([A-Z]\w*)", message):
+        return f"raises {raised[1]}"
+    return "writes to stderr" if message.startswith("The cell wrote to stderr") else UNNAMED
+
+
+def _attempts(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """By exercise, the graded submissions in which something was attempted."""
+    found: dict[str, list[Result]] = {}
+    for result in sorted(results, key=lambda result: result.exercise):
+        if any(check.status != NOT_ATTEMPTED for check in result.checks):
+            found.setdefault(result.exercise, []).append(result)
+    return found
+
+
+def _correlation(check: np.ndarray, rest: np.ndarray) -> float | None:
+    if len(check) < ENOUGH or np.ptp(check) == 0 or np.ptp(rest) == 0:
+        return None
+    return float(np.corrcoef(check, rest)[0, 1])

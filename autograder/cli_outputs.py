@@ -1,0 +1,236 @@
+"""What comes out for the instructor: where the class stands, points, a report, a regrading. It may print."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from autograder.cli_class import CORES, Classroom, console
+from autograder.course import UNSAFE_VARIABLE, UserError, find_course
+
+commands = typer.Typer()
+Exercises = Annotated[list[str] | None, typer.Option("--exercise", help="Only this exercise; may be repeated.")]
+
+
+@commands.command()
+def status(classroom: Classroom = None) -> None:
+    """Say where the class stands: one line for each exercise, and what to do next.
+
+    graded: by the present source.
+
+    new: never graded.
+
+    changed: graded, but the submission, the source or the grader has changed since.
+
+    not gradable: the file can't be read.
+
+    flagged: a person should look at it; autograder report says why.
+
+    essays: submissions that wait for a person.
+
+    feedback: pages that are missing or older than the grading.
+    """
+    course = find_course(classroom)
+    _quiet()
+    from autograder.status import standings, total
+
+    lines = standings(course)
+    whole = total(lines)
+    if not whole.handed_in:
+        raise UserError(
+            f"nothing is handed in yet in {course.classroom / 'submitted'}: run `autograder grade DOWNLOADS`"
+        )
+    shown = [name for name, (_, todo) in COLUMNS.items() if getattr(whole, name) or not todo]
+    table = Table(show_footer=True, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.add_column("exercise", whole.exercise, no_wrap=True)
+    for name in shown:
+        table.add_column(COLUMNS[name][0], str(getattr(whole, name)), justify="right")
+    for line in lines:
+        table.add_row(line.exercise, *(str(getattr(line, name) or "·") for name in shown))
+    console.print(table)
+    for name in shown:
+        if todo := COLUMNS[name][1]:
+            print(f"{getattr(whole, name)} {todo}")
+
+
+COLUMNS = {  # fields of a standing: the column's heading, and what to do where it isn't 0
+    "handed_in": ("handed in", ""),
+    "missing": ("missing", ""),
+    "graded": ("graded", ""),
+    "to_grade": ("new", "not graded yet: autograder grade"),
+    "out_of_date": (
+        "changed",
+        "changed since they were graded: autograder grade, or first autograder regrade EXERCISE",
+    ),
+    "not_gradable": ("not gradable", "not gradable: autograder grade says why; ask for the file again"),
+    "flagged": ("flagged", "flagged for a person to look at: autograder report"),
+    "essays": ("essays", "with an essay to read: autograder formgrader"),
+    "old_feedback": ("feedback", "with feedback to write: autograder feedback"),
+}
+
+
+@commands.command()
+def export(
+    to: Annotated[str, typer.Option(help="csv, canvas, moodle or gradescope.")] = "csv",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write (default: grades.csv, grades.canvas.csv or grades.moodle.csv); for gradescope a folder "
+            "(default: gradescope/), or a .json file for one submission."
+        ),
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file that the system gave out (Canvas: gradebook export; Moodle: grading worksheet or grade "
+            "export). Its columns are filled; everything else stays, byte for byte."
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='With --into: which column is which exercise, as "Homework 1 (4711)=01_simpo_loss"; may be '
+            "repeated. Columns named after an exercise are found without."
+        ),
+    ] = None,
+    scale: Annotated[
+        bool, typer.Option("--scale", help="With --into: scale points where the maximum there is another.")
+    ] = False,
+    only_final: Annotated[
+        bool, typer.Option("--only-final", help="Leave out scores in which an essay waits for a person.")
+    ] = False,
+    exercise: Exercises = None,
+    student: Annotated[
+        list[str] | None, typer.Option("--student", help="Only this student (id); may be repeated.")
+    ] = None,
+    classroom: Classroom = None,
+) -> None:
+    """Write the gradebook's points to a file, for a spreadsheet or a learning management system.
+
+    One column for each exercise and a total; late penalties are taken off.
+
+    An empty cell (in Moodle's file a dash) says that nothing was handed in; 0 was earned.
+
+    A score is provisional while an essay waits for a person: remarks in the CSV file and a note here say so.
+    """
+    course = find_course(classroom)
+    _quiet()
+    from autograder.export import EXPORTERS, LmsExporter
+    from autograder.gradebook import open_gradebook
+    from autograder.status import has_gradebook
+
+    if to not in EXPORTERS:
+        raise UserError(f"--to is {to!r}: it must be one of {', '.join(EXPORTERS)}")
+    if not has_gradebook(course):
+        raise UserError(f"there is no gradebook in {course.classroom}: run `autograder grade DOWNLOADS` first")
+    kind = EXPORTERS[to]
+    settings = {"into": str(into or ""), "columns": _columns(column or []), "scale": scale}
+    if not issubclass(kind, LmsExporter):
+        if any(settings.values()):
+            raise UserError(f"--into, --column and --scale are for Canvas's and Moodle's files, not for --to {to}")
+        settings = {}
+    exporter = kind(
+        to=str(out or ""),
+        classroom=str(course.classroom),
+        only_final=only_final,
+        assignment=exercise or [],
+        student=student or [],
+        **settings,
+    )
+    with open_gradebook(course) as opened:
+        done = exporter.export(opened.gradebook)
+    for note in done.notes:
+        print(f"note: {note}")
+    print(f"{done.path}: {done.scores} scores")
+
+
+def _columns(pairs: list[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, equals, exercise = pair.rpartition("=")
+        if not equals:
+            raise UserError(f'--column is {pair!r}: it must be "COLUMN=EXERCISE"')
+        found[name.strip()] = exercise.strip()
+    return found
+
+
+@commands.command()
+def report(
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file to write (default: report.html in the classroom).")
+    ] = None,
+    anonymous: Annotated[
+        bool,
+        typer.Option(
+            "--anonymous",
+            help="No names, no ids, nothing that students wrote: a code for each student, the same in every report "
+            "of this class.",
+        ),
+    ] = False,
+    classroom: Classroom = None,
+) -> None:
+    """Write one page about the class: points, how each check did, mistakes, and what waits for you.
+
+    A single HTML file, which loads nothing and sends nothing; it can be printed.
+    """
+    course = find_course(classroom)
+    _quiet()
+    from autograder.csv_files import write_whole
+    from autograder.report import render
+
+    path = out or course.classroom / ("report.anonymous.html" if anonymous else "report.html")
+    with console.status("Writing the report"):
+        write_whole(path, render(course, anonymous=anonymous))
+    print(f"Report: {path}" + ("" if anonymous else " (with students' names: keep it as you keep the gradebook)"))
+
+
+@commands.command()
+def regrade(
+    exercise: Annotated[str, typer.Argument(help="The exercise whose source was changed, such as 01_simpo_loss.")],
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write the new points; without it they are only shown.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time (default: the processor's cores).")] = CORES,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="Run students' code unconfined, with your rights.")] = False,
+    classroom: Classroom = None,
+) -> None:
+    """Show whose points a changed source changes: student, check, before and after. Then, with --apply, change them.
+
+    Without --apply nothing of the class's is written. Points and comments that people gave stay in either case.
+    """
+    course = find_course(classroom)
+    _quiet()
+    from autograder import regrade as work
+
+    if unsafe:
+        os.environ[UNSAFE_VARIABLE] = "1"
+    with console.status(f"Grading {exercise} by its present source"):
+        done = (work.apply if apply else work.preview)(course, exercise, jobs)
+    if done.changes:
+        table = Table("student", "check", "before", "after", "message")
+        for change in done.changes:
+            points = ["–" if value is None else f"{value:g}" for value in (change.before, change.after)]
+            kept = ["stays: a person gave the points"] if change.by_hand else []
+            words = "; ".join(filter(None, [*kept, change.message]))
+            table.add_row(*map(Text, (change.student, change.grade_id, *points, words)))
+        console.print(table)
+    for fault in done.faults:
+        print(f"{fault.student}: {fault.verdict}: {fault.reason}")
+    up, down = done.count(1), done.count(-1)
+    print(f"{exercise}: {done.students - up - down} students unchanged, {up} up, {down} down")
+    if done.first_time:
+        print(f"{done.first_time} more {'are' if apply else 'would be'} graded for the first time")
+    if apply:
+        print(f"Written to {course.classroom / 'gradebook.db'}. Next: autograder feedback")
+    elif done.changes or done.first_time:
+        print(f"Nothing was written. To write: autograder regrade {exercise} --apply")
+
+
+def _quiet() -> None:
+    """SQLAlchemy 2.1 warns of how nbgrader 0.9.6 asks; the answers are right."""
+    warnings.simplefilter("ignore")

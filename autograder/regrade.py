@@ -1,0 +1,177 @@
+"""Grade an exercise again after its checks were mended; first show whose points that would change.
+
+The preview grades copies of the submissions by the changed source, in a scratch classroom with a gradebook
+of its own, so it takes the very steps that grading takes and writes nothing of the class's.
+"""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from autograder.analysis import named
+from autograder.course import Course, UserError
+from autograder.grade import grade
+from autograder.gradebook import open_gradebook
+from autograder.marking import Result
+from autograder.records import recorded
+from autograder.release import prepare
+from autograder.scores import ClassScores
+from autograder.sources import is_answer, read_notebook, role
+from autograder.status import class_scores
+from autograder.submissions import Submission, submitted
+
+
+@dataclass(frozen=True)
+class Change:
+    """One check of one student that has other points by the new source."""
+
+    student: str
+    grade_id: str
+    before: float | None  # None: the check is new
+    after: float | None  # None: the check is gone
+    message: str  # what the student would be told, or was told before
+    by_hand: bool = False  # a person gave the points, and they stay
+
+    @property
+    def gain(self) -> float:
+        return 0.0 if self.by_hand else (self.after or 0.0) - (self.before or 0.0)
+
+
+@dataclass(frozen=True)
+class Regrading:
+    """What grading an exercise again changes, or has changed."""
+
+    exercise: str
+    changes: tuple[Change, ...]
+    students: int  # compared
+    first_time: int  # submissions that had not been graded before
+    faults: tuple[Result, ...]  # submissions that could not be graded this time
+
+    def count(self, sign: int) -> int:
+        """How many students' points go up (1) or down (-1); the rest stay."""
+        gains: dict[str, float] = {}
+        for change in self.changes:
+            gains[change.student] = gains.get(change.student, 0.0) + change.gain
+        return sum(sign * gain > 1e-9 for gain in gains.values())
+
+
+def preview(course: Course, exercise: str, jobs: int = 1) -> Regrading:
+    """What would change; the class's files and gradebook stay as they are.
+
+    Raises:
+        UserError: There is no such exercise, its source can't be released, or nothing was handed in.
+    """
+    found = _handed_in(course, exercise)
+    with TemporaryDirectory() as scratch:
+        trial = replace(course, classroom=Path(scratch))
+        due = [one for one in found if not (record := recorded(course, one)) or not record.is_current]
+        for submission in due:
+            copy = trial.notebook("submitted", submission.student, exercise).parent
+            shutil.copytree(submission.path.parent, copy, symlinks=True)
+        prepare(trial, [exercise])
+        after = [result for result, _ in grade(trial, jobs=jobs, exercises=[exercise])]
+    return _compare(exercise, class_scores(course), _known(course, found), after)
+
+
+def apply(course: Course, exercise: str, jobs: int = 1) -> Regrading:
+    """Grade the exercise again into the gradebook. Points and comments by people stay; what was read stays read.
+
+    Raises:
+        UserError: As `preview`.
+    """
+    found = _handed_in(course, exercise)
+    scores, known = class_scores(course), _known(course, found)
+    texts = {submission.student: _answers(course, submission.student, exercise) for submission in found}
+    prepare(course, [exercise])
+    after = [result for result, _ in grade(course, jobs=jobs, exercises=[exercise])]
+    done = _compare(exercise, scores, known, after)
+    _keep_settled(course, exercise, scores, texts, {(change.student, change.grade_id) for change in done.changes})
+    return done
+
+
+def _handed_in(course: Course, exercise: str) -> list[Submission]:
+    if exercise not in course.exercises():
+        raise UserError(f"no exercise is named {exercise}; there are {', '.join(course.exercises())}")
+    found = [submission for submission in submitted(course) if submission.exercise == exercise]
+    if not found:
+        raise UserError(f"nobody has handed in {exercise} in {course.classroom / 'submitted'}")
+    return found
+
+
+def _known(course: Course, found: Iterable[Submission]) -> dict[str, Result]:
+    """The recorded results, by student."""
+    records = {submission.student: recorded(course, submission) for submission in found}
+    return {student: record.result for student, record in records.items() if record}
+
+
+def _compare(exercise: str, scores: ClassScores, known: dict[str, Result], after: list[Result]) -> Regrading:
+    new = {result.student: result for result in after}
+    unchanged = {student for student in known if student not in new}  # nothing had changed, so nothing was graded
+    changes: list[Change] = []
+    for student, result in sorted(new.items()):
+        if student in known and result.checks:
+            score = scores.scores.get((student, exercise))
+            by_hand = {cell.grade_id for cell in score.cells if cell.by_hand} if score else set()
+            changes += _changes(student, known[student], result, by_hand)
+    return Regrading(
+        exercise,
+        tuple(changes),
+        students=len(unchanged) + sum(student in known for student in new),
+        first_time=sum(student not in known for student in new),
+        faults=tuple(result for result in new.values() if not result.checks),
+    )
+
+
+def _changes(student: str, known: Result, result: Result, by_hand: set[str]) -> Iterable[Change]:
+    """The checks of one student that give other points than before."""
+    old = {check.grade_id: check for check in known.checks}
+    new = {check.grade_id: check for check in result.checks}
+    for grade_id in dict.fromkeys([*new, *old]):
+        before, after = old.get(grade_id), new.get(grade_id)
+        if (before and before.points) == (after and after.points):
+            continue
+        message = named(after.message) if after and after.message else ""
+        if not message and before and before.message:
+            message = f"was: {named(before.message)}"
+        yield Change(
+            student,
+            grade_id,
+            before.points if before else None,
+            after.points if after else None,
+            message,
+            grade_id in by_hand,
+        )
+
+
+def _answers(course: Course, student: str, exercise: str) -> dict[str, str]:
+    """The text of each answer as it was last graded."""
+    page = course.notebook("autograded", student, exercise)
+    if not page.is_file():
+        return {}
+    return {role(cell)["grade_id"]: cell.source for cell in filter(is_answer, read_notebook(page).cells)}
+
+
+def _keep_settled(
+    course: Course,
+    exercise: str,
+    scores: ClassScores,
+    texts: dict[str, dict[str, str]],
+    changed: set[tuple[str, str]],
+) -> None:
+    """A regraded submission asks people to look at all their points again; don't, where they would see the same.
+
+    texts: for each student the answers that were graded before. changed: checks that give other points now.
+    """
+    with open_gradebook(course) as opened:
+        for student, before in texts.items():
+            score = scores.scores.get((student, exercise))
+            settled = [cell for cell in score.cells if cell.by_hand and not cell.waits] if score else []
+            now = _answers(course, student, exercise) if settled else {}
+            for cell in settled:
+                same_answer = before.get(cell.grade_id) == now.get(cell.grade_id)  # of a check: none at all
+                if same_answer and (student, cell.grade_id) not in changed:
+                    grade = opened.gradebook.find_grade(cell.grade_id, exercise, exercise, student)
+                    grade.needs_manual_grade = False
+        opened.gradebook.db.commit()

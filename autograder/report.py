@@ -1,0 +1,218 @@
+"""One page about a whole class: points, checks, mistakes, and what waits for a person.
+
+A single HTML file that loads nothing and runs nothing, to be opened, printed or sent as it is. With
+`anonymous` it holds no name, no id and no word that a student wrote: each student is a code, the same in
+every report of this class, made with a secret key that stays in the classroom.
+"""
+
+import base64
+import datetime
+import hashlib
+import hmac
+import io
+import secrets
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from autograder.analysis import UNNAMED, CheckFigures, figures, mistakes
+from autograder.course import Course, UserError
+from autograder.marking import Result
+from autograder.records import results
+from autograder.scores import ClassScores, Student
+from autograder.session import GRADED
+from autograder.sources import read_notebook
+from autograder.status import class_scores, standings, total
+
+KEY = "anonymous.key"  # in the classroom: who has it can tell which code is whose
+MISTAKES = 25  # rows
+FINAL, PROVISIONAL = "#2456b8", "#a9c1ee"
+
+
+@dataclass(frozen=True)
+class Points:
+    """How the points of one exercise are spread."""
+
+    title: str
+    submissions: int
+    mean: float
+    median: float
+    max_points: float
+    waiting: int
+    figure: str  # a data: URL of an SVG
+    description: str  # what is to be seen in it
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something about one student's work that a person should know."""
+
+    student: str
+    exercise: str
+    words: str
+
+
+def render(course: Course, *, anonymous: bool = False) -> str:
+    """The page, as HTML.
+
+    Raises:
+        UserError: Nothing is graded yet.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    graded, scores = results(course), class_scores(course)
+    if not graded:
+        raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
+    titles = {name: title(course, name) for name in course.exercises()}
+    who = _codes(course) if anonymous else _names(scores.students)
+    lines, common = standings(course), mistakes(graded)
+    loader = PackageLoader("autograder")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    style = "".join(loader.get_source(environment, name)[0] for name in ("colours.css", "report.css"))
+    return environment.get_template("report.html.j2").render(
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        anonymous=anonymous,
+        made=datetime.datetime.now().astimezone(),
+        titles=titles,
+        students=len(scores.students),
+        lines=lines,
+        total=total(lines),
+        share=_share(graded),
+        points=[_points(titles[name], name, scores) for name in scores.exercises if _final(scores, name)],
+        checks=_by_exercise(figures(graded)),
+        mistakes=[mistake for mistake in common if mistake.words != UNNAMED][:MISTAKES],
+        unnamed=sum(mistake.count for mistake in common if mistake.words == UNNAMED),
+        troubles=_troubles(graded, who, anonymous),
+        repairs=_repairs(graded, who, anonymous),
+        missing=_missing(scores, who),
+    )
+
+
+def title(course: Course, exercise: str) -> str:
+    """What an exercise calls itself in the first heading of its notebook, without the word "Exercise"."""
+    heading: str = read_notebook(course.solutions / f"{exercise}.ipynb").cells[0].source.split("\n")[0]
+    return heading.lstrip("# ").removeprefix("Exercise ").strip() or exercise
+
+
+def _names(students: Iterable[Student]) -> Callable[[str], str]:
+    named = {student.id: f"{student.name} ({student.id})" if student.name else student.id for student in students}
+    return lambda student: named.get(student, student)
+
+
+def _codes(course: Course) -> Callable[[str], str]:
+    """For each student a code that stays the same and can't be traced back without the classroom's key."""
+    path = course.classroom / KEY
+    if not path.is_file():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32))
+    key = bytes.fromhex(path.read_text())
+    return lambda student: hmac.new(key, student.encode(), "sha256").hexdigest()[:6]
+
+
+def _share(graded: list[Result]) -> float:
+    """The share of its checks' points that a graded submission has, on average. (Essays may not have been read.)"""
+    shares = [result.points / result.max_points for result in graded if result.checks]
+    return statistics.mean(shares) if shares else 0.0
+
+
+def _final(scores: ClassScores, exercise: str) -> dict[float, tuple[int, int]]:
+    """How many submissions have so many points: final scores, provisional ones."""
+    found: dict[float, tuple[int, int]] = {}
+    for (_, name), score in scores.scores.items():
+        if name == exercise:
+            final, provisional = found.get(score.points, (0, 0))
+            found[score.points] = (final + score.is_final, provisional + (not score.is_final))
+    return found
+
+
+def _points(heading: str, exercise: str, scores: ClassScores) -> Points:
+    spread = _final(scores, exercise)
+    every = [points for points, counts in spread.items() for _ in range(sum(counts))]
+    maximum = scores.max_points[exercise]
+    waiting = scores.waiting(exercise)
+    listed = "; ".join(f"{points:g} points: {sum(spread[points])}" for points in sorted(spread))
+    return Points(
+        title=heading,
+        submissions=len(every),
+        mean=statistics.mean(every),
+        median=statistics.median(every),
+        max_points=maximum,
+        waiting=waiting,
+        figure=_histogram(spread, maximum),
+        description=f"Histogram of the points of {len(every)} submissions, {waiting} of them provisional. {listed}.",
+    )
+
+
+def _histogram(spread: dict[float, tuple[int, int]], maximum: float) -> str:
+    """One bar for each whole number of points, provisional scores on top and hatched; a data: URL."""
+    import numpy as np
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    places = np.arange(int(maximum) + 1)
+    heights = np.zeros((2, len(places)))
+    for points, counts in spread.items():
+        heights[:, min(int(points + 0.5), len(places) - 1)] += counts
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "report", "font.size": 9, "hatch.linewidth": 0.6}):
+        figure = Figure(figsize=(3.4, 1.9), layout="constrained")
+        axes = figure.add_subplot()
+        axes.bar(places, heights[0], 0.8, color=FINAL)
+        seen, below = heights[1] > 0, heights[0]
+        axes.bar(
+            places[seen], heights[1][seen], 0.8, below[seen], color=PROVISIONAL, hatch="////", edgecolor=FINAL, lw=0.4
+        )
+        axes.set_ylim(0, 1.08 * heights.sum(axis=0).max())
+        axes.set_xlim(-0.7, maximum + 0.7)
+        axes.set_xticks(places[:: 2 if maximum > 7 else 1])
+        axes.set_xlabel("points")
+        axes.set_ylabel("submissions")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+        axes.spines[["top", "right"]].set_visible(False)
+        svg = io.BytesIO()
+        figure.savefig(svg, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.getvalue()).decode()
+
+
+def _by_exercise(checks: list[CheckFigures]) -> dict[str, list[CheckFigures]]:
+    found: dict[str, list[CheckFigures]] = {}
+    for check in checks:
+        found.setdefault(check.exercise, []).append(check)
+    return found
+
+
+def _troubles(graded: list[Result], who: Callable[[str], str], anonymous: bool) -> list[Remark]:
+    """Submissions that were not graded to their end. The reasons may have students' words in them."""
+    return _sorted(
+        Remark(who(result.student), result.exercise, result.verdict + (f": {result.reason}" if said else ""))
+        for result in graded
+        if result.verdict != GRADED
+        for said in [bool(result.reason) and not anonymous]
+    )
+
+
+def _repairs(graded: list[Result], who: Callable[[str], str], anonymous: bool) -> list[Remark]:
+    """What was restored from the source before grading, some of it in students' words."""
+    return _sorted(
+        Remark(who(result.student), result.exercise, f"{count} cells" if anonymous else "; ".join(result.repairs))
+        for result in graded
+        if (count := len(result.repairs))
+    )
+
+
+def _missing(scores: ClassScores, who: Callable[[str], str]) -> list[Remark]:
+    """The students who have not handed in everything, and what is missing of each."""
+    found = []
+    for student in scores.students:
+        missing = [name for name in scores.exercises if name not in scores.of(student.id)]
+        if missing:
+            everything = len(missing) == len(scores.exercises)
+            found.append(Remark(who(student.id), "", "everything" if everything else ", ".join(missing)))
+    return _sorted(found)
+
+
+def _sorted(remarks: Iterable[Remark]) -> list[Remark]:
+    return sorted(remarks, key=lambda remark: (remark.student, remark.exercise))

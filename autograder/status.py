@@ -1,0 +1,81 @@
+"""Where a class stands: what is handed in, graded, out of date, and what waits for a person."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from autograder.course import Course
+from autograder.gradebook import open_gradebook
+from autograder.marking import NOT_GRADABLE
+from autograder.records import recorded
+from autograder.scores import ClassScores, read_scores
+from autograder.submissions import Submission, submitted
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How many submissions for an exercise stand where. Of a sum, `exercise` says of what."""
+
+    exercise: str
+    handed_in: int = 0
+    missing: int = 0  # students of the gradebook who have handed in nothing
+    graded: int = 0  # the current submission, by the current source
+    to_grade: int = 0  # never graded yet
+    out_of_date: int = 0  # the submission, the source or the grader has changed since
+    not_gradable: int = 0
+    flagged: int = 0  # submissions with signs that a person should look at
+    essays: int = 0  # submissions that wait for a person
+    old_feedback: int = 0  # graded, and the page is missing or older
+
+
+def standings(course: Course) -> list[Standing]:
+    """Where each exercise stands."""
+    scores = class_scores(course)
+    by_exercise: dict[str, list[Submission]] = {name: [] for name in course.exercises()}
+    for submission in submitted(course):
+        by_exercise[submission.exercise].append(submission)
+    return [_standing(course, scores, name, found) for name, found in by_exercise.items()]
+
+
+def total(lines: list[Standing]) -> Standing:
+    """The sum of all exercises."""
+    counts = [field.name for field in fields(Standing)[1:]]
+    return Standing("in all", **{name: sum(getattr(line, name) for line in lines) for name in counts})
+
+
+def class_scores(course: Course) -> ClassScores:
+    """The gradebook's scores; empty if there is no gradebook yet. Makes none."""
+    if not has_gradebook(course):
+        return ClassScores((), {}, {})
+    with open_gradebook(course) as opened:
+        return read_scores(opened.gradebook)
+
+
+def has_gradebook(course: Course) -> bool:
+    """Whether there is a gradebook. (One on a server is there; nbgrader's own is a file.)"""
+    url: str = course.folders().db_url
+    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).is_file()
+
+
+def _standing(course: Course, scores: ClassScores, exercise: str, found: list[Submission]) -> Standing:
+    known = {submission.student: recorded(course, submission) for submission in found}
+    graded = {student for student, record in known.items() if record and record.is_current and record.result.checks}
+    return Standing(
+        exercise,
+        handed_in=len(found),
+        missing=sum(student.id not in known for student in scores.students),
+        graded=len(graded),
+        to_grade=sum(record is None for record in known.values()),
+        out_of_date=sum(record is not None and not record.is_current for record in known.values()),
+        not_gradable=sum(
+            record is not None and record.is_current and record.result.verdict == NOT_GRADABLE
+            for record in known.values()
+        ),
+        essays=scores.waiting(exercise),
+        old_feedback=sum(_has_old_feedback(course, student, exercise) for student in graded),
+    )
+
+
+def _has_old_feedback(course: Course, student: str, exercise: str) -> bool:
+    from autograder.feedback import is_current
+
+    return not is_current(course, student, exercise)

@@ -1,0 +1,57 @@
+"""A small class, graded once, for the tests of what comes out: files, pages, tables.
+
+Two exercises; ada is right (and her essay waits), bob gives the sum for the mean, cy hands in what was given
+out, dee's file is cut off, eve hands in nothing.
+"""
+
+import shutil
+import warnings
+from pathlib import Path
+
+from conftest import ROOT
+
+from autograder.benches import hand_in, load_bench
+from autograder.course import Course
+from autograder.grade import grade
+from autograder.release import prepare
+
+LOSS, ESSAY = "01_simpo_loss", "04_advantages"
+ADA = {"first_name": '=HYPERLINK("http://x")', "last_name": "O'Neil, Jr.", "email": "ada@example.org"}
+
+
+def make(folder: Path) -> Course:
+    """The course with this class's work, graded."""
+    course = Course(folder, folder / "classroom")
+    for name in ("notebooks", "tests", "nbgrader_config.py"):
+        (folder / name).symlink_to(ROOT / name)
+    course.solutions.mkdir()
+    for exercise in (LOSS, ESSAY):
+        shutil.copy(ROOT / "solutions" / f"{exercise}.ipynb", course.solutions)
+    answers = {answer.name: answer for answer in load_bench(course, LOSS)}
+    right = hand_in(course, LOSS, answers["numpy functions"])
+    submit(course, "ada", LOSS, right)
+    submit(course, "bob", LOSS, hand_in(course, LOSS, answers["sum for mean"], "zh"))
+    submit(course, "cy", LOSS, hand_in(course, LOSS, None))
+    submit(course, "dee", LOSS, right[: len(right) // 2])
+    submit(course, "ada", ESSAY, hand_in(course, ESSAY, load_bench(course, ESSAY)[0]))
+    submit(course, "cy", ESSAY, hand_in(course, ESSAY, None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nbgrader and SQLAlchemy warn of themselves
+        prepare(course)
+        list(grade(course))
+        with course.api().gradebook as gradebook:
+            gradebook.update_or_create_student("ada", **ADA)
+            gradebook.update_or_create_student("eve", first_name="Eve", last_name="Zhou", lms_user_id="77")
+    return course
+
+
+def submit(course: Course, student: str, exercise: str, text: str) -> None:
+    path = course.notebook("submitted", student, exercise)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def copied(course: Course, folder: Path) -> Course:
+    """A copy to change."""
+    shutil.copytree(course.root, folder / "course", symlinks=True)
+    return Course(folder / "course", folder / "course" / "classroom")

@@ -1,0 +1,112 @@
+import base64
+import hashlib
+import re
+
+import pytest
+from browser import CHROMIUM
+from browser import page as browser_page
+from small_class import ESSAY, LOSS, copied
+from typer.testing import CliRunner
+
+from autograder.cli import app
+from autograder.course import UserError
+from autograder.report import render
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
+
+
+@pytest.fixture(scope="module")
+def course(small_class, tmp_path_factory):
+    course = copied(small_class, tmp_path_factory.mktemp("report"))
+    with course.api().gradebook as gradebook:
+        gradebook.update_or_create_student("eve", first_name="Eve & Co", last_name="<b>Zhou</b>")
+    return course
+
+
+@pytest.fixture(scope="module")
+def page(course):
+    return render(course)
+
+
+def test_the_page_says_what_came_of_the_class(page):
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert "5 of 6 submissions graded" in re.sub(r"submissions graded (5 of 6)", r"\1 submissions graded", text)
+    assert "This is the sum; the mean is asked for." in text  # bob's mistake, in the check's words
+    assert "dee 1 · The squared loss not gradable: it is not complete JSON" in text
+    assert f"bob {ESSAY}" in text  # is missing
+    assert "(eve) everything" in text
+    assert "mean 5.0, median 5 of 16, 1 provisional" in text  # ada 10, her essay unread, and cy 0
+
+
+def test_each_figure_says_in_words_what_is_to_be_seen(page):
+    alts = re.findall(r'<img src="data:image/svg\+xml;base64,[^"]+" alt="([^"]+)"', page)
+    assert alts == [
+        "Histogram of the points of 3 submissions, 0 of them provisional. 0 points: 1; 9 points: 1; 10 points: 1.",
+        "Histogram of the points of 2 submissions, 1 of them provisional. 0 points: 1; 10 points: 1.",
+    ]
+
+
+def test_the_page_loads_nothing_and_runs_nothing(page):
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'" in page
+    assert not re.search(r"<script|<link|\son\w+=|\sstyle=|url\(|@import|(src|href)=\"(?!data:|#)", page)
+
+
+def test_what_students_write_is_text_and_no_markup(page):
+    assert "Eve &amp; Co &lt;b&gt;Zhou&lt;/b&gt; (eve)" in page
+
+
+def test_an_anonymous_page_holds_nothing_of_the_students_and_is_the_same_again(course):
+    first, second = render(course, anonymous=True), render(course, anonymous=True)
+    text = re.sub(r'src="[^"]+"|<style>.*?</style>', "", first, flags=re.DOTALL)
+    for word in ("ada", "bob", "cy", "dee", "eve", "Zhou", "Neil", "characters; cut off"):
+        assert not re.search(rf"\b{word}\b", text), word
+    assert "not gradable" in text
+    made = re.compile(r"\d+ \w+ \d{4}, \d\d:\d\d")
+    assert made.sub("", first) == made.sub("", second)
+    codes = re.findall(r'class="who">([0-9a-f]{6})<', text)
+    assert len(codes) == 3  # dee's file is cut off; bob and eve have not handed in everything
+    assert codes[1:] == sorted(codes[1:])  # the order gives nothing away
+
+
+def test_codes_cannot_be_made_without_the_classrooms_key(course):
+    before = render(course, anonymous=True)
+    key = course.classroom / "anonymous.key"
+    assert key.stat().st_mode & 0o077 == 0
+    key.unlink()
+    codes = [set(re.findall(r'class="who">([0-9a-f]{6})<', page)) for page in (before, render(course, anonymous=True))]
+    assert not codes[0] & codes[1]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_accessible_and_fits_a_phone(page, tmp_path, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    with browser_page(width=390, height=844) as opened:
+        opened.emulate_media(color_scheme=scheme)
+        complaints: list[str] = []
+        opened.on("console", lambda message: complaints.append(message.text))
+        opened.goto((tmp_path / "report.html").as_uri())
+        assert opened.evaluate("document.documentElement.scrollWidth") == 390
+        assert complaints == []  # the content security policy has nothing to stop
+        found = Axe().run(opened).response["violations"]
+        assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
+
+
+def test_the_command_writes_the_page_into_the_classroom(course, monkeypatch):
+    monkeypatch.chdir(course.root)
+    run = CliRunner().invoke(app, ["report"])
+    assert run.exit_code == 0
+    assert "keep it as you keep the gradebook" in run.output
+    assert LOSS not in run.output
+    assert (course.classroom / "report.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_before_anything_is_graded_there_is_one_sentence(course, tmp_path):
+    from dataclasses import replace
+
+    with pytest.raises(UserError, match="nothing is graded yet"):
+        render(replace(course, classroom=tmp_path))
