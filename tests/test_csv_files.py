@@ -2,7 +2,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.course import UserError
@@ -11,6 +11,7 @@ from autograder.csv_files import disarmed, number, parse, read_text, spreadsheet
 CELLS = st.lists(st.lists(st.text(alphabet="a,;\t\"'\n\r =é中", max_size=6), min_size=1, max_size=4), min_size=1)
 
 
+@settings(deadline=None)
 @given(CELLS, st.sampled_from([(csv.QUOTE_MINIMAL, "\r\n"), (csv.QUOTE_ALL, "\n")]), st.booleans())
 def test_a_file_taken_apart_is_the_same_file_and_says_what_csv_says(rows, spelling, ends):
     quoting, end = spelling
@@ -23,6 +24,7 @@ def test_a_file_taken_apart_is_the_same_file_and_says_what_csv_says(rows, spelli
     assert said == list(csv.reader(io.StringIO(file, newline="")))
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='a,"\r\n;', max_size=30))
 def test_any_text_at_all_taken_apart_is_the_same_text(text):
     assert str(parse(text)) == text
