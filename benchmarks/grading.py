@@ -1,42 +1,73 @@
-"""Grade a class with this grader and with stock nbgrader: how long, and are the scores the same?
+"""Grade a class with this grader and with stock nbgrader: how long does it take, and are the scores the same?
 
-    python benchmarks/grading.py --students 6
+    python benchmarks/grading.py --students 100 --stock-students 6 --out benchmarks/results/grading.json
 
-Both grade the same submissions of all exercises, a mix of right, wrong and untouched ones. Each side's
-seconds are from the first submission to the last, sources prepared, processes cold. The last line is JSON.
+Every student hands in all exercises: a right answer, a wrong one or the untouched notebook, in turn. The class
+hands in by and by (a quarter, half, all), so that it shows whether a notebook costs more in a larger class.
+Stock nbgrader grades the first students' submissions, and each score is compared. Seconds are wall time, from
+the first submission to the last, sources prepared, processes cold. The floor is the CPU time of the first
+students' cells alone, in one warm process without confinement, divided by the cores. The last line is JSON.
 """
 
 import argparse
+import contextlib
+import importlib.metadata
+import io
 import json
 import os
+import platform
+import statistics
+import subprocess
+import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # else jupyter_core warns
 
-from autograder.benches import cpu_seconds, hand_in, load_bench
+from autograder import lean
+
+lean.leave_out()
+
+from autograder.benches import cells_cpu_seconds, hand_in, load_bench
+from autograder.cli_class import grade_class, write_pages
 from autograder.course import Course, find_course
 from autograder.grade import grade
 from autograder.release import prepare
+from autograder.repair import instructors_files, parse_once, restore
 from autograder.sources import is_test, read_notebook
 
+FLOOR_STUDENTS = 6  # two of each kind
+LATENCY_EXERCISE = "06_objective"  # as long as most
+VERSIONS = ("ipython", "matplotlib", "nbclient", "nbgrader", "numpy", "sqlalchemy", "torch")
 
-def hand_in_class(course: Course, students: int) -> None:
-    """One submission by every student for every exercise: right, wrong, untouched, in turn."""
+
+def student(number: int) -> str:
+    return f"s{number:04}"
+
+
+def hand_in_class(course: Course, first: int, last: int) -> None:
+    """Submissions by the students with these numbers, of all exercises."""
     for exercise in course.exercises():
         bench = load_bench(course, exercise)
-        right = cycle(answer for answer in bench if answer.is_right)
-        wrong = cycle(answer for answer in bench if not answer.is_right)
-        for number in range(students):
+        right = cycle([answer for answer in bench if answer.is_right])
+        wrong = cycle([answer for answer in bench if not answer.is_right])
+        texts: dict[str, str] = {}
+        for number in range(last):
             answer = (next(right), next(wrong), None)[number % 3]
-            path = course.notebook("submitted", f"s{number:04}", exercise)
-            path.parent.mkdir(parents=True)
-            path.write_text(hand_in(course, exercise, answer), encoding="utf-8")
+            name = answer.name if answer else ""
+            if name not in texts:
+                texts[name] = hand_in(course, exercise, answer)
+            if number >= first:
+                path = course.notebook("submitted", student(number), exercise)
+                path.parent.mkdir(parents=True)
+                path.write_text(texts[name], encoding="utf-8")
 
 
 def grade_with_stock(course: Course, students: int) -> None:
@@ -48,65 +79,150 @@ def grade_with_stock(course: Course, students: int) -> None:
         api.config.Autograde[name] = Autograde.class_traits()[name].default()
     for exercise in course.exercises():
         for number in range(students):
-            outcome = api.autograde(exercise, f"s{number:04}", force=True, create=True)
+            outcome = api.autograde(exercise, student(number), force=True, create=True)
             if not outcome["success"]:
-                print(f"stock nbgrader failed on s{number:04}, {exercise}: {outcome.get('error', '')[-300:]}")
+                print(f"stock nbgrader failed on {student(number)}, {exercise}: {outcome.get('error', '')[-300:]}")
 
 
 def scores(course: Course, students: int) -> Iterator[tuple[tuple[str, str, str], float | None]]:
     """The automatic score of every check in the gradebook."""
     with course.api().gradebook as gradebook:
         for exercise in course.exercises():
-            tests = {cell.metadata.nbgrader.grade_id for cell in filter(is_test, source(course, exercise).cells)}
+            cells = filter(is_test, read_notebook(course.solutions / f"{exercise}.ipynb").cells)
+            tests = {cell.metadata.nbgrader.grade_id for cell in cells}
             for number in range(students):
-                submission = gradebook.find_submission_notebook(exercise, exercise, f"s{number:04}")
+                submission = gradebook.find_submission_notebook(exercise, exercise, student(number))
                 for found in submission.grades:
                     if found.name in tests:
-                        yield (f"s{number:04}", exercise, found.name), found.auto_score
+                        yield (student(number), exercise, found.name), found.auto_score
 
 
-def source(course: Course, exercise: str):
-    return read_notebook(course.solutions / f"{exercise}.ipynb")
+def grow_and_grade(course: Course, students: int, jobs: int) -> dict[str, Any]:
+    """Our grader on a class that hands in by and by."""
+    steps: list[dict[str, float]] = []
+    verdicts: Counter[str] = Counter()
+    seconds, before = 0.0, 0
+    prepare(course)
+    for size in sorted({max(1, students // 4), max(1, students // 2), students}):
+        hand_in_class(course, before, size)
+        start = time.perf_counter()
+        new = Counter(result.verdict for result, is_new in grade(course, jobs=jobs) if is_new)
+        took = time.perf_counter() - start
+        seconds, before, verdicts = seconds + took, size, verdicts + new
+        steps.append({"students": size, "seconds": took / new.total(), "parent_mb": resident_mb()})
+        print(f"ours: {size} students, {took:.1f} s for {new.total()} new notebooks, parent {resident_mb():.0f} MB")
+    notebooks = verdicts.total()
+    return {"seconds": seconds / notebooks, "notebooks": notebooks, "verdicts": dict(verdicts), "growth": steps}
 
 
-def measure(students: int, jobs: int, folder: Path) -> dict[str, float]:
-    """Both graders on the same class."""
-    ours, stock = (replace(find_course(), classroom=folder / name) for name in ("ours", "stock"))
-    for course in (ours, stock):
-        hand_in_class(course, students)
-        prepare(course)
-    start = time.perf_counter()
-    verdicts = [result.verdict for result, _ in grade(ours, jobs=jobs)]
-    seconds = time.perf_counter() - start
-    print(f"ours: {seconds:.1f} s, {len(verdicts)} notebooks, verdicts {sorted(set(verdicts))}")
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def floor(course: Course, students: int, jobs: int, folder: Path) -> float:
+    """Seconds a notebook that the cells of the first students' submissions would take on all cores alone."""
+    taken = []
+    for exercise in course.exercises():
+        source, released = map(parse_once, instructors_files(course.classroom, exercise))
+        for number in range(min(students, FLOOR_STUDENTS)):
+            submitted = read_notebook(course.notebook("submitted", student(number), exercise))
+            cells = restore(submitted, source, released)[0].cells
+            taken.append(cells_cpu_seconds([cell.source for cell in cells if cell.cell_type == "code"], folder))
+    return statistics.mean(taken) / jobs
+
+
+def latency(root: Course, folder: Path, jobs: int) -> dict[str, float]:
+    """One student's notebook, from the file to marks and page: with the grader running, and from a cold command."""
+    course = replace(root, classroom=folder / "one")
+    downloads = folder / "download"
+    downloads.mkdir()
+    answer = load_bench(course, LATENCY_EXERCISE)[0]
+    (downloads / f"ann_{LATENCY_EXERCISE}.ipynb").write_text(hand_in(course, LATENCY_EXERCISE, answer), "utf-8")
+    prepare(course)
+    warm = []
+    for _ in range(4):
+        start = time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()):
+            grade_class(course, downloads, True, jobs)
+            write_pages(course, force=True)
+        warm.append(time.perf_counter() - start)
+    command = [sys.executable, "-m", "autograder.cli", "grade", str(downloads), "--force", "--feedback"]
+    cold = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([*command, "--classroom", str(course.classroom)], check=True, stdout=subprocess.DEVNULL)
+        cold.append(time.perf_counter() - start)
+    return {"warm_seconds": statistics.median(warm[1:]), "cold_seconds": statistics.median(cold)}
+
+
+def compare(stock: Course, ours: Course, students: int) -> dict[str, float]:
+    """Stock nbgrader on the first students, and where its scores differ."""
+    hand_in_class(stock, 0, students)
+    prepare(stock)
     start = time.perf_counter()
     grade_with_stock(stock, students)
-    seconds_stock = time.perf_counter() - start
-    print(f"stock: {seconds_stock:.1f} s")
+    seconds = (time.perf_counter() - start) / (students * len(stock.exercises()))
     expected, found = dict(scores(stock, students)), dict(scores(ours, students))
     different = [key for key in expected | found if expected.get(key) != found.get(key)]
     for key in different:
-        print("different:", *key, expected.get(key), found.get(key))
-    floor = sum(cpu_seconds(path, folder) for path in sorted(ours.solutions.glob("*.ipynb"))) * students / jobs
+        print("different:", *key, "stock", expected.get(key), "ours", found.get(key))
+    return {"seconds_stock": seconds, "stock_students": students, "compared": len(found), "differences": len(different)}
+
+
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """All figures of one run."""
+    root = find_course()
+    ours, stock = (replace(root, classroom=folder / name) for name in ("ours", "stock"))
+    figures: dict[str, Any] = {"students": options.students, "jobs": options.jobs, "load_before": os.getloadavg()[0]}
+    figures |= grow_and_grade(ours, options.students, options.jobs)
+    figures["floor_seconds"] = floor(ours, options.students, options.jobs, folder)
+    figures["over_floor"] = figures["seconds"] / figures["floor_seconds"]
+    figures["minutes_for_10000"] = figures["seconds"] * 10_000 / 60
+    figures |= latency(root, folder, options.jobs)
+    if options.stock_students:
+        figures |= compare(stock, ours, options.stock_students)
+        figures["ratio"] = figures["seconds_stock"] / figures["seconds"]
+    return figures | facts()
+
+
+def facts() -> dict[str, Any]:
+    """The machine and the versions. The loop says how fast this processor was, with whom it was shared."""
+    model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    start, total = time.process_time(), 0
+    for number in range(10_000_000):
+        total += number
     return {
-        "ratio": seconds_stock / seconds,
-        "seconds": seconds,
-        "seconds_stock": seconds_stock,
-        "over_floor": seconds / floor,
-        "notebooks": len(verdicts),
-        "differences": len(different),
+        "loop_seconds": time.process_time() - start,
+        "cpu": model[0].split(":")[1].strip() if model else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
     }
+
+
+def rounded(figures: Any) -> Any:
+    if isinstance(figures, dict):
+        return {name: rounded(figure) for name, figure in figures.items()}
+    if isinstance(figures, list):
+        return [rounded(figure) for figure in figures]
+    return round(figures, 3) if isinstance(figures, float) else figures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--students", type=int, default=6)
+    parser.add_argument("--students", type=int, default=6, help="whose submissions our grader grades")
+    parser.add_argument("--stock-students", type=int, help="whose stock nbgrader grades, too [default: all]")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--out", type=Path, help="file for the figures")
     options = parser.parse_args()
+    if options.stock_students is None:
+        options.stock_students = options.students
     warnings.simplefilter("ignore")  # nbgrader and SQLAlchemy warn of themselves
     with TemporaryDirectory() as folder:
-        figures = measure(options.students, options.jobs, Path(folder))
-    print(json.dumps({name: round(figure, 3) for name, figure in figures.items()}))
+        figures = rounded(measure(options, Path(folder)))
+    if options.out:
+        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
