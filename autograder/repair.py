@@ -7,6 +7,7 @@ notebook's metadata.
 """
 
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,12 @@ def restore(nb: NotebookNode, source: NotebookNode, released: NotebookNode) -> t
 
 def _match(cells: list[NotebookNode], wanted: list[NotebookNode]) -> dict[int, int]:
     """For each wanted cell, by its number, the place of the submitted cell that is it."""
-    same_id = [{place for place, cell in enumerate(cells) if cell.get("id") == one.get("id")} for one in wanted]
-    same_name = [
-        {place for place, cell in enumerate(cells) if _grade_id(cell) == role(one)["grade_id"]} for one in wanted
-    ]
-    same_text = [
-        {place for place, cell in enumerate(cells) if cell.source.strip() == one.source.strip()} for one in wanted
-    ]
+    by_id = _places(cell.get("id") for cell in cells)
+    by_name = _places(map(_grade_id, cells))
+    by_text = _places(cell.source.strip() for cell in cells)
+    same_id = [by_id.get(str(one.get("id")), set()) for one in wanted]
+    same_name = [by_name.get(str(role(one)["grade_id"]), set()) for one in wanted]
+    same_text = [by_text.get(one.source.strip(), set()) for one in wanted]
     found: dict[int, int] = {}
     for candidates in (
         [a & b for a, b in zip(same_id, same_name, strict=True)],
@@ -103,6 +103,15 @@ def _match(cells: list[NotebookNode], wanted: list[NotebookNode]) -> dict[int, i
             free = sorted(possible - set(found.values()))
             if number not in found and free:
                 found[number] = free[0]
+    return found
+
+
+def _places(keys: Iterable[Any]) -> dict[str, set[int]]:
+    """Where each text is; students' tools may have put something else there, which is nowhere."""
+    found: dict[str, set[int]] = {}
+    for place, key in enumerate(keys):
+        if isinstance(key, str):
+            found.setdefault(key, set()).add(place)
     return found
 
 

@@ -122,12 +122,14 @@ def resident_mb() -> float:
 def floor(course: Course, students: int, jobs: int, folder: Path) -> float:
     """Seconds a notebook that the cells of the first students' submissions would take on all cores alone."""
     taken = []
+    empty = folder / "empty"  # what lies beside the notebooks
+    empty.mkdir()
     for exercise in course.exercises():
         source, released = map(parse_once, instructors_files(course.classroom, exercise))
         for number in range(min(students, FLOOR_STUDENTS)):
             submitted = read_notebook(course.notebook("submitted", student(number), exercise))
             cells = restore(submitted, source, released)[0].cells
-            taken.append(cells_cpu_seconds([cell.source for cell in cells if cell.cell_type == "code"], folder))
+            taken.append(cells_cpu_seconds([cell.source for cell in cells if cell.cell_type == "code"], empty))
     return statistics.mean(taken) / jobs
 
 
@@ -146,11 +148,12 @@ def latency(root: Course, folder: Path, jobs: int) -> dict[str, float]:
             grade_class(course, downloads, True, jobs)
             write_pages(course, force=True)
         warm.append(time.perf_counter() - start)
-    command = [sys.executable, "-m", "autograder.cli", "grade", str(downloads), "--force", "--feedback"]
+    program = Path(sys.executable).with_name("autograder")
+    command = [program, "grade", downloads, "--force", "--feedback", "--classroom", course.classroom]
     cold = []
     for _ in range(3):
         start = time.perf_counter()
-        subprocess.run([*command, "--classroom", str(course.classroom)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         cold.append(time.perf_counter() - start)
     return {"warm_seconds": statistics.median(warm[1:]), "cold_seconds": statistics.median(cold)}
 
@@ -169,16 +172,27 @@ def compare(stock: Course, ours: Course, students: int) -> dict[str, float]:
     return {"seconds_stock": seconds, "stock_students": students, "compared": len(found), "differences": len(different)}
 
 
+def some_exercises(course: Course, names: list[str], folder: Path) -> Course:
+    """The same course with these exercises alone; all if empty."""
+    if not names:
+        return course
+    root = folder / "course"
+    (root / "solutions").mkdir(parents=True)
+    for name in ("notebooks", "tests", "nbgrader_config.py", *(f"solutions/{name}.ipynb" for name in names)):
+        (root / name).symlink_to(course.root / name)
+    return Course(root, root / "classroom")
+
+
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All figures of one run."""
-    root = find_course()
+    root = some_exercises(find_course(), options.exercises, folder)
     ours, stock = (replace(root, classroom=folder / name) for name in ("ours", "stock"))
     figures: dict[str, Any] = {"students": options.students, "jobs": options.jobs, "load_before": os.getloadavg()[0]}
     figures |= grow_and_grade(ours, options.students, options.jobs)
     figures["floor_seconds"] = floor(ours, options.students, options.jobs, folder)
     figures["over_floor"] = figures["seconds"] / figures["floor_seconds"]
     figures["minutes_for_10000"] = figures["seconds"] * 10_000 / 60
-    figures |= latency(root, folder, options.jobs)
+    figures |= latency(find_course(), folder, options.jobs)
     if options.stock_students:
         figures |= compare(stock, ours, options.stock_students)
         figures["ratio"] = figures["seconds_stock"] / figures["seconds"]
@@ -212,6 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--students", type=int, default=6, help="whose submissions our grader grades")
     parser.add_argument("--stock-students", type=int, help="whose stock nbgrader grades, too [default: all]")
+    parser.add_argument("--exercises", nargs="*", default=[], help="[default: all]")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, help="file for the figures")
     options = parser.parse_args()

@@ -53,3 +53,21 @@ def test_the_benchmark_takes_both_sides_turns_and_both_give_the_same_loss(tmp_pa
     assert {"python", "torch", "transformers", "trl"} <= set(line["versions"])
     assert "each prompt twice" in line["note"]
     assert json.loads(out.read_text(encoding="utf-8"))["cases"]["ragged"]["ours"]["tokens_per_second"] > 0
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_grading_compares_every_score_with_stock_nbgraders(tmp_path):
+    out = tmp_path / "grading.json"
+    command = [sys.executable, "benchmarks/grading.py", "--students", "4", "--stock-students", "3"]
+    options = ["--exercises", "01_simpo_loss", "--out", str(out)]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=True)
+    line = json.loads(done.stdout.splitlines()[-1])
+    assert line == json.loads(out.read_text(encoding="utf-8"))
+    assert line["compared"] == 30  # three students, ten checks: right, wrong, untouched
+    assert line["differences"] == 0
+    assert line["notebooks"] == 4
+    assert [step["students"] for step in line["growth"]] == [1, 2, 4]
+    assert line["verdicts"] == {"graded": 4}
+    assert line["ratio"] > 1
+    for name in ("over_floor", "warm_seconds", "cold_seconds", "seconds", "seconds_stock"):
+        assert line[name] > 0
