@@ -101,6 +101,17 @@ def test_only_what_changed_is_graded_again_and_a_persons_points_survive(graded, 
         assert gradebook.find_submission(EXERCISE, "sum").score == 9.5
 
 
+def test_a_gradebook_that_is_gone_is_made_anew(graded, tmp_path):
+    original, before = graded
+    shutil.copytree(original.classroom, tmp_path / "class")
+    course = Course(ROOT, tmp_path / "class")
+    (course.classroom / "gradebook.db").unlink()
+    prepare(course, [EXERCISE])
+    assert {result.student: result for result, _ in grade(course, force=True)} == before
+    with course.api().gradebook as gradebook:
+        assert gradebook.find_submission(EXERCISE, "sum").score == 9
+
+
 def test_feedback_says_what_went_wrong_and_keeps_the_hidden_tests(graded):
     course, _ = graded
     page = write_feedback(course, "sum", EXERCISE).read_text(encoding="utf-8")
