@@ -1,0 +1,86 @@
+"""A course on a hub: nbgrader's own commands over an exchange folder, from release to a student's feedback."""
+
+import shutil
+
+import nbformat
+import pytest
+from conftest import ROOT
+from jupyter_core.application import NoStart
+from nbgrader.apps import NbGraderApp
+
+from autograder.benches import hand_in, load_bench
+from autograder.course import CLASSROOM_VARIABLE
+from autograder.grade import grade
+from autograder.release import prepare
+from autograder.sources import read_notebook
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+EXERCISES = ("01_simpo_loss", "02_simpo_vs_dpo")
+STUDENT = "ada"
+
+
+@pytest.fixture
+def nbgrader(course, tmp_path, monkeypatch):
+    """`nbgrader COMMAND ...` in this process, with a scratch exchange and this course's settings."""
+    home, exchange = tmp_path / "home", tmp_path / "exchange"
+    home.mkdir()
+    exchange.mkdir()
+    exchange.chmod(0o777)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv(CLASSROOM_VARIABLE, str(course.classroom))
+    shutil.copy(ROOT / "nbgrader_config.py", home)
+
+    def run(folder, *arguments):
+        monkeypatch.chdir(folder)
+        app = NbGraderApp.instance()
+        try:
+            app.initialize([*arguments, f"--Exchange.root={exchange}", "--log-level=ERROR"])
+            with pytest.raises(NoStart):  # the subcommand has run and the main one has nothing to do
+                app.start()
+        finally:
+            if app.subapp:
+                app.subapp.clear_instance()
+            app.clear_instance()
+
+    run.home = home
+    return run
+
+
+def answers(course, exercise):
+    right = next(answer for answer in load_bench(course, exercise) if answer.is_right)
+    return hand_in(course, exercise, right, "zh")
+
+
+def test_exercises_are_released_one_by_one_fetched_submitted_graded_and_explained(course, nbgrader):
+    prepare(course, EXERCISES)
+    for exercise in EXERCISES:  # as a term's calendar has it
+        nbgrader(ROOT, "release_assignment", exercise, "--ReleaseEdition.language=zh")
+        nbgrader(nbgrader.home, "fetch_assignment", exercise)
+        fetched = nbgrader.home / exercise / f"{exercise}.ipynb"
+        assert read_notebook(fetched) == read_notebook(ROOT / "notebooks" / "zh" / f"{exercise}.ipynb")
+
+        fetched.write_text(answers(course, exercise), encoding="utf-8")
+        nbgrader(nbgrader.home, "submit", exercise, "--student", STUDENT)
+        nbgrader(ROOT, "collect", exercise)
+        assert course.notebook("submitted", STUDENT, exercise).read_bytes() == fetched.read_bytes()
+
+    assert [(result.student, result.points) for result, _ in grade(course)] == [(STUDENT, 10), (STUDENT, 10)]
+    for exercise in EXERCISES:
+        nbgrader(ROOT, "generate_feedback", exercise)
+        nbgrader(ROOT, "release_feedback", exercise)
+        nbgrader(nbgrader.home, "fetch_feedback", exercise)
+        pages = list((nbgrader.home / exercise / "feedback").rglob(f"{exercise}.html"))
+        assert len(pages) == 1
+        assert "10" in pages[0].read_text(encoding="utf-8")
+
+
+def test_nothing_but_the_asked_exercise_is_released(course, nbgrader, tmp_path):
+    prepare(course, EXERCISES)
+    nbgrader(ROOT, "release_assignment", EXERCISES[0])
+    outbound = tmp_path / "exchange" / "simpo_practice" / "outbound"
+    assert [path.name for path in outbound.iterdir()] == [EXERCISES[0]]
+    released = outbound / EXERCISES[0] / f"{EXERCISES[0]}.ipynb"
+    assert nbformat.read(released, 4) == nbformat.read(ROOT / "notebooks" / f"{EXERCISES[0]}.ipynb", 4)
+    text = released.read_text(encoding="utf-8")
+    assert "BEGIN" not in text
+    assert not list(outbound.rglob("*.db"))
