@@ -21,6 +21,8 @@ Exercises = Annotated[list[str] | None, typer.Option("--exercise", help="Only th
 def status(classroom: Classroom = None) -> None:
     """Say where the class stands: one line for each exercise, and what to do next.
 
+    handed in: submissions in the classroom; missing: students of the gradebook without one.
+
     graded: by the present source.
 
     new: never graded.
@@ -29,7 +31,7 @@ def status(classroom: Classroom = None) -> None:
 
     not gradable: the file can't be read.
 
-    flagged: a person should look at it; autograder report says why.
+    stopped: graded, but not to the end: out of time, of memory or of room for output.
 
     essays: submissions that wait for a person.
 
@@ -68,7 +70,7 @@ COLUMNS = {  # fields of a standing: the column's heading, and what to do where 
         "changed since they were graded: autograder grade, or first autograder regrade EXERCISE",
     ),
     "not_gradable": ("not gradable", "not gradable: autograder grade says why; ask for the file again"),
-    "flagged": ("flagged", "flagged for a person to look at: autograder report"),
+    "stopped": ("stopped", "stopped before their end: autograder report"),
     "essays": ("essays", "with an essay to read: autograder formgrader"),
     "old_feedback": ("feedback", "with feedback to write: autograder feedback"),
 }

@@ -8,6 +8,7 @@ from autograder.gradebook import open_gradebook
 from autograder.marking import NOT_GRADABLE
 from autograder.records import recorded
 from autograder.scores import ClassScores, read_scores
+from autograder.session import GRADED
 from autograder.submissions import Submission, submitted
 
 
@@ -22,7 +23,7 @@ class Standing:
     to_grade: int = 0  # never graded yet
     out_of_date: int = 0  # the submission, the source or the grader has changed since
     not_gradable: int = 0
-    flagged: int = 0  # submissions with signs that a person should look at
+    stopped: int = 0  # graded, but not to the end: out of time, memory, room for output, or dead
     essays: int = 0  # submissions that wait for a person
     old_feedback: int = 0  # graded, and the page is missing or older
 
@@ -57,19 +58,19 @@ def has_gradebook(course: Course) -> bool:
 
 
 def _standing(course: Course, scores: ClassScores, exercise: str, found: list[Submission]) -> Standing:
-    known = {submission.student: recorded(course, submission) for submission in found}
-    graded = {student for student, record in known.items() if record and record.is_current and record.result.checks}
+    records = {submission.student: recorded(course, submission) for submission in found}
+    current = {student: record.result for student, record in records.items() if record and record.is_current}
+    graded = {student: result for student, result in current.items() if result.checks}
+    never = sum(record is None for record in records.values())
     return Standing(
         exercise,
         handed_in=len(found),
-        missing=sum(student.id not in known for student in scores.students),
+        missing=sum(student.id not in records for student in scores.students),
         graded=len(graded),
-        to_grade=sum(record is None for record in known.values()),
-        out_of_date=sum(record is not None and not record.is_current for record in known.values()),
-        not_gradable=sum(
-            record is not None and record.is_current and record.result.verdict == NOT_GRADABLE
-            for record in known.values()
-        ),
+        to_grade=never,
+        out_of_date=len(found) - never - len(current),
+        not_gradable=sum(result.verdict == NOT_GRADABLE for result in current.values()),
+        stopped=sum(result.verdict != GRADED for result in graded.values()),
         essays=scores.waiting(exercise),
         old_feedback=sum(_has_old_feedback(course, student, exercise) for student in graded),
     )
