@@ -1,42 +1,93 @@
-"""A student's first minutes in JupyterLab, in a real browser."""
+"""A student's way through JupyterLab, in a real browser: the list of exercises, an exercise, Validate."""
 
 import shutil
 
+import nbformat
 import pytest
 from browser import CHROMIUM, jupyterlab, open_notebook, page, run_all
 from conftest import ROOT
+
+from autograder.benches import hand_in, load_bench
+from autograder.course import Course
+from autograder.landing import START
+from autograder.sources import is_answer, read_notebook
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium"),
     pytest.mark.filterwarnings("ignore"),
 ]
+EXERCISE = "01_simpo_loss"
+TYPED = ("by-hand", "squared-loss")  # answered by keyboard below
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A server on what students get; its address."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks", folder, dirs_exist_ok=True)
+    with jupyterlab(folder, f"/lab/tree/{START}.ipynb") as address:
+        yield address
 
 
 def cell(opened, text):
-    """The notebook's code cell that contains this text."""
-    return opened.locator(".jp-CodeCell", has_text=text).first
+    """The shown notebook's code cell that contains this text."""
+    return opened.locator(".jp-NotebookPanel:visible .jp-CodeCell", has_text=text).first
 
 
-def test_a_student_answers_and_sees_the_check_pass(tmp_path):
-    shutil.copy(ROOT / "notebooks" / "01_simpo_loss.ipynb", tmp_path)
-    with jupyterlab(tmp_path) as address, page(height=6000) as opened:
-        open_notebook(opened, address, "01_simpo_loss.ipynb")
+def answer(opened, first_line, source):
+    """Put in the source of a cell, as from the clipboard."""
+    cell(opened, first_line).locator(".cm-line").first.click()
+    opened.keyboard.press("Control+A")
+    opened.keyboard.insert_text(source)
+
+
+def answers_not_typed():
+    """First line of each remaining cell to answer, as given out, and a right answer to it."""
+    course = Course(ROOT, ROOT / "classroom")
+    right = next(answer for answer in load_bench(course, EXERCISE) if answer.is_right)
+    solved = {cell.id: cell.source for cell in nbformat.reads(hand_in(course, EXERCISE, right), 4).cells}
+    given = read_notebook(course.notebooks / f"{EXERCISE}.ipynb").cells
+    return [(cell.source.split("\n")[0], solved[cell.id]) for cell in filter(is_answer, given) if cell.id not in TYPED]
+
+
+def test_a_student_goes_from_the_list_of_exercises_to_a_passed_validation(lab):
+    with page(height=6000) as opened:
+        opened.goto(lab)
+        opened.get_by_role("link", name="The squared loss").click()
+        opened.wait_for_selector(f".lm-TabBar-tab.lm-mod-current:has-text('{EXERCISE}')")
+        opened.wait_for_selector("text=Python 3 (ipykernel) | Idle")
         run_all(opened)
         check = cell(opened, "Check: the handout's number")
         assert "Not attempted yet: loss_by_hand" in check.inner_text()
-        assert "Traceback" not in opened.locator(".jp-Notebook").inner_text()
+        assert "Traceback" not in opened.locator(".jp-NotebookPanel:visible").inner_text()
 
-        line = cell(opened, "loss_by_hand = ...").locator(".cm-line")
-        line.click()
+        cell(opened, "loss_by_hand = ...").locator(".cm-line").click()
         opened.keyboard.press("Control+A")
         opened.keyboard.type("loss_by_hand = (1.5 - 1) ** 2")
-        run_all(opened)
+        opened.keyboard.press("Shift+Enter")
+        opened.keyboard.press("Shift+Enter")  # the check, which is the next cell
         opened.wait_for_function(
-            "() => !document.querySelector('.jp-Notebook').innerText.includes('Not attempted yet: loss_by_hand')"
+            "() => !document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook')"
+            ".innerText.includes('Not attempted yet: loss_by_hand')"
         )
         assert check.locator(".jp-OutputArea-output").count() == 0
-        assert "Not attempted yet: squared_loss" in cell(opened, "Check: one pair at a time").inner_text()
+
+        cell(opened, "def squared_loss").locator(".cm-line", has_text="raise NotAttempted").click()
+        opened.keyboard.press("End")
+        for _ in "raise NotAttempted":
+            opened.keyboard.press("Backspace")
+        opened.keyboard.type("return (r - beta) ** 2")
+        assert "    return (r - beta) ** 2" in cell(opened, "def squared_loss").locator(".cm-content").inner_text()
+        for first_line, source in answers_not_typed():
+            answer(opened, first_line, source)
+
+        opened.locator(".jp-NotebookPanel:visible .validate-button").click()
+        said = opened.locator("#validation-message")
+        said.wait_for()
+        assert said.inner_text().startswith(
+            "All 7 visible checks pass.\n\n3 more run only when your work is graded, so this is not yet your mark."
+        )
 
 
 @pytest.mark.parametrize("exercise", ["01_simpo_loss", "02_simpo_vs_dpo", "03_gradient"])
