@@ -9,6 +9,7 @@ from typing import Any
 
 HEADER = struct.Struct("!cI")
 RUN, DONE, ASK, ANSWER = b"r", b"d", b"a", b"w"  # run a cell, its outputs; a question, its answer
+GUARDED, FLAG = b"g", b"f"  # run a cell where tests run, too (see `forgery`); something that a person should know
 MESSAGE_BYTES = 16_000_000
 
 

@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,8 +15,18 @@ from rich.table import Table
 from rich.text import Text
 
 from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserError, find_course
+from autograder.shared import SEPARATE, SHARED
 
 commands = typer.Typer()
+
+
+class Isolation(StrEnum):
+    """Where checks run (see `shared`)."""
+
+    separate = SEPARATE
+    shared = SHARED
+
+
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -32,18 +43,37 @@ def grade(
     feedback: Annotated[bool, typer.Option("--feedback", help="Then write the pages of feedback.")] = False,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Run students' code unconfined, with your rights.")] = False,
     roster: Annotated[Path | None, typer.Option(help="Who is in the class: see `autograder roster`.")] = None,
+    isolation: Annotated[
+        Isolation | None,
+        typer.Option(
+            help="Where checks run: in a process of their own, or in the student's, which flags forgeries "
+            "[default: separate; in other nbgrader courses shared]."
+        ),
+    ] = None,
     classroom: Classroom = None,
+    folder: Annotated[
+        Path | None, typer.Option("--course", help="Folder of the course; any nbgrader course [default: this one].")
+    ] = None,
 ) -> None:
     """Grade a class into the gradebook. Grades again only what has changed."""
     from autograder.cli_handing_in import add_to_roster
 
-    course = find_course(classroom)
+    course = find_course(classroom, folder, any_course=True)
+    if course.is_any and (submissions or roster or feedback):
+        raise UserError(
+            f"{course.root} is another nbgrader course: its submissions are in submitted/ (`nbgrader zip_collect` puts "
+            "downloads there), students and feedback are nbgrader's. Give no SUBMISSIONS, --roster or --feedback"
+        )
     if roster:
         add_to_roster(course, [roster])
     if unsafe:
         os.environ[UNSAFE_VARIABLE] = "1"
         print("UNSAFE: students' code runs unconfined: it can read, change and send what you can.", file=sys.stderr)
-    grade_class(course, submissions, force, jobs)
+    where = isolation.value if isolation else SHARED if course.is_any else SEPARATE
+    grade_class(course, submissions, force, jobs, where)
+    if course.is_any:
+        print(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: nbgrader generate_feedback ASSIGNMENT.")
+        return
     if feedback:
         write_pages(course)
     print(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: autograder feedback; essays: autograder formgrader.")
@@ -70,19 +100,28 @@ def formgrader(classroom: Classroom = None) -> None:
     raise typer.Exit(subprocess.call(lab_command(folder, "/formgrader"), env=environment))
 
 
-def grade_class(course: Course, submissions: Path | None, force: bool, jobs: int) -> None:
+def grade_class(course: Course, submissions: Path | None, force: bool, jobs: int, isolation: str = SEPARATE) -> None:
     """Collect and grade; print what was left, and the table."""
     from autograder.forks import start_warm_process
 
     start_warm_process()  # it takes a while, in which all else gets ready
     from autograder.cli_handing_in import report_collected
-    from autograder.grade import Result
-    from autograder.grade import grade as run
-    from autograder.release import prepare
-    from autograder.submissions import collect, submitted
+    from autograder.submissions import collect
 
     with console.status("Preparing the gradebook"):
-        prepare(course)
+        if course.is_any:
+            from autograder.anycourse import grade as run
+            from autograder.anycourse import prepare as prepare_any
+            from autograder.anycourse import submissions as submitted
+
+            for note in prepare_any(course):
+                print(note)
+        else:
+            from autograder.grade import grade as run
+            from autograder.release import prepare
+            from autograder.submissions import submitted
+
+            prepare(course)
     if submissions is not None:
         taken, left = collect(course, submissions)
         report_collected(course, submissions, taken, left)
@@ -91,10 +130,10 @@ def grade_class(course: Course, submissions: Path | None, force: bool, jobs: int
         raise UserError(f"no submissions in {course.classroom / 'submitted'}: name a folder or a zip file of them")
     pace = TextColumn("{task.fields[pace]}")
     columns = (TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), pace, TimeRemainingColumn())
-    done: list[tuple[Result, bool]] = []
+    done: list[tuple[Any, bool]] = []
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=total, pace="")
-        for result in run(course, force=force, jobs=jobs):
+        for result in run(course, force=force, jobs=jobs, isolation=isolation):
             done.append(result)
             speed = progress.tasks[task].speed
             progress.update(task, advance=1, pace=f"{speed:.1f} notebooks/s" if speed else "")
@@ -118,9 +157,11 @@ def results_table(results: list) -> Table:
             untouched = sum(check.status == NOT_ATTEMPTED for check in result.checks)
             wrong = [check for check in result.checks if check.status == WRONG]
             words = [result.verdict] if result.verdict != GRADED else []
+            words += [result.reason] if result.reason else []
             words += [f"{untouched} checks not attempted"] if untouched else []
             words += [f"{check.grade_id}: {_cause(check.message)}" for check in wrong[:2]]
             words += [f"and {len(wrong) - 2} more"] if len(wrong) > 2 else []
+            words += [f"flagged for a person: {flag}" for flag in result.flags]
             words += [f"repaired: {result.repairs[0]}"] if result.repairs else []
             words += [f"and {len(result.repairs) - 1} more repairs"] if len(result.repairs) > 1 else []
         # Text, because rich would take [t] in a student's or a check's words for markup

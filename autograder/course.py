@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+CONFIG = "nbgrader_config.py"
 CLASSROOM_VARIABLE = "AUTOGRADER_CLASSROOM"  # tells nbgrader_config.py which classroom a command works on
 UNSAFE_VARIABLE = "AUTOGRADER_UNSAFE"  # set: students' code runs unconfined where it can't be confined
 STUDENT_MODULES = ("simpo_core.plots", "simpo_core.toy")  # what notebooks import; the rest holds solutions
@@ -22,6 +23,8 @@ class Course:
 
     root: the repository, with solutions/ and notebooks/.
     classroom: nbgrader's course folder, made at run time: source, submitted, autograded, feedback, gradebook.
+
+    Any other nbgrader course (see `anycourse`) is one folder: its root is its classroom.
     """
 
     root: Path
@@ -40,11 +43,18 @@ class Course:
         return self.root / "autograder" / "outline.json"  # in the package: `autograder pack` needs it
 
     @property
+    def is_any(self) -> bool:
+        """Whether this is some nbgrader course, without solutions/ and releases of its own."""
+        return self.root == self.classroom
+
+    @property
     def benches(self) -> Path:
         return self.root / "tests" / "benches"
 
     def exercises(self) -> list[str]:
-        """The names of the exercises, in order."""
+        """The names of the exercises, in order; nbgrader calls them assignments."""
+        if self.is_any:
+            return sorted({path.parent.name for path in self.classroom.glob("source/*/*.ipynb")})
         return sorted(path.stem for path in self.solutions.glob("*.ipynb"))
 
     def notebook(self, step: str, student: str, exercise: str, suffix: str = ".ipynb") -> Path:
@@ -71,21 +81,70 @@ class Course:
 
         self.classroom.mkdir(parents=True, exist_ok=True)
         config = Config()
-        configure(config, self.classroom)
+        if self.is_any:
+            config = own_settings(self.root)
+            configure_grading(config, config.CourseDirectory.root)
+        else:
+            configure(config, self.classroom)
         _environment_on_path()
         _ask_alembic_here()
         return CourseDirectory(config=config)
 
 
-def find_course(classroom: Path | None = None) -> Course:
-    """The course around the working folder; its classroom is `classroom/` unless another is given."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "solutions").is_dir() and (folder / "nbgrader_config.py").is_file():
-            return Course(folder, (classroom or folder / "classroom").resolve())
+def find_course(classroom: Path | None = None, folder: Path | None = None, *, any_course: bool = False) -> Course:
+    """The course in `folder`, or around the working folder; its classroom is `classroom/` unless another is given.
+
+    any_course: any nbgrader course will do.
+
+    Raises:
+        UserError: There is none.
+    """
+    here = Path.cwd() if folder is None else folder.resolve()
+    around = (here, *here.parents) if folder is None else (here,)
+    for place in around:
+        if (place / "solutions").is_dir() and (place / CONFIG).is_file():
+            return Course(place, (classroom or place / "classroom").resolve())
+    for place in around:
+        if any(place.glob("source/*/*.ipynb")):
+            if any_course:
+                return Course(place, place)
+            raise UserError(
+                f"{place} is another nbgrader course: `autograder grade` works there; for the rest use nbgrader"
+            )
+    where = f"{here} has" if folder else f"{here} and the folders above have"
     raise UserError(
-        f"no course here: {here} and the folders above have no solutions/ with nbgrader_config.py beside it"
+        f"no course here: {where} neither solutions/ with {CONFIG} beside it nor source/<assignment>/<notebook>.ipynb"
     )
+
+
+def own_settings(root: Path) -> Any:
+    """What a course's own nbgrader_config.py says, as traitlets' configuration object.
+
+    Raises:
+        UserError: It can't be run.
+    """
+    from traitlets.config import Config, PyFileConfigLoader
+
+    config = Config()
+    if (root / CONFIG).is_file():
+        try:
+            config = PyFileConfigLoader(CONFIG, str(root)).load_config()
+        except Exception as error:
+            raise UserError(f"{root / CONFIG} can't be run: {type(error).__name__}: {error}") from None
+    if "root" not in config.CourseDirectory:
+        config.CourseDirectory.root = str(root)
+    return config
+
+
+def configure_grading(config: Any, root: str) -> None:
+    """Have nbgrader grade with this grader's two steps, and leave all else as the course has it."""
+    from nbgrader.converters import Autograde
+
+    steps = Autograde.class_traits()
+    for name, change in (("sanitize_preprocessors", _with_repairs), ("autograde_preprocessors", _with_warm_execution)):
+        default = steps[name].default()
+        config.Autograde[name] = change(list(config.Autograde.get(name, default)))
+    config.RestoreCells.released = os.path.join(root, "release", "{assignment}", "{notebook}.ipynb")
 
 
 def configure(config: Any, classroom: Path) -> None:
@@ -119,16 +178,27 @@ def _sanitize_preprocessors() -> list[Any]:
     """This course's way of undoing what happened to a notebook's cells; then nbgrader's own checks."""
     from nbgrader.preprocessors import CheckCellMetadata, OverwriteCells
 
-    return ["autograder.repair.RestoreCells", OverwriteCells, CheckCellMetadata]
+    return _with_repairs([OverwriteCells, CheckCellMetadata])
 
 
 def _autograde_preprocessors() -> list[Any]:
     """nbgrader's own steps, with this course's way of running a notebook."""
     from nbgrader.converters import Autograde
+
+    return _with_warm_execution(Autograde.class_traits()["autograde_preprocessors"].default())
+
+
+def _with_repairs(steps: list[Any]) -> list[Any]:
+    return ["autograder.repair.RestoreCells", *steps]
+
+
+def _with_warm_execution(steps: list[Any]) -> list[Any]:
     from nbgrader.preprocessors import Execute
 
-    steps = Autograde.class_traits()["autograde_preprocessors"].default()
-    return ["autograder.execute.WarmExecute" if step is Execute else step for step in steps]
+    return [
+        "autograder.execute.WarmExecute" if step is Execute or str(step).endswith(".Execute") else step
+        for step in steps
+    ]
 
 
 def _keep_engines() -> None:

@@ -1,13 +1,17 @@
 """nbgrader's execution step: the notebook runs in forks of a warm process instead of a Jupyter kernel."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Enum
 
-from autograder.notebook import BOTH, CHECK, STUDENTS, Executed, Step, is_unsafe, run_steps
+from autograder.notebook import BOTH, CHECK, STUDENTS, Executed, Step, is_unsafe
 from autograder.repair import NOTES
+from autograder.shared import RUNNERS, SEPARATE
 from autograder.sources import is_test, role
 
 
@@ -18,32 +22,48 @@ class GraderFault(Exception):
 class WarmExecute(NbGraderPreprocessor):
     """Fills in the outputs of every code cell. Errors are outputs, too: the next cell runs on.
 
-    The verdict goes into the notebook's metadata, beside the repairs.
+    The verdict and the flags go into the notebook's metadata, beside the repairs.
     """
+
+    isolation = Enum(list(RUNNERS), SEPARATE, help="Where checks run: see `shared`").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
         if is_unsafe():
             self.log.warning("UNSAFE: this student's code runs unconfined, with the rights of whoever grades")
-        executed = run_steps(steps_of(nb), [Path(resources.get("metadata", {}).get("path") or ".")])
+        steps = steps_of(nb)
+        executed = READY.pop(key_of(steps), None)
+        if executed is None:
+            executed = RUNNERS[self.isolation](steps, [Path(resources.get("metadata", {}).get("path") or ".")])
         if executed.fault:
             raise GraderFault(executed.fault)
         fill(nb, executed)
         self.log.info("Verdict: %s", executed.verdict)
+        for flag in executed.flags:
+            self.log.warning("Flagged for a person: %s", flag)
         return nb, resources
 
 
+READY: dict[str, Executed] = {}  # what came of notebooks that workers have run already (see `anycourse`)
+
+
 def fill(nb: NotebookNode, executed: Executed) -> None:
-    """Put what came of the code cells into the notebook, and the verdict into its metadata."""
+    """Put what came of the code cells into the notebook, and the verdict and the flags into its metadata."""
     cells = [cell for cell in nb.cells if cell.cell_type == "code"]
     for number, (cell, outputs) in enumerate(zip(cells, executed.outputs, strict=True), start=1):
         cell.outputs = [from_dict(output) for output in outputs]
         cell.execution_count = number
-    nb.metadata.setdefault(NOTES, {})["verdict"] = executed.verdict
+    nb.metadata.setdefault(NOTES, {}).update(verdict=executed.verdict, flags=list(executed.flags))
 
 
 def steps_of(nb: NotebookNode) -> list[Step]:
     """A notebook's code cells, and where each runs."""
-    return [(_where(cell), cell.source) for cell in nb.cells if cell.cell_type == "code"]
+    cells = [cell for cell in nb.cells if cell.cell_type == "code"]
+    return [(_where(cell), cell.source, str(role(cell).get("grade_id", ""))) for cell in cells]
+
+
+def key_of(steps: list[Step]) -> str:
+    """The same for the same steps."""
+    return hashlib.sha256(json.dumps(steps).encode()).hexdigest()
 
 
 def _where(cell: NotebookNode) -> str:

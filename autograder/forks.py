@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROLES = ("student", "examiner")
+FILES_BYTES = 20_000_000  # beside a notebook, in each of the folders they come from
 START_SECONDS = 120  # until it has imported everything; a slow disk takes a while
 KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "MPLCONFIGDIR", "PATH", "PYTHONPATH", "TMPDIR", "TZ")
 SERVE, SERVE_AT_ONCE = b"s", b"o"  # a server that has all loaded, or one for a single notebook that won't wait
@@ -153,7 +154,7 @@ def sweep() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def files_beside(folder: Path, limit: int = 20_000_000) -> Iterator[Path]:
+def files_beside(folder: Path, limit: int = FILES_BYTES) -> Iterator[Path]:
     """What lies beside a notebook in its folder: regular files, up to `limit` bytes in all."""
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":

@@ -32,6 +32,7 @@ from autograder.records import Record, key_of, log_path, recorded, remember, res
 from autograder.repair import instructors_files
 from autograder.sandbox import NoConfinement
 from autograder.session import GRADED  # noqa: F401
+from autograder.shared import SEPARATE
 from autograder.submissions import Submission, read_submission, submitted
 from autograder.workers import run_tasks
 
@@ -51,6 +52,7 @@ def grade(
     jobs: int = 1,
     cell_seconds: float = CELL_SECONDS,
     exercises: Sequence[str] = (),
+    isolation: str = SEPARATE,
 ) -> Iterator[tuple[Result, bool]]:
     """Grade every submission in the classroom; yield each result, and whether it is new.
 
@@ -58,6 +60,7 @@ def grade(
     A submission that can't be graded gets a verdict and stops nobody else's.
 
     jobs: how many workers. cell_seconds: wall time that one cell may take. exercises: all if empty.
+    isolation: where checks run (see `shared`).
 
     Raises:
         UserError: Students' code can't be confined here.
@@ -66,21 +69,23 @@ def grade(
     for submission in submitted(course):
         if exercises and submission.exercise not in exercises:
             continue
-        known = None if force else recorded(course, submission)
+        known = None if force else recorded(course, submission, isolation)
         if known and known.is_current:
             yield known.result, False
         else:
             due.append(submission)
     if due:
-        yield from ((result, True) for result in _grade(course, due, jobs, cell_seconds))
+        yield from ((result, True) for result in _grade(course, due, jobs, cell_seconds, isolation))
 
 
-def _grade(course: Course, due: list[Submission], jobs: int, cell_seconds: float) -> Iterator[Result]:
+def _grade(course: Course, due: list[Submission], jobs: int, cell_seconds: float, isolation: str) -> Iterator[Result]:
     """The result of each submission, as they are done and kept."""
-    tasks = ((submission, _task(course, submission, cell_seconds)) for submission in due)
+    tasks = (
+        (submission, replace(_task(course, submission), cell_seconds=cell_seconds, isolation=isolation))
+        for submission in due
+    )
     keyed = (
-        (Due(submission, key_of(course, submission, task.submitted or submission.path.read_bytes())), task)
-        for submission, task in tasks
+        (Due(one, key_of(course, one, task.submitted or one.path.read_bytes(), isolation)), task) for one, task in tasks
     )
     with open_gradebook(course) as gradebook:
         for one, marked in run_tasks(keyed, min(jobs, len(due)), mark, hurry=len(due) <= jobs):
@@ -92,7 +97,7 @@ def _grade(course: Course, due: list[Submission], jobs: int, cell_seconds: float
             yield _keep(course, gradebook, one, marked)
 
 
-def _task(course: Course, submission: Submission, cell_seconds: float) -> Task:
+def _task(course: Course, submission: Submission) -> Task:
     """What a worker needs to mark a submission."""
     folders = (submission.path.parent, course.classroom / "source" / submission.exercise)
     content, refused = b"", ""
@@ -103,9 +108,7 @@ def _task(course: Course, submission: Submission, cell_seconds: float) -> Task:
     except ValueError as error:
         refused = str(error)
     source, released = instructors_files(course.classroom, submission.exercise)
-    return Task(
-        submission.student, submission.exercise, content, source, released, tuple(beside.items()), refused, cell_seconds
-    )
+    return Task(submission.student, submission.exercise, content, source, released, tuple(beside.items()), refused)
 
 
 def _keep(course: Course, gradebook: Writer, one: Due, marked: Marked) -> Result:

@@ -16,8 +16,9 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from autograder.execute import fill, steps_of
-from autograder.notebook import CELL_SECONDS, run_steps
+from autograder.notebook import CELL_SECONDS
 from autograder.repair import parse_once, restore
+from autograder.shared import RUNNERS, SEPARATE
 from autograder.sources import is_test, parse_notebook
 
 # GRADED and the verdicts of `session` come with points; the file is NOT_GRADABLE; a GRADER_FAULT is tried again
@@ -46,6 +47,7 @@ class Result:
     checks: tuple[Check, ...] = ()
     reason: str = ""  # why it was not graded
     repairs: tuple[str, ...] = ()  # what was not as it was given out, and is again
+    flags: tuple[str, ...] = ()  # signs of forgery, for a person to look at; the points stand as they are
 
     @property
     def points(self) -> float:
@@ -68,6 +70,7 @@ class Task:
     beside: tuple[tuple[str, bytes], ...] = ()  # files beside the notebook: relative name, content
     refused: str = ""  # why the file was not even read
     cell_seconds: float = CELL_SECONDS  # wall time that one cell may take
+    isolation: str = SEPARATE  # where checks run (see `shared`)
 
 
 @dataclass(frozen=True)
@@ -110,16 +113,17 @@ def _run_and_score(task: Task, notebook: NotebookNode, repairs: list[str]) -> Ma
     for cell in filter(is_locked, notebook.cells):
         cell.metadata.nbgrader["checksum"] = compute_checksum(cell)  # as OverwriteCells has it from the gradebook
     with _laid_out(task.beside) as folders:
-        executed = run_steps(steps_of(notebook), folders, task.cell_seconds)
+        executed = RUNNERS[task.isolation](steps_of(notebook), folders, task.cell_seconds)
     if executed.fault:
         return without_points(Result(task.student, task.exercise, GRADER_FAULT), executed.fault)
     fill(notebook, executed)
     notebook, _ = LimitOutput().preprocess(notebook, {})
     checks = notebook_checks(notebook)
     scores, comments = _nbgraders_marks(notebook)
-    log = [*(f"Repaired: {repair}" for repair in repairs), f"Verdict: {executed.verdict}", ""]
+    log = [f"Repaired: {repair}" for repair in repairs] + [f"Flagged for a person: {flag}" for flag in executed.flags]
+    log += [f"Verdict: {executed.verdict}", ""]
     return Marked(
-        Result(task.student, task.exercise, executed.verdict, checks, repairs=tuple(repairs)),
+        Result(task.student, task.exercise, executed.verdict, checks, "", tuple(repairs), executed.flags),
         str(nbformat.writes(notebook, version=4)) + "\n",
         scores,
         comments,

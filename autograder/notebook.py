@@ -28,7 +28,7 @@ NOTEBOOK_SECONDS = 600  # all cells of a notebook together
 START_SECONDS = 30  # for the two processes to be up
 STUDENTS, BOTH, CHECK = "student's", "both", "check"  # where a cell runs
 
-Step = tuple[str, str]  # where, and the cell's source
+Step = tuple[str, str, str]  # where, the cell's source, and its name (a check's grade_id)
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Executed:
     outputs: list[list[Output]]
     verdict: str
     fault: str = ""  # of the grader's; then there is no score
+    flags: tuple[str, ...] = ()  # for a person (see `shared`)
 
 
 def run_steps(steps: Sequence[Step], beside: Sequence[Path], seconds: float = CELL_SECONDS) -> Executed:
@@ -49,7 +50,7 @@ def run_steps(steps: Sequence[Step], beside: Sequence[Path], seconds: float = CE
     outputs = []
     try:
         with session(*beside, seconds=seconds) as notebook:
-            for where, source in steps:
+            for where, source, _ in steps:
                 outputs.append(notebook.examine(source) if where == CHECK else notebook.run(source))
                 if where == BOTH:
                     notebook.examine(source)
@@ -71,7 +72,7 @@ def run_cells(sources: list[str], folder: Path, seconds: float = CELL_SECONDS) -
 
 
 @contextlib.contextmanager
-def session(*beside: Path, seconds: float = CELL_SECONDS) -> Iterator[Session]:
+def session(*beside: Path, seconds: float = CELL_SECONDS, kind: type[Session] = Session) -> Iterator[Session]:
     """A student's process and an examiner's; gone at the end, with all that they started.
 
     beside: folders whose files are copied to the private folder of each; the last one's prevail.
@@ -81,15 +82,17 @@ def session(*beside: Path, seconds: float = CELL_SECONDS) -> Iterator[Session]:
     """
     if not is_unsafe():
         _prove_confinement()
-    with _processes(beside) as (student, examiner, ended):
-        notebook = Session(student, examiner, seconds, NOTEBOOK_SECONDS)
+    with _processes(beside, kind.modules) as (student, examiner, ended):
+        notebook = kind(student, examiner, seconds, NOTEBOOK_SECONDS)
         yield notebook
     if notebook.verdict == DIED and (verdict := _cause_of_death(ended["student"])):
         notebook.verdict = verdict
 
 
 @contextlib.contextmanager
-def _processes(beside: Sequence[Path]) -> Iterator[tuple[Process, Process, dict[str, Any]]]:
+def _processes(
+    beside: Sequence[Path], modules: tuple[str, ...] = STUDENT_MODULES
+) -> Iterator[tuple[Process, Process, dict[str, Any]]]:
     """The two, and a dict that says, after they have ended, how each did."""
     ended: dict[str, Any] = {}
     warm = warm_server()
@@ -100,7 +103,7 @@ def _processes(beside: Sequence[Path]) -> Iterator[tuple[Process, Process, dict[
             own.mkdir()
             for folder in beside:
                 copy_files(folder, own)
-        request = {"private": private, "rules": _rules(), "limits": asdict(Limits()), "unsafe": is_unsafe()}
+        request = {"private": private, "rules": _rules(modules), "limits": asdict(Limits()), "unsafe": is_unsafe()}
         pids = warm.fork(request, [far for _, far in pairs.values()])
         ending.callback(lambda: ended.update(warm.end()))
         for near, far in pairs.values():
@@ -137,8 +140,8 @@ def is_unsafe() -> bool:
 
 
 @functools.cache
-def _rules() -> dict[str, int]:
-    return rules_for(STUDENT_MODULES)
+def _rules(modules: tuple[str, ...]) -> dict[str, int]:
+    return rules_for(modules)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from typing import Any
 from autograder.beside import TIMESTAMP
 from autograder.course import Course
 from autograder.marking import NOT_GRADABLE, Check, Result
+from autograder.shared import SEPARATE
 from autograder.submissions import Submission, submitted
 
 GRADER = "3"  # raise it when the same submission and source may get another result
@@ -26,29 +27,30 @@ class Record:
     is_current: bool  # neither the submission nor the source nor the grader has changed since
 
 
-def recorded(course: Course, submission: Submission) -> Record | None:
+def recorded(course: Course, submission: Submission, isolation: str = SEPARATE) -> Record | None:
     """What is known of a submission, and whether it would be graded again now; None: it never was."""
-    found = _recall(_path(course, submission))
+    found = recall(course, submission)
     if found is None:
         return None
     key, result = found
     page = course.notebook("autograded", submission.student, submission.exercise)
     is_whole = result.verdict == NOT_GRADABLE or page.is_file()
-    return Record(result, is_whole and key == key_of(course, submission, submission.path.read_bytes()))
+    now = key_of(course, submission, submission.path.read_bytes(), isolation)
+    return Record(result, is_whole and key == now)
 
 
 def results(course: Course) -> list[Result]:
     """The results of every submission graded so far, as they were recorded."""
-    found = [_recall(_path(course, submission)) for submission in submitted(course)]
+    found = [recall(course, submission) for submission in submitted(course)]
     return [result for _, result in filter(None, found)]
 
 
-def key_of(course: Course, submission: Submission, content: bytes) -> str:
+def key_of(course: Course, submission: Submission, content: bytes, isolation: str = SEPARATE) -> str:
     """What a submission with this content is recorded under."""
     source = (course.solutions / f"{submission.exercise}.ipynb").read_bytes()
     timestamp = submission.path.with_name(TIMESTAMP)  # the late penalty depends on it
     handed_in = timestamp.read_bytes() if timestamp.is_file() else b""
-    parts = (content, source, handed_in, GRADER.encode())
+    parts = (content, source, handed_in, GRADER.encode(), isolation.encode())
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
@@ -70,12 +72,13 @@ def _path(course: Course, submission: Submission) -> Path:
     return course.classroom / "graded" / submission.student / f"{submission.exercise}.json"
 
 
-def _recall(record: Path) -> tuple[str, Result] | None:
+def recall(course: Course, submission: Submission) -> tuple[str, Result] | None:
     """A record's key and result; None if there is none, or it is from another time."""
     try:
-        stored: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        stored: dict[str, Any] = json.loads(_path(course, submission).read_text(encoding="utf-8"))
         result = stored["result"]
         checks = tuple(Check(**check) for check in result["checks"])
-        return stored["key"], Result(**{**result, "checks": checks, "repairs": tuple(result["repairs"])})
+        lists = {name: tuple(result[name]) for name in ("repairs", "flags")}
+        return stored["key"], Result(**{**result, **lists, "checks": checks})
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -24,10 +24,18 @@ class RestoreCells(NbGraderPreprocessor):
     """nbgrader's step: the first, so that no later one stumbles over a cell that is not as it was."""
 
     course = Unicode("", help="The course's folder, with source/ and release/").tag(config=True)
+    released = Unicode(
+        "", help="Where released notebooks are, with {assignment} and {notebook}; nbgrader then fills in their checks"
+    ).tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
-        exercise = resources["nbgrader"]["assignment"]
-        repaired, repairs = restore(nb, *map(parse_once, instructors_files(Path(self.course), exercise)))
+        names = resources["nbgrader"]
+        if self.released:
+            path = Path(self.released.format(assignment=names["assignment"], notebook=names["notebook"]))
+            files = (path.read_bytes(), path.read_bytes())
+        else:
+            files = instructors_files(Path(self.course), names["assignment"])
+        repaired, repairs = restore(nb, *map(parse_once, files))
         for repair in repairs:
             self.log.warning("Repaired: %s", repair)
         return repaired, resources
@@ -146,7 +154,7 @@ def _fresh(cell: NotebookNode, original: NotebookNode) -> NotebookNode:
     fresh.metadata = from_dict({"nbgrader": {**role(original), **role(cell)}})
     if "checksum" in role(original):
         fresh.metadata.nbgrader["checksum"] = role(original)["checksum"]
-    fresh["id"] = original.get("id", fresh.get("id"))
+    fresh["id"] = original.get("id") or fresh.get("id") or role(original)["grade_id"][:64]  # old notebooks have no ids
     if fresh.cell_type == "code":
         fresh["outputs"], fresh["execution_count"] = [], None
     fresh.pop("attachments", None)

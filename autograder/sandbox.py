@@ -80,13 +80,17 @@ def confine(folder: str, rules: Mapping[str, int], limits: Limits) -> None:
 def rules_for(modules: Iterable[str]) -> dict[str, int]:
     """Rights that let a process use Python and its packages, and of our own packages these modules alone.
 
-    modules: full names, such as "package.module"; the rest of their packages can't be read.
+    modules: full names, such as "package.module"; the rest of their packages can't be read. A package's
+        name alone shows all of it.
     """
     secret, shown = [], []
     for module in modules:
         package, _, name = module.partition(".")
         spec = importlib.util.find_spec(package)
         for folder in map(Path, (spec and spec.submodule_search_locations) or ()):
+            if not name:
+                shown.append(folder)
+                continue
             secret.append(folder.resolve())
             shown += [
                 path for stem in ("__init__", name) for path in (folder / f"{stem}.py", *folder.glob(f"*/{stem}.*"))
@@ -96,7 +100,7 @@ def rules_for(modules: Iterable[str]) -> dict[str, int]:
     rules = dict.fromkeys(map(str, secret), READ_DIR)  # else Python would not find what is shown
     for path in paths:
         rules |= _without(Path(path).resolve(), secret)
-    return rules | dict.fromkeys(map(str, shown), READ_FILE) | DEVICES
+    return rules | {str(path): READ if path.is_dir() else READ_FILE for path in shown} | DEVICES
 
 
 def _without(path: Path, secret: list[Path]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.channel import ANSWER, ASK, DONE, RUN, Channel, Lost, TimeUp, TooLarge, decoded
+from autograder.course import STUDENT_MODULES
 
 GRACE_SECONDS = 5  # a cell that doesn't stop when interrupted ends its process
 WATCH_SECONDS = 0.2
@@ -37,12 +38,13 @@ class Process:
         self.ended: str | None = None  # one of the verdicts
         self._watched = time.monotonic()
 
-    def exchange(self, message: Reply, deadline: float) -> Reply | None:
-        """Send a message and await the next; None if the process has ended. Raises TimeUp."""
+    def exchange(self, message: Reply | None, deadline: float) -> Reply | None:
+        """Send a message, if there is one, and await the next; None if the process has ended. Raises TimeUp."""
         if self.ended:
             return None
         try:
-            self.channel.forward(*message, deadline)
+            if message:
+                self.channel.forward(*message, deadline)
             while True:
                 try:
                     reply = self.channel.receive(min(deadline, time.monotonic() + WATCH_SECONDS))
@@ -96,6 +98,8 @@ class Process:
 class Session:
     """A notebook at work. `verdict` is GRADED, or the first thing that went wrong."""
 
+    modules: tuple[str, ...] = STUDENT_MODULES  # of our own packages, what the student's process may read
+
     def __init__(self, student: Process, examiner: Process, cell_seconds: float, seconds: float) -> None:
         self.student = student
         self.examiner = examiner
@@ -105,20 +109,35 @@ class Session:
 
     def run(self, source: str) -> list[Output]:
         """The outputs of a cell in the student's process."""
+        return self.outputs_after((RUN, json.dumps(source).encode()))
+
+    def outputs_after(self, message: Reply) -> list[Output]:
+        """The outputs of the cell that a message to the student's process runs."""
         deadline = self._cell_deadline()
-        reply, late = self._student((RUN, json.dumps(source).encode()), deadline)
-        while reply and reply[0] != DONE:  # an author's function, called when no check is at work
-            reply, was_late = self._student((ANSWER, _no_answer("NameError", "the check is over")), deadline)
+        reply, late = self._student(message, deadline)
+        while reply and not self.is_last(reply):
+            reply, was_late = self._student(self.response(reply), deadline)
             late = late or was_late
         if reply is None:
             return [self._noted(_error(*self._why_ended()))]
         try:
-            outputs = [_checked(output) for output in decoded(reply[1])]
+            outputs = [_checked(output) for output in self.outputs_in(reply[1])]
         except (Lost, AttributeError, KeyError, TypeError, ValueError) as error:
             outputs = [_error("OutputError", f"The cell's outputs can't be shown ({type(error).__name__}).")]
         if late:
             outputs.append(_error("CellTimeoutError", self._too_long("The cell ran")))
         return [self._noted(output) for output in outputs]
+
+    def is_last(self, reply: Reply) -> bool:
+        """Whether the cell is done."""
+        return reply[0] == DONE
+
+    def response(self, reply: Reply) -> Reply | None:
+        """What to send when the cell is not done; None: nothing."""
+        return ANSWER, _no_answer("NameError", "the check is over")  # an author's function, when no check is at work
+
+    def outputs_in(self, body: bytes) -> list[Any]:
+        return list(decoded(body))
 
     def examine(self, source: str) -> list[Output]:
         """The outputs of an author's cell. What it asks of the student's process is asked there."""
@@ -143,7 +162,7 @@ class Session:
                 reply = (ANSWER, _no_answer(*self._noted_words(*ended)))
             message = reply
 
-    def _student(self, message: Reply, deadline: float) -> tuple[Reply | None, bool]:
+    def _student(self, message: Reply | None, deadline: float) -> tuple[Reply | None, bool]:
         """The student's process's reply (None if it has ended), and whether it had to be interrupted."""
         try:
             return self.student.exchange(message, deadline), False

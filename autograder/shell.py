@@ -55,6 +55,9 @@ class Shell(InteractiveShell):
             raise TooMuchOutput(f"The cell showed more than {OUTPUT_BYTES:,} bytes and was stopped.")
         self.outputs.append(output)
 
+    def enable_gui(self, gui: Any = None) -> None:
+        """`%matplotlib inline` asks for it; there is no window."""
+
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         words = str(evalue)
         lines = [stb] if isinstance(stb, str) else list(stb)

@@ -16,6 +16,7 @@ MODULES = (
     "array_api_compat.numpy",
     "array_api_compat.torch",
     "autograder.checks",
+    "autograder.forgery",
     "autograder.peer",
     "autograder.probes",
     "autograder.shell",

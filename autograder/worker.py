@@ -13,7 +13,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from autograder.channel import ASK, DONE, RUN, Channel, Lost, decoded
+from autograder.channel import ASK, DONE, GUARDED, RUN, Channel, Lost, decoded
+from autograder.forgery import Guard
 from autograder.peer import Peer
 from autograder.shell import Shell, Stream
 
@@ -57,8 +58,17 @@ def work(role: str, shell: Shell, end: socket.socket, folder: str) -> None:
         shell.user_module.__dict__ = shell.user_ns
     with contextlib.suppress(Lost):
         peer.channel.send(DONE, {})  # up
+        guard: Guard | None = None
         while True:
-            _answer(peer, shell, *peer.channel.receive())
+            kind, body = peer.channel.receive()
+            if kind == GUARDED:
+                guard = guard or Guard(shell, peer.channel)  # before the first cell
+                shell.clear()
+                with _interruptible():
+                    guard.run(decoded(body))
+                guard.report()
+            else:
+                _answer(peer, shell, kind, body)
 
 
 def _answer(peer: Peer, shell: Shell, kind: bytes, body: bytes) -> None:

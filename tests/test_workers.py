@@ -41,5 +41,5 @@ def test_a_task_whose_worker_always_dies_has_no_answer_and_stops_nobody(tmp_path
 
 
 def test_the_death_of_the_examiner_is_a_fault_of_the_graders(tmp_path):
-    executed = run_steps([(STUDENTS, "x = 1"), (CHECK, "import os\nos.kill(os.getpid(), 9)")], [tmp_path])
+    executed = run_steps([(STUDENTS, "x = 1", ""), (CHECK, "import os\nos.kill(os.getpid(), 9)", "a")], [tmp_path])
     assert "examiner" in executed.fault

@@ -1,0 +1,261 @@
+"""Grade any nbgrader course: source/<assignment>/<notebook>.ipynb, submitted/<student>/<assignment>/, gradebook.db.
+
+An assignment may have several notebooks and files beside them. The course's own nbgrader_config.py holds;
+nbgrader does the grading, with this grader's repairs and execution (`course.configure_grading`). Checks and
+locked cells have the text that `nbgrader generate_assignment` put into the gradebook, as with stock nbgrader.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.notebooknode import NotebookNode, from_dict
+
+from autograder.course import Course, UserError
+from autograder.execute import READY, steps_of
+from autograder.execute import key_of as key_of_steps
+from autograder.forks import FILES_BYTES
+from autograder.marking import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, Check, Result, notebook_checks
+from autograder.notebook import CELL_SECONDS, Executed, Step, refusal
+from autograder.records import GRADER, log_path, recall, remember
+from autograder.repair import NOTES, restore
+from autograder.roster import ID_RULE, STUDENT
+from autograder.sandbox import NoConfinement
+from autograder.session import GRADED
+from autograder.shared import RUNNERS, SHARED
+from autograder.sources import is_answer, parse_notebook, read_notebook, role
+from autograder.submissions import Submission, read_submission
+from autograder.workers import run_tasks
+
+NOT_HANDED_IN = "This notebook was not handed in."
+
+
+@dataclass(frozen=True)
+class Given:
+    """A notebook of an assignment: what students were given, and the same with the author's checks."""
+
+    released: NotebookNode
+    source: NotebookNode
+
+
+@dataclass(frozen=True)
+class Task:
+    """A notebook that a worker is to run."""
+
+    steps: list[Step]
+    beside: tuple[Path, ...]  # folders whose files are there; the last one's prevail
+    isolation: str
+    cell_seconds: float
+
+
+@dataclass
+class Due:
+    """A submission that is to be graded, its notebooks that have yet to run, and what came of the others."""
+
+    submission: Submission
+    key: str
+    waiting: int
+    executed: dict[str, Executed] = field(default_factory=dict)
+    fault: str = ""
+
+
+def submissions(course: Course) -> list[Submission]:
+    """Every submission; its path is its folder."""
+    found = []
+    for exercise in course.exercises():
+        folders = sorted(course.classroom.glob(f"submitted/*/{exercise}"))
+        found += [Submission(path.parent.name, exercise, path) for path in folders if path.is_dir()]
+    return found
+
+
+def prepare(course: Course) -> list[str]:
+    """Have nbgrader release what has submissions and isn't in the gradebook. Returns what was done or is odd.
+
+    Raises:
+        UserError: nbgrader can't release an assignment, or it can't be graded here.
+    """
+    _check_layout(course)
+    api, notes = course.api(), []
+    for exercise in sorted({submission.exercise for submission in submissions(course)}):
+        sources = sorted(course.classroom.glob(f"source/{exercise}/*.ipynb"))
+        released = [course.classroom / "release" / exercise / path.name for path in sources]
+        with api.gradebook as gradebook:
+            assignments = {assignment.name: assignment for assignment in gradebook.assignments}
+            known = [notebook.name for notebook in getattr(assignments.get(exercise), "notebooks", ())]
+        if not known or not all(path.is_file() for path in released if path.stem in known):
+            outcome = api.generate_assignment(exercise, force=True, create=True)
+            if not outcome["success"]:
+                words = outcome.get("log") or outcome.get("error")
+                raise UserError(f"nbgrader can't release {exercise}, so it can't be graded:\n{words}")
+            notes.append(f"{exercise}: released by nbgrader (release/ or the gradebook did not have it)")
+        for source, path in zip(sources, released, strict=True):
+            if path.is_file() and source.stat().st_mtime > path.stat().st_mtime:
+                notes.append(
+                    f"{exercise}: source/{exercise}/{source.name} is newer than what was released; for its checks to "
+                    f"count, run `nbgrader generate_assignment {exercise} --force`"
+                )
+        size = sum(path.stat().st_size for path in _files(course.classroom / "source" / exercise))
+        if size > FILES_BYTES:
+            raise UserError(
+                f"source/{exercise} holds {size:,} bytes of data; at most {FILES_BYTES:,} are copied for a notebook"
+            )
+    return notes
+
+
+def _check_layout(course: Course) -> None:
+    folders = course.api().coursedir
+    expected = {"root": str(course.classroom), "directory_structure": "{nbgrader_step}/{student_id}/{assignment_id}"}
+    expected |= {f"{step}_directory": step for step in ("source", "release", "submitted", "autograded")}
+    for name, value in expected.items():
+        if getattr(folders, name) != value:
+            raise UserError(
+                f"nbgrader_config.py sets CourseDirectory.{name} to {getattr(folders, name)!r}; "
+                f"this grader works where it is {value!r}"
+            )
+
+
+def grade(
+    course: Course, *, isolation: str = SHARED, force: bool = False, jobs: int = 1, cell_seconds: float = CELL_SECONDS
+) -> Iterator[tuple[Result, bool]]:
+    """Grade every submission; yield each result, and whether it is new. As `grade.grade`."""
+    api = course.api()
+    api.config.WarmExecute.isolation = isolation
+    given = {exercise: _given(api, course, exercise) for exercise in {one.exercise for one in submissions(course)}}
+    tasks: list[tuple[Due, Task]] = []
+    for submission in submissions(course):
+        key = _key(course, submission, given[submission.exercise], isolation)
+        known = None if force else recall(course, submission)
+        folder = course.classroom / "autograded" / submission.student / submission.exercise
+        if known and known[0] == key and (known[1].verdict == NOT_GRADABLE or folder.is_dir()):
+            yield known[1], False
+            continue
+        try:
+            steps = list(_steps(submission, given[submission.exercise]))
+        except ValueError as error:
+            result = Result(submission.student, submission.exercise, NOT_GRADABLE, reason=str(error))
+            remember(course, submission, key, result)
+            yield result, True
+            continue
+        beside = (submission.path, course.classroom / "source" / submission.exercise)
+        due = Due(submission, key, len(steps))
+        tasks += [(due, Task(one, beside, isolation, cell_seconds)) for one in steps]
+    for due in _executed(tasks, jobs):
+        result = _result(course, api, due, given[due.submission.exercise])
+        if result.verdict != GRADER_FAULT:
+            remember(course, due.submission, due.key, result)
+        yield result, True
+
+
+def _executed(tasks: list[tuple[Due, Task]], jobs: int) -> Iterator[Due]:
+    """Submissions, each when all its notebooks have run."""
+    keyed = (((due, key_of_steps(task.steps)), task) for due, task in tasks)
+    for (due, key), executed in run_tasks(keyed, min(jobs, len(tasks)), run, hurry=len(tasks) <= jobs) if tasks else ():
+        fault = executed.fault if executed else "its worker was killed, again and again"
+        if fault.startswith(NoConfinement.__name__):
+            raise UserError(refusal(fault))
+        if executed and not fault:
+            due.executed[key] = executed
+        due.fault = due.fault or fault
+        due.waiting -= 1
+        if due.waiting == 0:
+            yield due
+
+
+def run(task: Task) -> Executed:
+    """What a worker does."""
+    return RUNNERS[task.isolation](task.steps, task.beside, task.cell_seconds)
+
+
+def _given(api: Any, course: Course, exercise: str) -> dict[str, Given]:
+    """The notebooks of an assignment, by name."""
+    found = {}
+    with api.gradebook as gradebook:
+        for notebook in gradebook.find_assignment(exercise).notebooks:
+            released = read_notebook(course.classroom / "release" / exercise / f"{notebook.name}.ipynb")
+            language = str(released.metadata.get("kernelspec", {}).get("language", "python"))
+            if language.lower() not in ("python", "python3"):
+                raise UserError(f"{exercise}/{notebook.name}.ipynb is in {language}; this grader runs Python")
+            texts = {cell.name: cell.source for cell in notebook.source_cells}
+            source = from_dict(released)
+            for cell in source.cells:
+                if not is_answer(cell) and role(cell):
+                    cell.source = texts.get(role(cell)["grade_id"], cell.source)
+            found[notebook.name] = Given(released, source)
+    return found
+
+
+def _steps(submission: Submission, given: dict[str, Given]) -> Iterator[list[Step]]:
+    """What the workers are to run. Raises ValueError, with a sentence, if the submission can't be graded."""
+    if not STUDENT.fullmatch(submission.student):
+        raise ValueError(f"the student's id {ID_RULE}")
+    handed_in = {name: path for name in given if (path := submission.path / f"{name}.ipynb").exists()}
+    if not handed_in:
+        expected = " or ".join(f"{name}.ipynb" for name in sorted(given))
+        raise ValueError(f"it holds no notebook of the assignment; expected {expected}")
+    for name, path in handed_in.items():
+        try:
+            notebook = parse_notebook(read_submission(path))
+            yield steps_of(restore(notebook, given[name].source, given[name].released)[0])
+        except ValueError as error:
+            raise ValueError(f"{path.name}: {error}") from None
+
+
+def _result(course: Course, api: Any, one: Due, given: dict[str, Given]) -> Result:
+    """Grade a submission whose notebooks have run, and gather what came of them."""
+    student, exercise = one.submission.student, one.submission.exercise
+    result = Result(student, exercise, GRADED)
+    if one.fault:
+        return replace(result, verdict=GRADER_FAULT, reason=one.fault)
+    READY.clear()  # two students may have handed in the same, beside different files
+    READY.update(one.executed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of how nbgrader 0.9.6 adds rows; they are added
+        outcome = api.autograde(exercise, student, force=True, create=True)
+    log = log_path(course, one.submission)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(str(outcome.get("log", "")) + str(outcome.get("error", "")), encoding="utf-8")
+    if not outcome["success"]:
+        return replace(result, verdict=GRADER_FAULT, reason=f"nbgrader stopped; its words are in {log}")
+    for name in sorted(given):
+        path = course.classroom / "autograded" / student / exercise / f"{name}.ipynb"
+        before = f"{name}: " if len(given) > 1 else ""
+        if not path.is_file():
+            missing = (replace(check, grade_id=before + check.grade_id) for check in _not_handed_in(given[name]))
+            result = replace(result, checks=(*result.checks, *missing), reason=f"{name}.ipynb was not handed in")
+            continue
+        graded = read_notebook(path)
+        notes = graded.metadata.get(NOTES, {})
+        result = replace(
+            result,
+            verdict=notes.get("verdict", GRADED) if result.verdict == GRADED else result.verdict,
+            checks=result.checks + tuple(replace(c, grade_id=before + c.grade_id) for c in notebook_checks(graded)),
+            repairs=result.repairs + tuple(before + words for words in notes.get("repairs", ())),
+            flags=result.flags + tuple(before + words for words in notes.get("flags", ())),
+        )
+    return result
+
+
+def _not_handed_in(given: Given) -> Iterator[Check]:
+    checks = notebook_checks(given.source)
+    yield from (replace(check, points=0.0, status=NOT_ATTEMPTED, message=NOT_HANDED_IN) for check in checks)
+
+
+def _files(folder: Path) -> list[Path]:
+    """What lies beside the notebooks of a folder."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".ipynb"]
+
+
+def _key(course: Course, submission: Submission, given: dict[str, Given], isolation: str) -> str:
+    """The same if what the result depends on is the same."""
+    digest = hashlib.sha256(f"{GRADER} {isolation}".encode())
+    handed_in = [path for path in sorted(submission.path.rglob("*")) if path.is_file()]
+    for path in [*handed_in, *_files(course.classroom / "source" / submission.exercise)]:
+        digest.update(hashlib.sha256(path.name.encode() + path.read_bytes()).digest())
+    for name in sorted(given):
+        text = nbformat.writes(given[name].source, version=nbformat.NO_CONVERT)
+        digest.update(hashlib.sha256(name.encode() + text.encode()).digest())
+    return digest.hexdigest()

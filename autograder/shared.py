@@ -1,0 +1,162 @@
+"""One notebook whose tests run in the student's process, as in a Jupyter kernel: for tests that need that.
+
+Same confinement, limits, warm start and verdicts as with an examiner's process (see `notebook`). Here a
+student's code can tamper with the tests. What shows of it is a flag, a sentence for a person; the scores stay
+as they are. `forgery` and `canaries` say what is found and what is not.
+"""
+
+import json
+import random
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from autograder.canaries import Canary, can_show, canaries, compared_with_nothing, docstrings
+from autograder.channel import FLAG, GUARDED, Lost, TimeUp, decoded
+from autograder.course import STUDENT_MODULES
+from autograder.forks import WarmProcessFault
+from autograder.notebook import CELL_SECONDS, CHECK, STUDENTS, Executed, Step, run_steps, session
+from autograder.sandbox import NoConfinement
+from autograder.session import DONE, GRADED, TOO_MUCH_OUTPUT, Output, Reply, Session
+
+CANARIES = 2  # that must fail, a notebook
+FLAGS = 30  # a notebook; more are not listed
+MESSAGES = 1000  # that are no answer; then the process is ended
+FLAG_CHARACTERS = 300
+TRIAL_SECONDS = 20  # for tests that are run once more, a notebook; ones that take longer are left out
+
+
+class SharedSession(Session):
+    """A notebook at work whose cells all run in the student's process. `flags` is for a person."""
+
+    modules = tuple(sorted({module.partition(".")[0] for module in STUDENT_MODULES}))  # all: checks import the rest
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.flags: list[str] = []
+        self.ended_well = False  # of the cell that ran last
+        self.nonce = ""
+        self.messages = 0
+
+    def ask(self, source: str, test: str = "", *, is_authors: bool = False, leaves_no_trace: bool = False) -> None:
+        """Run a cell; its outputs are in `outputs`. `test`: its name, if it is one."""
+        self.nonce, self.ended_well = secrets.token_hex(16), True
+        request: dict[str, Any] = {"source": source, "nonce": self.nonce, "test": test}
+        request |= {"is_authors": is_authors, "leaves_no_trace": leaves_no_trace}
+        self.outputs = self.outputs_after((GUARDED, json.dumps(request).encode()))
+
+    def is_last(self, reply: Reply) -> bool:
+        """Whether this is the answer. Flags come before it; what was not asked for is one."""
+        kind, body = reply
+        content = _content(body)
+        if kind == DONE and isinstance(content, dict) and content.get("nonce") == self.nonce:
+            return True
+        self.messages += 1
+        if self.messages > MESSAGES:
+            self.student.end(TOO_MUCH_OUTPUT)
+        elif kind == FLAG:
+            self.flag(str(content))
+        else:
+            self.flag("the notebook's process sent outputs for a cell before it ran, or another's; they were left")
+        return False
+
+    def response(self, reply: Reply) -> None:
+        """Nothing: the answer is still to come."""
+
+    def outputs_in(self, body: bytes) -> list[Any]:
+        content = _content(body)
+        self.ended_well = bool(content["ended_well"])
+        return list(content["outputs"])
+
+    def flag(self, what: str) -> None:
+        what = " ".join(what.split())[:FLAG_CHARACTERS]
+        if what not in self.flags and len(self.flags) < FLAGS:
+            self.flags.append(what)
+
+
+def run_shared(steps: Sequence[Step], beside: Sequence[Path], seconds: float = CELL_SECONDS) -> Executed:
+    """Run a notebook's code cells in order, all in the student's process. As `notebook.run_steps`."""
+    try:
+        with session(*beside, seconds=seconds, kind=SharedSession) as notebook:
+            assert isinstance(notebook, SharedSession)
+            outputs, passed = _run_all(notebook, steps)
+            verdict = notebook.verdict
+            if verdict == GRADED:
+                _try_again(notebook, passed)
+                notebook.verdict = verdict  # the trials are no work of the student's
+    except (Lost, TimeUp, WarmProcessFault, NoConfinement, OSError) as error:
+        return Executed([], "", fault=f"{type(error).__name__}: {error}")
+    return Executed(outputs, notebook.verdict, flags=tuple(notebook.flags))
+
+
+def _run_all(notebook: SharedSession, steps: Sequence[Step]) -> tuple[list[list[Output]], dict[str, str]]:
+    """The outputs of each cell; the tests that passed, by name."""
+    tests = [number for number, (where, _, _) in enumerate(steps) if where == CHECK]
+    after: dict[int, list[Canary]] = {}
+    for canary in canaries(CANARIES) if tests else ():
+        after.setdefault(random.choice(tests), []).append(canary)
+    outputs: list[list[Output]] = []
+    passed: dict[str, str] = {}
+    for number, (where, source, name) in enumerate(steps):
+        test = name if where == CHECK else ""
+        waiting = after.get(number, [])
+        sooner = random.randrange(len(waiting) + 1)
+        for canary in waiting[:sooner]:
+            _listen(notebook, canary)
+        notebook.ask(source, test, is_authors=where != STUDENTS)
+        outputs.append(notebook.outputs)
+        if where == CHECK and _judge(notebook, test, source):
+            passed[test] = source
+        for canary in waiting[sooner:]:
+            _listen(notebook, canary)
+    return outputs, passed
+
+
+def _judge(notebook: SharedSession, test: str, source: str) -> bool:
+    """Whether a test has passed. Flag what its own text can't have given."""
+    kinds = {output["output_type"] for output in notebook.outputs}
+    if not notebook.ended_well and "error" not in kinds:
+        notebook.flag(f"the test {test} stopped before its end without an error")
+    shown = [str(one["data"].get("text/plain")) for one in notebook.outputs if one["output_type"] == "execute_result"]
+    if shown and not can_show(source) and set(shown) - docstrings(source):
+        notebook.flag(f"the test {test} shows the value {shown[0][:40]}, and its last line has none")
+    return notebook.ended_well and "error" not in kinds
+
+
+def _listen(notebook: SharedSession, canary: Canary) -> None:
+    verdict = notebook.verdict
+    notebook.ask(canary.source, "that only the grader knows", leaves_no_trace=True)
+    if notebook.student.ended:
+        return
+    notebook.verdict = verdict  # whatever came of it is not the student's
+    lied = canary.what_lied(notebook.outputs)
+    if lied and not any(output.get("ename") == "CellTimeoutError" for output in notebook.outputs):
+        notebook.flag(lied)
+
+
+def _try_again(notebook: SharedSession, passed: dict[str, str]) -> None:
+    """Run tests that passed once more, each comparing with something that nothing is equal to."""
+    end = min(notebook.deadline, time.monotonic() + TRIAL_SECONDS)
+    for test, source in passed.items():
+        changed = compared_with_nothing(source)
+        if changed is None:
+            continue
+        notebook.deadline = end
+        notebook.ask(changed, leaves_no_trace=True)
+        if notebook.student.ended or time.monotonic() >= end:
+            return
+        if notebook.ended_well and not any(output["output_type"] == "error" for output in notebook.outputs):
+            notebook.flag(f"the test {test} passes whatever it compares with: what it got is equal to everything")
+
+
+def _content(body: bytes) -> Any:
+    try:
+        return decoded(body)
+    except Lost:
+        return None
+
+
+SEPARATE, SHARED = "separate", "shared"  # where checks run: in a process of their own, or in the student's
+RUNNERS = {SEPARATE: run_steps, SHARED: run_shared}
