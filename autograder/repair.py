@@ -7,6 +7,7 @@ notebook's metadata.
 """
 
 import functools
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def restore(nb: NotebookNode, source: NotebookNode, released: NotebookNode) -> t
         else:
             order[place] = number + 1
             repairs += _differences(nb.cells[place], original)
-            restored = from_dict({**original, "source": nb.cells[place].source})
+            restored = from_dict({**original, "source": _writable(nb.cells[place].source)})
         blocks.append([_fresh(restored if is_answer(cell) else cell, original)])
     current = 0
     for place, cell in enumerate(nb.cells):
@@ -165,11 +166,16 @@ def _own(cell: NotebookNode, repairs: list[str]) -> NotebookNode:
     """A cell of the student's own: without a role, tags or outputs."""
     if _grade_id(cell) is not None:
         repairs.append(f"a second cell named {str(_grade_id(cell))[:60]!r} is the student's own cell now")
-    own = from_dict({key: cell[key] for key in ("cell_type", "source", "id", "attachments") if key in cell})
+    own = from_dict(_writable({key: cell[key] for key in ("cell_type", "source", "id", "attachments") if key in cell}))
     own["metadata"] = from_dict({})
     if own.cell_type == "code":
         own["outputs"], own["execution_count"] = [], None
     return own
+
+
+def _writable(kept: Any) -> Any:
+    """The same without lone surrogates, which JSON can carry and no file can hold."""
+    return json.loads(json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _unique(cells: list[NotebookNode]) -> list[NotebookNode]:

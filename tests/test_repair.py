@@ -122,3 +122,12 @@ def test_cells_that_lost_ids_and_metadata_are_known_by_their_text(submission):
     assert not [
         c for c in repaired.cells if c.source == RELEASED.cells[1].source and not role(c) and c.cell_type == "code"
     ]
+
+
+def test_half_characters_become_question_marks_so_that_the_notebook_can_be_written(submission):
+    cell(submission, "by-hand").source += "  # \ud800"
+    submission.cells.append(nbformat.v4.new_markdown_cell("\udfff"))
+    repaired, _ = restored(submission)
+    assert cell(repaired, "by-hand").source.endswith("  # ?")
+    assert repaired.cells[-1].source == "?"
+    nbformat.writes(repaired).encode("utf-8")
