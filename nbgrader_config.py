@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-from autograder.course import CLASSROOM_VARIABLE, configure
+from autograder.course import CLASSROOM_VARIABLE, Course, configure
 
-configure(
-    get_config(),  # noqa: F821  (nbgrader puts it here)
-    Path(os.environ.get(CLASSROOM_VARIABLE) or Path(__file__).parent / "classroom").resolve(),
-)
+root = Path(__file__).absolute().parent
+classroom = Path(os.environ.get(CLASSROOM_VARIABLE) or root / "classroom").resolve()
+configure(get_config(), Course(root, classroom))  # noqa: F821  (nbgrader puts get_config here)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -81,11 +82,16 @@ def grade(
 
 @commands.command()
 def feedback(
-    force: Annotated[bool, typer.Option("--force", help="Write all pages again, after manual grading say.")] = False,
+    student: Annotated[list[str] | None, typer.Option(help="Only this student's pages; may be repeated.")] = None,
+    exercise: Annotated[list[str] | None, typer.Option(help="Only this exercise's pages; may be repeated.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write again what has not changed.")] = False,
     classroom: Classroom = None,
 ) -> None:
-    """Write a page of feedback for every graded submission."""
-    write_pages(find_course(classroom), force=force)
+    """Write a page of feedback for every graded notebook, and one for each student.
+
+    Writes again only what has changed: by grading, or by a person's points and comments.
+    """
+    write_pages(find_course(classroom), student or (), exercise or (), force=force)
 
 
 @commands.command()
@@ -176,18 +182,27 @@ def _cause(message: str) -> str:
     return hints[0] if hints else first.removeprefix("Check failed: ")
 
 
-def write_pages(course: Course, *, force: bool = False) -> None:
-    """Write the pages that are missing or older than the grading."""
-    from autograder.feedback import is_current, write_feedback
-    from autograder.grade import results
+def write_pages(
+    course: Course, students: Collection[str] = (), exercises: Collection[str] = (), *, force: bool = False
+) -> None:
+    """Write the pages that are missing or show what is no longer so. students, exercises: all if empty."""
+    from autograder import feedback as pages
 
-    graded = [(result.student, result.exercise) for result in results(course) if result.checks]
-    if not graded:
+    chosen = pages.graded(course)
+    if not chosen:
         raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
-    due = [key for key in graded if force or not is_current(course, *key)]
+    for wanted, place, what in ((students, 0, "student"), (exercises, 1, "exercise")):
+        for name in wanted:
+            if name not in {key[place] for key in chosen}:
+                raise UserError(f"no notebook is graded of {what} {name!r} in {course.classroom / 'autograded'}")
+        chosen = [key for key in chosen if not wanted or key[place] in wanted]
     columns = (TextColumn("Feedback"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with course.api().gradebook as gradebook:
+        known = pages.standing(course, gradebook)
     with Progress(*columns, console=console, transient=True) as progress:
-        for student, exercise in progress.track(due):
-            write_feedback(course, student, exercise)
-    print(f"Feedback: {course.classroom / 'feedback'}/<student>/<exercise>/<exercise>.html")
-    print(f"{len(due)} pages written, {len(graded) - len(due)} as before")
+        written = pages.write_pages(course, known, chosen, force=force)
+        new = sum(is_new for _, is_new in progress.track(written, total=len(chosen)))
+    owners = sorted({student for student, _ in chosen})
+    lists = sum(is_new for _, is_new in pages.write_indexes(course, known, owners, force=force))
+    print(f"Feedback: {course.classroom / 'feedback'}/<student>/index.html")
+    print(f"{new} pages written, {len(chosen) - new} as before; {lists} students' lists written")

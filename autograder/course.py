@@ -85,7 +85,7 @@ class Course:
             config = own_settings(self.root)
             configure_grading(config, config.CourseDirectory.root)
         else:
-            configure(config, self.classroom)
+            configure(config, self)
         _environment_on_path()
         _ask_alembic_here()
         return CourseDirectory(config=config)
@@ -147,22 +147,21 @@ def configure_grading(config: Any, root: str) -> None:
     config.RestoreCells.released = os.path.join(root, "release", "{assignment}", "{notebook}.ipynb")
 
 
-def configure(config: Any, classroom: Path) -> None:
+def configure(config: Any, course: Course) -> None:
     """Set nbgrader up for this course. `config` is traitlets' configuration object."""
-    from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
-    from nbgrader.preprocessors import GetGrades
-
-    config.CourseDirectory.root = str(classroom)
+    config.CourseDirectory.root = str(course.classroom)
     config.CourseDirectory.course_id = "simpo_practice"
     config.GenerateAssignment.preprocessors = _release_preprocessors()
     config.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotAttempted"}
     config.ClearSolutions.text_stub = ESSAY_PLACEHOLDER
     config.ClearMarkScheme.enforce_metadata = False  # a rubric stands in a locked cell, beside the answer
     config.Autograde.sanitize_preprocessors = _sanitize_preprocessors()
-    config.RestoreCells.course = str(classroom)
+    config.RestoreCells.course = str(course.classroom)
     config.Autograde.autograde_preprocessors = _autograde_preprocessors()
     config.ExchangeFactory.release_assignment = "autograder.exchange.ReleaseEdition"
-    config.GenerateFeedback.preprocessors = [GetGrades, "autograder.feedback.ExplainChecks", CSSHTMLHeaderPreprocessor]
+    config.GenerateFeedback.preprocessors = []
+    config.GenerateFeedback.exporter_class = "autograder.exporter.FeedbackExporter"
+    config.FeedbackExporter.repository, config.FeedbackExporter.classroom = str(course.root), str(course.classroom)
 
 
 def _release_preprocessors() -> list[Any]:

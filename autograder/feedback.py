@@ -1,97 +1,243 @@
-"""Feedback: one HTML page per graded notebook, made by nbgrader, without the hidden tests."""
+"""Feedback: one HTML page for each graded notebook, and one for each student that lists them.
 
-from collections.abc import Iterable
+A page carries a key made of all that it shows; it is written again when that has changed, by a grading, by a
+person's points or comments, or by a new design. It needs no network and runs no script.
+"""
+
+import base64
+import functools
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from nbformat.notebooknode import NotebookNode
-from nbformat.v4 import new_markdown_cell
-from nbgrader.preprocessors import NbGraderPreprocessor
+import nbformat.v4
 
 from autograder.course import Course, UserError
-from autograder.marking import RIGHT, Check, notebook_checks
-from autograder.repair import NOTES
-from autograder.session import DIED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
-from autograder.sources import REGIONS, is_test, regions, role
+from autograder.feedback_page import CHECK, ESSAY, Page, read_page, title_of
+from autograder.feedback_words import VERDICTS, WORDS
+from autograder.marking import NOT_GRADABLE
+from autograder.marks import Marks, read_marks
+from autograder.records import results
 
-# What the student is told when the notebook did not run to its end. Points earned before stay.
-VERDICTS = {
-    TIMED_OUT: "Some of your code did not finish in time and was stopped. Is there a loop that never ends? "
-    "Points for what ran before are kept.",
-    OUT_OF_MEMORY: "Some of your code needed more memory than a notebook may use. Does a list or an array grow "
-    "without end? Points for what fitted are kept.",
-    TOO_MUCH_OUTPUT: "Some of your code printed, showed or wrote too much and was stopped. Is there a print in a loop "
-    "that never ends? Points for what ran before are kept.",
-    DIED: "Your notebook's process ended before all cells had run. Does something call exit() or crash Python? "
-    "Points for what ran before are kept.",
-}
-HIDDEN = [name for name in REGIONS if name != "SOLUTION"]
-
-
-class ExplainChecks(NbGraderPreprocessor):
-    """Begin with what went wrong, in the checks' words; of the author's cells show what students may see."""
-
-    def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
-        checks, unread = notebook_checks(nb), _unread_points(resources["nbgrader"])
-        for cell in nb.cells:
-            for name in HIDDEN if role(cell).get("locked") else ():
-                cell.source = "\n".join(regions(cell.source, name)[1]).strip("\n")
-            if is_test(cell) and cell.source.startswith("#"):
-                cell.source = cell.source.split("\n")[0]  # what is checked, not how
-        nb.cells.insert(0, new_markdown_cell(_summary(checks, unread) + _remarks(nb.metadata.get(NOTES, {}))))
-        return nb, resources
+Key = tuple[str, str]  # student, exercise
+_DESIGN = (
+    "feedback.py",
+    "feedback_page.py",
+    "feedback_words.py",
+    "feedback_outputs.py",
+    "prose.py",
+    "sanitise.py",
+    "templates",
+)
 
 
-def _unread_points(submission: dict[str, str]) -> float:
-    """The points of the essays that nobody has read yet."""
-    from nbgrader.api import Gradebook
+@dataclass(frozen=True)
+class Standing:
+    """What is known of a class when its feedback is written."""
 
-    with Gradebook(submission["db_url"]) as gradebook:
-        notebook = gradebook.find_submission_notebook(
-            submission["notebook"], submission["assignment"], submission["student"]
-        )
-        return sum(grade.max_score for grade in notebook.grades if grade.needs_manual_grade)
+    marks: Mapping[Key, Marks]
+    refused: Mapping[Key, str]  # why what was handed in last could not be graded
 
 
-def _summary(checks: Iterable[Check], unread: float) -> str:
-    """What each lost check says, as Markdown; the messages as code, because students' text is in them."""
-    lost = [check for check in checks if check.status != RIGHT]
-    points = sum(check.points for check in checks)
-    possible = sum(check.max_points for check in checks)
-    lines = [f"**Checks: {points:g} of {possible:g} points.**"]
-    if unread:
-        lines[0] += f" Your essay ({unread:g} points) has not been read yet; above it counts as 0 until it is."
-    lines += ["", "What the checks saw:" if lost else "Every check passed.", ""]
-    for check in lost:
-        lines += [f"- `{check.grade_id}` ({check.points:g} of {check.max_points:g} points)", ""]
-        lines += ["      " + line for line in check.message.splitlines()] + [""]
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class Row:
+    """One exercise on a student's page."""
+
+    title: str
+    link: str  # empty if there is no page
+    points: float
+    max_points: float
+    unread: float  # points of essays that nobody has read
+    notes: tuple[str, ...]
 
 
-def _remarks(notes: dict[str, Any]) -> str:
-    """What else the student should know of how the notebook was graded, as Markdown."""
-    lines = [VERDICTS[notes["verdict"]]] if notes.get("verdict") in VERDICTS else []
-    lines += [f"The notebook was repaired before grading: {len(notes['repairs'])} of its cells were not as they were "
-              "given out. Your answers were kept."] if notes.get("repairs") else []  # fmt: skip
-    return "".join(f"\n\n{line}" for line in lines)
+def graded(course: Course) -> list[Key]:
+    """Every graded submission of the class, by student."""
+    pages = course.classroom.glob("autograded/*/*/*.ipynb")
+    return sorted((path.parts[-3], path.stem) for path in pages if path.stem == path.parent.name)
+
+
+def standing(course: Course, gradebook: Any) -> Standing:
+    """Read nbgrader's gradebook, which is open, and what is known of the files that could not be graded."""
+    marks = read_marks(gradebook)
+    refused = {(r.student, r.exercise): r.reason for r in results(course) if r.verdict == NOT_GRADABLE}
+    return Standing(marks, refused)
 
 
 def write_feedback(course: Course, student: str, exercise: str) -> Path:
-    """Write the page of one graded submission; return where it is.
+    """Write the page of one graded submission; return where it is."""
+    with course.api().gradebook as gradebook:
+        known = standing(course, gradebook)
+    [(path, _)] = write_pages(course, known, [(student, exercise)], force=True)
+    return path
+
+
+def write_pages(
+    course: Course, known: Standing, chosen: Collection[Key], *, force: bool = False
+) -> Iterator[tuple[Path, bool]]:
+    """Write the pages of these submissions; yield each, and whether it is new.
 
     Raises:
-        UserError: nbgrader could not make the page.
+        UserError: The gradebook or the classroom knows nothing of a submission.
     """
-    outcome = course.api().generate_feedback(exercise, student, force=True)
-    page = course.notebook("feedback", student, exercise, ".html")
-    if not outcome["success"] or not page.is_file():
-        words = str(outcome.get("error") or outcome.get("log")).strip()
-        raise UserError(f"nbgrader could not write the feedback for {student}, {exercise}:\n{words}")
-    return page
+    for student, exercise in chosen:
+        path = course.notebook("feedback", student, exercise, ".html")
+        key = page_key(course, known, student, exercise)
+        is_new = force or _key_in(path) != key
+        if is_new:
+            _write(path, page_html(course, known, student, exercise, key))
+        yield path, is_new
 
 
-def is_current(course: Course, student: str, exercise: str) -> bool:
-    """Whether the page is as new as the graded notebook."""
-    page = course.notebook("feedback", student, exercise, ".html")
+def write_indexes(
+    course: Course, known: Standing, students: Collection[str], *, force: bool = False
+) -> Iterator[tuple[Path, bool]]:
+    """Write these students' lists of exercises; yield each, and whether it is new."""
+    for student in students:
+        path = course.classroom / "feedback" / student / "index.html"
+        language = _language_of(course, student)
+        rows = _rows(course, known, student, language)
+        key = _hash(design(), language, rows)
+        is_new = force or _key_in(path) != key
+        if is_new:
+            _write(path, _index_html(student, language, rows, key))
+        yield path, is_new
+
+
+def page_key(course: Course, known: Standing, student: str, exercise: str) -> str:
+    """The same for the same page: made of all that it shows."""
     graded = course.notebook("autograded", student, exercise)
-    return page.is_file() and page.stat().st_mtime >= graded.stat().st_mtime
+    given = course.classroom / "release" / exercise / f"{exercise}.ipynb"
+    if (student, exercise) not in known.marks:
+        raise UserError(f"the gradebook has no marks for {student}, {exercise}: run `autograder grade --force`")
+    try:
+        notebooks = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (graded, given)]
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} is missing: run `autograder grade`") from None
+    return _hash(design(), *notebooks, known.marks[student, exercise])
+
+
+def page_html(course: Course, known: Standing, student: str, exercise: str, key: str) -> str:
+    """The page of one graded submission; `key` is its `page_key`."""
+    nb = nbformat.v4.reads(
+        course.notebook("autograded", student, exercise).read_text(encoding="utf-8")
+    )  # nbgrader's own
+    page = read_page(nb, course.classroom, student, exercise, known.marks[student, exercise])
+    totals = [
+        (kind, marks)
+        for kind, cells in (("checks", page.cells(CHECK)), ("essay", page.cells(ESSAY)))
+        if (marks := [cell.mark for cell in cells if cell.mark])
+    ]
+    return _render("feedback_page", page.language, key, page=page, totals=totals, notices=_notices(page))
+
+
+def _notices(page: Page) -> list[str]:
+    """What the student should know of how the notebook was graded, one sentence each."""
+    words = WORDS[page.language]
+    found = [VERDICTS[page.language].get(page.verdict, "")]
+    found += [words["repaired"].format(count=len(page.repairs))] if page.repairs else []
+    found += [words["essay_unread"].format(points=points(page.marks.unread))] if page.marks.unread else []
+    found += [words["late"].format(points=points(page.marks.late_penalty))] if page.marks.late_penalty else []
+    found += [words["left_out"].format(count=page.left_out)] if page.left_out else []
+    return [notice for notice in found if notice]
+
+
+def _rows(course: Course, known: Standing, student: str, language: str) -> list[Row]:
+    """The student's exercises, in order."""
+    words, rows = WORDS[language], []
+    for exercise in sorted({name for who, name in (*known.marks, *known.refused) if who == student}):
+        marks = known.marks.get((student, exercise), Marks({}, {}))
+        has_page = bool(marks.cells) and course.notebook("autograded", student, exercise).is_file()
+        notes = [words["waiting"]] if marks.unread else []
+        notes += [words["minus_late"].format(points=points(marks.late_penalty))] if marks.late_penalty else []
+        if reason := known.refused.get((student, exercise)):
+            notes.append(words["not_gradable"].format(reason=reason))
+        link = f"{exercise}/{exercise}.html" if has_page else ""
+        title = title_of(course.classroom, exercise, language)
+        rows.append(Row(title, link, marks.points, marks.max_points, marks.unread, tuple(notes)))
+    return rows
+
+
+def _index_html(student: str, language: str, rows: list[Row], key: str) -> str:
+    sums = {name: sum(getattr(row, name) for row in rows) for name in ("points", "max_points", "unread")}
+    return _render("feedback_index", language, key, student=student, rows=rows, **sums)
+
+
+def points(number: float) -> str:
+    """Points as people write them: 2, 1.5, 0.33."""
+    return f"{round(number, 2):g}"
+
+
+def _render(template: str, language: str, key: str, **shown: Any) -> str:
+    environment, style = _templates()
+    return str(
+        environment.get_template(f"{template}.html.j2").render(
+            language=language, words=WORDS[language], key=key, style=style, style_hash=_style_hash(style), **shown
+        )
+    )
+
+
+@functools.cache
+def _templates() -> tuple[Any, Any]:
+    """Jinja's environment, its templates compiled once, and the pages' style."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    loader = PackageLoader("autograder")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["points"] = points
+    return environment, Markup(loader.get_source(environment, "feedback.css")[0])
+
+
+def _style_hash(style: str) -> str:
+    """How the content security policy names the one style that a page may have."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+
+@functools.cache
+def design() -> str:
+    """Another for every change of the code that makes pages."""
+    package = files("autograder")
+    found = [package / name for name in _DESIGN if name.endswith(".py")]
+    layout = [item for item in (package / "templates").iterdir() if item.name.startswith("feedback")]
+    found += sorted(layout, key=lambda item: item.name)
+    return _hash(*(item.read_bytes() for item in found))
+
+
+def _hash(*parts: Any) -> str:
+    return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _key_in(path: Path) -> str:
+    """The key of a page that was written before; empty if there is none."""
+    return _head(path).partition('name="autograder-key" content="')[2].partition('"')[0]
+
+
+def _language_of(course: Course, student: str) -> str:
+    """The language of most of the student's pages."""
+    pages = (course.classroom / "feedback" / student).glob("*/*.html")
+    counts = Counter('lang="zh' in _head(page) for page in pages)
+    return "zh" if counts[True] > counts[False] else "en"
+
+
+def _head(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as opened:
+            return opened.read(300)
+    except OSError:
+        return ""
+
+
+def _write(path: Path, html: str) -> None:
+    """The whole page or none. Half characters, which JSON can carry and UTF-8 can't, become question marks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    partial.write_bytes(html.encode("utf-8", "replace"))
+    os.replace(partial, path)

@@ -4,11 +4,13 @@ import sys
 
 import pytest
 from conftest import ROOT
+from hidden import leaks
 from rich.console import Console
 from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.cli_class import results_table
+from autograder.course import Course
 from autograder.doctor import examine
 from autograder.grade import GRADED, WRONG, Check, Result
 
@@ -82,7 +84,8 @@ def test_the_demo_grades_a_class_and_a_second_run_changes_nothing(tmp_path):
     assert "unreadable: it is not complete JSON" in first
     assert "checks not attempted" in first
     assert first.count("10/10") >= 3
-    pages = list((tmp_path / "classroom" / "demo" / "feedback").rglob("*.html"))
+    pages = list((tmp_path / "classroom" / "demo" / "feedback").glob("*/*/*.html"))
+    assert [(path, leaked) for path in pages if (leaked := leaks(Course(ROOT, tmp_path), path))] == []
     assert f"{len(pages)} pages written, 0 as before" in first
     assert f"0 pages written, {len(pages)} as before" in second
     assert "; 0 new," in second

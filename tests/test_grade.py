@@ -8,7 +8,6 @@ from conftest import ROOT
 
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
-from autograder.feedback import write_feedback
 from autograder.grade import GRADED, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, grade, results
 from autograder.release import prepare
 
@@ -110,15 +109,3 @@ def test_a_gradebook_that_is_gone_is_made_anew(graded, tmp_path):
     assert {result.student: result for result, _ in grade(course, force=True)} == before
     with course.api().gradebook as gradebook:
         assert gradebook.find_submission(EXERCISE, "sum").score == 9
-
-
-def test_feedback_says_what_went_wrong_and_keeps_the_hidden_tests(graded):
-    course, _ = graded
-    page = write_feedback(course, "sum", EXERCISE).read_text(encoding="utf-8")
-    assert "Checks: 9 of 10 points." in page
-    assert "This is the sum; the mean is asked for." in page
-    assert "BEGIN HIDDEN TESTS" not in page
-    assert "simpo_core.losses" not in page  # only hidden tests import it
-    hidden = "Any margins and any beta may come."  # a hint that only a hidden test holds
-    assert hidden in (course.solutions / f"{EXERCISE}.ipynb").read_text(encoding="utf-8")
-    assert hidden not in page

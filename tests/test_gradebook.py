@@ -168,8 +168,8 @@ def test_being_late_costs_what_the_plugin_says(prepared, tmp_path, monkeypatch):
     assert "86400 seconds late; penalty: 10" in log  # a day; all points
 
 
-def with_penalty(config, classroom):
-    configure(config, classroom)
+def with_penalty(config, course):
+    configure(config, course)
     config.LateSubmissionPlugin.penalty_method = "zero"
 
 

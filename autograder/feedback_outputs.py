@@ -1,0 +1,135 @@
+"""A cell's outputs as HTML: text as it stands, pictures embedded and small, and no more than a page has room for."""
+
+import base64
+import io
+import re
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+from markupsafe import Markup
+
+from autograder.prose import formula, markdown
+from autograder.sanitise import clean
+
+ROOM = 160_000  # characters of HTML that what a student made may take on a page; the task takes up to 100,000 more
+TEXT = 5_000  # characters of one output
+LARGE = 30_000  # bytes of a picture that is taken as it is; a larger one is drawn anew
+WIDEST, TALLEST = 1000, 2000  # pixels
+PIXELS = 40_000_000  # a larger picture is not opened
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_FIGURE = re.compile(r"<Figure size .*>|<IPython\.core\.display\..*>|<PIL\..*>")  # says nothing of what can be seen
+_FOLDERS = re.compile(r"(\bFile )/\S*/")
+_PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif")
+
+
+class Room:
+    """What a page has left for what the student made."""
+
+    def __init__(self, size: int = ROOM) -> None:
+        self.left, self.left_out = size, 0
+
+    def takes(self, html: str) -> bool:
+        """Whether this still fits; if so, its room is taken, and otherwise it counts as left out."""
+        fits = len(html) <= self.left
+        self.left -= len(html) if fits else 0
+        self.left_out += not fits
+        return fits
+
+
+def outputs(found: Iterable[Any], room: Room, words: Mapping[str, str]) -> Markup:
+    """The outputs of one cell. words: what to say of a picture without text and of what was left out."""
+    shown, full = [], False
+    for output in found:
+        html = _output(output, words)
+        if room.takes(html):
+            shown.append(html)
+        else:
+            full = True
+    note = f'<p class="quiet">{words["left_out_here"]}</p>' if full else ""
+    return Markup("".join(shown) + note)
+
+
+def plain(text: str, *, most: int = TEXT, from_end: bool = False) -> str:
+    """Text without colours and control characters, cut where it is long."""
+    text = _ANSI.sub("", text)
+    text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))  # a bar redraws its line
+    text = _CONTROL.sub("", text).rstrip()
+    if len(text) <= most:
+        return text
+    return f"[…]\n{text[-most:]}" if from_end else f"{text[:most]}\n[… {len(text) - most:,}]"
+
+
+def _output(output: Any, words: Mapping[str, str]) -> str:
+    if output.output_type == "stream":
+        return _text(output.text, " stderr" if output.name == "stderr" else "")
+    if output.output_type == "error":
+        return _error(output)
+    data = output.get("data", {})
+    if any(kind.startswith("application/vnd.jupyter.widget") for kind in data):
+        return ""  # a slider: it stands beside a figure, and can't be moved here
+    texts = {"text/plain": "", **{kind: value for kind, value in data.items() if isinstance(value, str)}}
+    return _rich(texts, output.get("metadata", {}), words)
+
+
+def _error(output: Any) -> str:
+    """The sentence of an exception; where it came from, folded, without the folders of who graded."""
+    sentence = plain(f"{output.ename}: {output.evalue}", most=500)
+    traceback = plain(_FOLDERS.sub(r"\1", "\n".join(output.traceback)), from_end=True)
+    if traceback.count("\n") < 2:
+        return _text(traceback or sentence, " error")
+    summary = f'<summary class="error">{escape(sentence, quote=False)}</summary>'
+    return f"<details>{summary}<div>{_text(traceback)}</div></details>"
+
+
+def _rich(data: dict[str, str], metadata: Any, words: Mapping[str, str]) -> str:
+    """The best of the forms that an object shows itself in."""
+    html = clean(data.get("text/html", "")[: 20 * TEXT])
+    if re.search(r"<img|[^<>\s]+(?![^<]*>)", html):
+        return f'<div class="output html" tabindex="0">{html}</div>'
+    for kind in (kind for kind in _PICTURES if kind in data):
+        described = metadata.get(kind, {}) if isinstance(metadata.get(kind), dict) else {}
+        text = "" if _FIGURE.fullmatch(data["text/plain"]) else data["text/plain"]
+        if html := _picture(data[kind], kind, str(described.get("alt") or text or words["figure"])):
+            return html
+        return f'<p class="quiet">{words["picture_unreadable"]}</p>'
+    if "text/markdown" in data:
+        return f'<div class="output html" tabindex="0">{markdown(data["text/markdown"][:TEXT])}</div>'
+    if "text/latex" in data:
+        return f'<div class="output html" tabindex="0">{clean(formula(data["text/latex"][:TEXT].strip("$ ")))}</div>'
+    return _text(data["text/plain"])
+
+
+def _text(text: str, name: str = "", *, from_end: bool = False) -> str:
+    shown = plain(text, from_end=from_end)
+    return f'<pre class="output{name}" tabindex="0">{escape(shown, quote=False)}</pre>' if shown else ""
+
+
+def _picture(data: str, kind: str, alt: str) -> str:
+    """A picture inside the page; empty if it can't be read."""
+    if kind == "image/svg+xml":  # drawn as a picture it runs no script and fetches nothing
+        data = base64.b64encode(data.encode("utf-8", "replace")).decode()
+    else:
+        try:
+            raw = base64.b64decode(data)
+            kind, raw = _smaller(raw) if len(raw) > LARGE else (kind, raw)
+        except Exception:  # Pillow raises whatever a broken file makes it stumble over
+            return ""
+        data = base64.b64encode(raw).decode()
+    return f'<img class="output" src="data:{kind};base64,{data}" alt="{escape(plain(alt, most=500))}">'
+
+
+def _smaller(raw: bytes) -> tuple[str, bytes]:
+    """A large picture as WebP, at most `WIDEST` pixels wide."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(raw), formats=("PNG", "JPEG", "GIF")) as picture:
+        if picture.width * picture.height > PIXELS:
+            raise ValueError(f"{picture.width} times {picture.height} pixels")
+        drawn = picture.convert("RGBA" if "transparency" in picture.info or "A" in picture.getbands() else "RGB")
+        drawn.thumbnail((WIDEST, TALLEST))
+        buffer = io.BytesIO()
+        drawn.save(buffer, "WEBP", quality=80, method=1)
+        return "image/webp", buffer.getvalue()

@@ -1,0 +1,238 @@
+"""What stands on a page of feedback: a graded notebook by parts, with the gradebook's points and words.
+
+Of the author's cells the page shows what students were given (the released notebook), never the source:
+no hidden test and no mark scheme can reach it. Of a check it shows the first line, its points and its message.
+"""
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+from nbformat.notebooknode import NotebookNode
+
+from autograder.feedback_outputs import Room, outputs
+from autograder.feedback_words import WORDS
+from autograder.marking import NOT_ATTEMPTED, WRONG, Check, notebook_checks
+from autograder.marks import Mark, Marks
+from autograder.prose import markdown, python
+from autograder.repair import NOTES
+from autograder.sources import CHINESE_HALF, LANGUAGES, edition, is_answer, is_test, read_notebook, role
+
+CHECK, ANSWER, ESSAY, GIVEN, OWN, NOTE = "check", "answer", "essay", "given", "own", "note"  # kinds of cells
+NOTHING = Markup("")
+SOURCE = 20_000  # characters of a cell that are shown
+_POINTS = re.compile(r"\s*·\s*\d+\s*(?:points?|分)\s*$")  # the page says them anew, with what was earned
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell as the page shows it."""
+
+    kind: str
+    name: str = ""  # its grade_id
+    title: str = ""  # of a check: what it looks at
+    source: Markup = NOTHING
+    outputs: Markup = NOTHING
+    is_stub: bool = False  # an answer that was not given
+    check: Check | None = None
+    mark: Mark | None = None
+    comment: Markup = NOTHING
+
+    @property
+    def message(self) -> list[tuple[str, str]]:
+        """What a check says, line by line: what the line is (a key of WORDS, or nothing), and its words."""
+        lines = self.check.message.splitlines() if self.check else []
+        return [labelled for line in lines for labelled in _labelled(line)]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One section of the notebook."""
+
+    title: str
+    task: Markup
+    cells: tuple[Cell, ...]
+
+    @property
+    def marks(self) -> list[Mark]:
+        return [cell.mark for cell in self.cells if cell.mark]
+
+    @property
+    def points(self) -> float:
+        return sum(mark.points for mark in self.marks)
+
+    @property
+    def max_points(self) -> float:
+        return sum(mark.max_points for mark in self.marks)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A graded notebook."""
+
+    student: str
+    exercise: str
+    language: str
+    title: str
+    parts: tuple[Part, ...]
+    marks: Marks
+    verdict: str
+    repairs: tuple[str, ...]
+    left_out: int  # outputs and cells for which there was no room
+
+    def cells(self, *kinds: str) -> list[Cell]:
+        return [cell for part in self.parts for cell in part.cells if cell.kind in kinds]
+
+    @property
+    def lost(self) -> list[Cell]:
+        """The checks that found a mistake."""
+        return [cell for cell in self.cells(CHECK) if cell.check and cell.check.status == WRONG]
+
+    @property
+    def not_attempted(self) -> list[Cell]:
+        return [cell for cell in self.cells(CHECK) if cell.check and cell.check.status == NOT_ATTEMPTED]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What students were given of an exercise, in one language."""
+
+    title: str
+    titles: tuple[str, ...]  # of the parts; the first stands before the first heading and has none
+    tasks: tuple[Markup, ...]
+    places: Mapping[str, int]  # a cell's grade_id or, without one, its text: the number of its part
+    sources: Mapping[str, str]  # of cells with a grade_id
+
+
+def read_page(nb: NotebookNode, classroom: Path, student: str, exercise: str, marks: Marks) -> Page:
+    """The page of one autograded notebook.
+
+    Raises:
+        FileNotFoundError: The classroom lacks what students were given of the exercise.
+    """
+    path = classroom / "release" / exercise / f"{exercise}.ipynb"
+    changed = path.stat().st_mtime_ns
+    language = _language(nb, path, changed)
+    given = _given(path, changed, language)
+    checks = {check.grade_id: check for check in notebook_checks(nb)}
+    reader = _Reader(given, checks, marks, Room(), WORDS[language])
+    blocks: list[list[Cell]] = [[] for _ in given.titles]
+    place = 0
+    for cell in nb.cells:
+        name = role(cell).get("grade_id", "")
+        place = given.places.get(name or cell.source.strip(), place)
+        shown = reader.with_role(cell, name) if name else reader.without_role(cell)
+        blocks[place] += [shown] if shown else []
+    parts = tuple(
+        Part(title or WORDS[language]["set_up"], task, tuple(cells))
+        for title, task, cells in zip(given.titles, given.tasks, blocks, strict=True)
+        if cells
+    )
+    notes = nb.metadata.get(NOTES, {})
+    verdict, repairs = str(notes.get("verdict", "")), tuple(map(str, notes.get("repairs", ())))
+    return Page(student, exercise, language, given.title, parts, marks, verdict, repairs, reader.room.left_out)
+
+
+def title_of(classroom: Path, exercise: str, language: str) -> str:
+    """An exercise's title."""
+    path = classroom / "release" / exercise / f"{exercise}.ipynb"
+    return _given(path, path.stat().st_mtime_ns, language).title
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Makes cells of the page of a notebook's cells; None where one has nothing to show that is new."""
+
+    given: Given
+    checks: Mapping[str, Check]
+    marks: Marks
+    room: Room
+    words: Mapping[str, str]
+
+    def with_role(self, cell: NotebookNode, name: str) -> Cell | None:
+        source = self.given.sources.get(name, "")
+        if is_test(cell):
+            check = self.checks[name]
+            mark = self.marks.cells.get(name) or Mark(check.points, check.max_points)
+            return Cell(CHECK, name, source.split("\n")[0].lstrip("# "), check=check, mark=mark)
+        if is_answer(cell):
+            return Cell(
+                ESSAY if role(cell).get("grade") else ANSWER,
+                name,
+                source=_source(cell),
+                outputs=self._outputs(cell),
+                is_stub=cell.source.strip() == source.strip(),
+                mark=self.marks.cells.get(name),
+                comment=markdown(self.marks.comments.get(name, "")),
+            )
+        failed = self._outputs(cell, only_errors=True)
+        return Cell(GIVEN, name, source=python(source), outputs=failed) if failed else None
+
+    def without_role(self, cell: NotebookNode) -> Cell | None:
+        text = cell.source.strip()
+        if text in self.given.places:
+            shown = self._outputs(cell)
+            return Cell(GIVEN, source=python(text), outputs=shown) if shown else None
+        source = _source(cell)
+        if not text or cell.cell_type == "raw" or not self.room.takes(source):
+            return None
+        return Cell(NOTE if cell.cell_type == "markdown" else OWN, source=source, outputs=self._outputs(cell))
+
+    def _outputs(self, cell: NotebookNode, *, only_errors: bool = False) -> Markup:
+        found = [output for output in cell.get("outputs", ()) if not only_errors or output.output_type == "error"]
+        return outputs(found, self.room, self.words)
+
+
+def _source(cell: NotebookNode) -> Markup:
+    text = cell.source if len(cell.source) <= SOURCE else f"{cell.source[:SOURCE]}\n[…]"
+    return python(text) if cell.cell_type == "code" else markdown(text)
+
+
+def _labelled(line: str) -> list[tuple[str, str]]:
+    """A line of a check's message with what `checks` begins it with, or puts between seen and expected."""
+    for start, label in (("Hint: ", "hint"), ("In your line: ", "your_line")):
+        if line.startswith(start):
+            return [(label, line.removeprefix(start))]
+    seen, between, expected = line.removeprefix("Check failed: ").rpartition(", expected ")
+    return [("seen", seen), ("expected", expected)] if between else [("", expected)]
+
+
+@functools.lru_cache(maxsize=64)
+def _given(path: Path, changed: int, language: str) -> Given:
+    """What stands in the released notebook at `path`. changed: when it was; another time, another answer."""
+    notebook = edition(read_notebook(path), language)
+    titles, texts, places, title = [""], [""], {}, path.stem
+    for cell in notebook.cells:
+        prose = cell.cell_type == "markdown" and not is_answer(cell)
+        heading, _, rest = cell.source.strip().partition("\n")
+        if prose and heading.startswith("# "):
+            title = heading.removeprefix("# ")
+        elif prose and heading.startswith("## "):
+            titles.append(_POINTS.sub("", heading.removeprefix("## ")))
+            texts.append(rest)
+        elif prose:
+            texts[-1] += "\n\n" + cell.source
+        places[role(cell).get("grade_id", "") or cell.source.strip()] = len(titles) - 1
+    tasks = [NOTHING, *map(markdown, texts[1:])]
+    sources = {role(cell)["grade_id"]: cell.source for cell in notebook.cells if role(cell)}
+    return Given(title, tuple(titles), tuple(tasks), places, sources)
+
+
+@functools.lru_cache(maxsize=64)
+def _halves(path: Path, changed: int) -> dict[str, int]:
+    """The author's texts, in both languages: the number of the language."""
+    cells = [cell for cell in read_notebook(path).cells if cell.cell_type == "markdown" and not is_answer(cell)]
+    split = [[half.strip() for half in CHINESE_HALF.split(cell.source)] for cell in cells]
+    return {half: number for halves in split if len(halves) == 2 for number, half in enumerate(halves)}
+
+
+def _language(nb: NotebookNode, path: Path, changed: int) -> str:
+    """The edition that was handed in, by the author's texts in it; English if it can't be told."""
+    known: Mapping[str, int] = _halves(path, changed)
+    counts: Counter[Any] = Counter(known.get(cell.source.strip()) for cell in nb.cells if cell.cell_type == "markdown")
+    return LANGUAGES[1] if counts[1] > counts[0] else LANGUAGES[0]
