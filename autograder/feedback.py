@@ -77,6 +77,15 @@ def write_feedback(course: Course, student: str, exercise: str) -> Path:
     return path
 
 
+def is_current(course: Course, student: str, exercise: str) -> bool:
+    """Whether the page is as new as the graded notebook. Whether people have graded since, `write_pages` finds."""
+    page, graded = (
+        course.notebook("feedback", student, exercise, ".html"),
+        course.notebook("autograded", student, exercise),
+    )
+    return page.is_file() and page.stat().st_mtime >= graded.stat().st_mtime
+
+
 def write_pages(
     course: Course, known: Standing, chosen: Collection[Key], *, force: bool = False
 ) -> Iterator[tuple[Path, bool]]:
@@ -151,7 +160,7 @@ def _rows(course: Course, known: Standing, student: str, language: str) -> list[
     """The student's exercises, in order."""
     words, rows = WORDS[language], []
     for exercise in sorted({name for who, name in (*known.marks, *known.refused) if who == student}):
-        marks = known.marks.get((student, exercise), Marks({}, {}))
+        marks = known.marks.get((student, exercise), Marks())
         has_page = bool(marks.cells) and course.notebook("autograded", student, exercise).is_file()
         notes = [words["waiting"]] if marks.unread else []
         notes += [words["minus_late"].format(points=points(marks.late_penalty))] if marks.late_penalty else []
@@ -193,7 +202,8 @@ def _templates() -> tuple[Any, Any]:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["points"] = points
-    return environment, Markup(loader.get_source(environment, "feedback.css")[0])
+    style = "".join(loader.get_source(environment, name)[0] for name in ("colours.css", "feedback.css"))
+    return environment, Markup(style)
 
 
 def _style_hash(style: str) -> str:
@@ -206,7 +216,7 @@ def design() -> str:
     """Another for every change of the code that makes pages."""
     package = files("autograder")
     found = [package / name for name in _DESIGN if name.endswith(".py")]
-    layout = [item for item in (package / "templates").iterdir() if item.name.startswith("feedback")]
+    layout = [item for item in (package / "templates").iterdir() if item.name.startswith(("colours", "feedback"))]
     found += sorted(layout, key=lambda item: item.name)
     return _hash(*(item.read_bytes() for item in found))
 

@@ -18,9 +18,10 @@ from nbformat.notebooknode import NotebookNode
 from autograder.feedback_outputs import Room, outputs
 from autograder.feedback_words import WORDS
 from autograder.marking import NOT_ATTEMPTED, WRONG, Check, notebook_checks
-from autograder.marks import Mark, Marks
+from autograder.marks import Marks
 from autograder.prose import markdown, python
 from autograder.repair import NOTES
+from autograder.scores import Cell as Graded
 from autograder.sources import CHINESE_HALF, LANGUAGES, edition, is_answer, is_test, read_notebook, role
 
 CHECK, ANSWER, ESSAY, GIVEN, OWN, NOTE = "check", "answer", "essay", "given", "own", "note"  # kinds of cells
@@ -40,7 +41,7 @@ class Cell:
     outputs: Markup = NOTHING
     is_stub: bool = False  # an answer that was not given
     check: Check | None = None
-    mark: Mark | None = None
+    mark: Graded | None = None
     comment: Markup = NOTHING
 
     @property
@@ -59,7 +60,7 @@ class Part:
     cells: tuple[Cell, ...]
 
     @property
-    def marks(self) -> list[Mark]:
+    def marks(self) -> list[Graded]:
         return [cell.mark for cell in self.cells if cell.mark]
 
     @property
@@ -120,7 +121,7 @@ def read_page(nb: NotebookNode, classroom: Path, student: str, exercise: str, ma
     language = _language(nb, path, changed)
     given = _given(path, changed, language)
     checks = {check.grade_id: check for check in notebook_checks(nb)}
-    reader = _Reader(given, checks, marks, Room(), WORDS[language])
+    reader = _Reader(given, checks, marks.cells, marks.comments, Room(), WORDS[language])
     blocks: list[list[Cell]] = [[] for _ in given.titles]
     place = 0
     for cell in nb.cells:
@@ -150,7 +151,8 @@ class _Reader:
 
     given: Given
     checks: Mapping[str, Check]
-    marks: Marks
+    graded: Mapping[str, Graded]  # by grade_id
+    comments: Mapping[str, str]
     room: Room
     words: Mapping[str, str]
 
@@ -158,8 +160,8 @@ class _Reader:
         source = self.given.sources.get(name, "")
         if is_test(cell):
             check = self.checks[name]
-            mark = self.marks.cells.get(name) or Mark(check.points, check.max_points)
-            return Cell(CHECK, name, source.split("\n")[0].lstrip("# "), check=check, mark=mark)
+            title = source.split("\n")[0].lstrip("# ")
+            return Cell(CHECK, name, title, check=check, mark=self.graded[name])
         if is_answer(cell):
             return Cell(
                 ESSAY if role(cell).get("grade") else ANSWER,
@@ -167,8 +169,8 @@ class _Reader:
                 source=_source(cell),
                 outputs=self._outputs(cell),
                 is_stub=cell.source.strip() == source.strip(),
-                mark=self.marks.cells.get(name),
-                comment=markdown(self.marks.comments.get(name, "")),
+                mark=self.graded.get(name),
+                comment=markdown(self.comments.get(name, "")),
             )
         failed = self._outputs(cell, only_errors=True)
         return Cell(GIVEN, name, source=python(source), outputs=failed) if failed else None
