@@ -53,6 +53,17 @@ def release(
 
 
 @app.command()
+def new(exercise: Annotated[str, typer.Argument(help="Its name, such as 11_my_exercise.")]) -> None:
+    """Begin an exercise: write a source notebook and a bench that are already green, to be changed."""
+    from autograder.new_exercise import new_exercise
+
+    course = find_course()
+    for path in new_exercise(course, exercise):
+        print(f"wrote {path.relative_to(course.root)}")
+    print(f"Next: autograder release; autograder benches {exercise}")
+
+
+@app.command()
 def demo() -> None:
     """Grade a small class made from known answers, in a classroom of its own."""
     from autograder.demo import demo_course, write_downloads

@@ -1,0 +1,37 @@
+"""An exercise to start from: a source notebook and its bench, both of them complete and green."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from autograder.course import Course, UserError
+
+TEMPLATE = files("autograder") / "templates" / "exercise"
+NAME = re.compile(r"(\d\d)_[a-z0-9]+(_[a-z0-9]+)*")
+
+
+def new_exercise(course: Course, exercise: str) -> list[Path]:
+    """Write solutions/<exercise>.ipynb and tests/benches/<exercise>.toml; return them.
+
+    Raises:
+        UserError: The name can't be an exercise's, its number is taken, or a file is there already.
+    """
+    form = NAME.fullmatch(exercise)
+    if form is None:
+        raise UserError(f"the name is {exercise!r}; expected two digits and words, such as 11_my_exercise")
+    taken = [name for name in course.exercises() if name.startswith(f"{form[1]}_")]
+    if taken:
+        raise UserError(f"number {form[1]} is taken by {taken[0]}; choose another")
+    number = str(int(form[1]))
+    notebook, bench = course.solutions / f"{exercise}.ipynb", course.benches / f"{exercise}.toml"
+    texts = {
+        notebook: (TEMPLATE / "exercise.ipynb").read_text(encoding="utf-8").replace("NN", number),
+        bench: (TEMPLATE / "bench.toml").read_text(encoding="utf-8").replace("EXERCISE", exercise),
+    }
+    for path in texts:
+        if path.exists():
+            raise UserError(f"{path} is there already; remove it or choose another name")
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return list(texts)
