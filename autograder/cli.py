@@ -104,10 +104,10 @@ def benches(
 @app.command()
 def lab() -> None:
     """Open JupyterLab on the list of exercises, with this environment's kernel."""
-    from autograder.lab import lab_command, lab_environment
+    from autograder.lab import lab_command, lab_environment, notebooks_folder
     from autograder.landing import START
 
-    command = lab_command(find_course().notebooks, f"/lab/tree/{START}.ipynb")
+    command = lab_command(notebooks_folder(), f"/lab/tree/{START}.ipynb")
     os.execve(command[0], command, lab_environment())
 
 

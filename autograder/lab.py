@@ -4,7 +4,19 @@ import os
 import sys
 from pathlib import Path
 
+from autograder.course import UserError
+from autograder.landing import START
+
 SETTINGS = Path(__file__).with_name("jupyter")  # answers Validate in sentences; doesn't ask about Jupyter's news
+
+
+def notebooks_folder() -> Path:
+    """The folder with the list of exercises, seen from the working folder. A student's copy has no solutions/."""
+    here = Path.cwd()
+    for folder in (*(above / "notebooks" for above in (here, *here.parents)), here):
+        if (folder / f"{START}.ipynb").is_file():
+            return folder
+    raise UserError(f"no exercises here: {here} and the folders above have no notebooks/{START}.ipynb")
 
 
 def lab_command(folder: Path, page: str) -> list[str]:
@@ -14,7 +26,9 @@ def lab_command(folder: Path, page: str) -> list[str]:
 
 
 def lab_environment() -> dict[str, str]:
-    """The environment for it: the course's settings, and of two kernels named python3 this environment's."""
+    """The environment for it: the course's settings, and of two kernels named python3 this environment's; its
+    programs first, so that `autograder pack` works in a terminal of JupyterLab."""
+    programs = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     paths = [str(SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH", "")]
     course = {"JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths)), "JUPYTER_PREFER_ENV_PATH": "1"}
-    return {**os.environ, **course}
+    return {**os.environ, **course, "PATH": os.pathsep.join(filter(None, programs))}

@@ -17,11 +17,11 @@ START = "00_start"  # the page's name in notebooks/ and notebooks/zh/
 INTRODUCTION = {
     "en": """# SimPO practice
 
-Ten exercises on preference optimisation. A click opens one; `Shift+Enter` runs a cell. \
+Exercises on preference optimisation. A click opens one; `Shift+Enter` runs a cell. \
 The page in Chinese: [中文](zh/{start}.ipynb).""",
     "zh": """# SimPO 编程练习
 
-关于偏好优化的十个练习。点击即可打开；按 `Shift+Enter` 运行单元格。英文版：[English](../{start}.ipynb)。""",
+关于偏好优化的练习。点击即可打开；按 `Shift+Enter` 运行单元格。英文版：[English](../{start}.ipynb)。""",
 }
 HEADS = {
     "en": "| | Exercise | Afterwards you can | Difficulty | Time | Points |",

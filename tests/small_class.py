@@ -19,14 +19,22 @@ LOSS, ESSAY = "01_simpo_loss", "04_advantages"
 ADA = {"first_name": '=HYPERLINK("http://x")', "last_name": "O'Neil, Jr.", "email": "ada@example.org"}
 
 
+def empty(folder: Path, *exercises: str) -> Course:
+    """A copy of the course, with these exercises and no submissions. What is written stays in `folder`."""
+    course = Course(folder, folder / "classroom")
+    shutil.copytree(ROOT / "notebooks", course.notebooks)
+    shutil.copy(ROOT / "nbgrader_config.py", folder)
+    course.solutions.mkdir()
+    course.benches.mkdir(parents=True)
+    for exercise in exercises:
+        shutil.copy(ROOT / "solutions" / f"{exercise}.ipynb", course.solutions)
+        shutil.copy(ROOT / "tests" / "benches" / f"{exercise}.toml", course.benches)
+    return course
+
+
 def make(folder: Path) -> Course:
     """The course with this class's work, graded."""
-    course = Course(folder, folder / "classroom")
-    for name in ("notebooks", "tests", "nbgrader_config.py"):
-        (folder / name).symlink_to(ROOT / name)
-    course.solutions.mkdir()
-    for exercise in (LOSS, ESSAY):
-        shutil.copy(ROOT / "solutions" / f"{exercise}.ipynb", course.solutions)
+    course = empty(folder, LOSS, ESSAY)
     answers = {answer.name: answer for answer in load_bench(course, LOSS)}
     right = hand_in(course, LOSS, answers["numpy functions"])
     submit(course, "ada", LOSS, right)

@@ -43,11 +43,11 @@ def test_the_handouts_numbers_and_symbols_are_all_there(exercise, language):
 
 
 def test_every_exercise_of_the_handout_is_there():
-    assert list(HANDOUT) == EXERCISES
+    assert set(HANDOUT) <= set(EXERCISES)
 
 
-def test_the_ten_give_a_hundred_automatic_points():
-    cells = [cell for name in EXERCISES for cell in read_notebook(ROOT / "notebooks" / f"{name}.ipynb").cells]
+def test_the_handouts_ten_give_a_hundred_automatic_points():
+    cells = [cell for name in HANDOUT for cell in read_notebook(ROOT / "notebooks" / f"{name}.ipynb").cells]
     assert sum(role(cell)["points"] for cell in filter(is_test, cells)) == 100
 
 
