@@ -104,6 +104,7 @@ def test_an_instructors_term_works_from_roster_to_grades(term):
     assert {"grades.csv", "grades.moodle.csv"} <= {path.name for path in course.root.iterdir()}
     assert "Zoë" not in (course.classroom / "report.anonymous.html").read_text(encoding="utf-8")
     assert course.notebook("feedback", "ming", LOSS, ".html").is_file()
+    assert (course.classroom / "feedback" / "ming" / "index.html").is_file()
 
 
 @warned
