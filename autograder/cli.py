@@ -22,7 +22,8 @@ app.add_typer(output_commands)
 
 def main() -> None:
     """Run a command; what the user can mend is one line on stderr and exit status 2."""
-    lean.leave_out()
+    if "--help" not in sys.argv:
+        lean.leave_out()
     try:
         app()
     except UserError as error:

@@ -153,7 +153,8 @@ def grade_class(course: Course, submissions: Path | None, force: bool, jobs: int
 
 def results_table(results: list) -> Table:
     """Student, exercise, points, and what went wrong in the words of the checks."""
-    from autograder.grade import GRADED, NOT_ATTEMPTED, WRONG
+    from autograder.marking import NOT_ATTEMPTED, WRONG
+    from autograder.session import GRADED
 
     table = Table("student", "exercise", "points", "what went wrong")
     for result in sorted(results, key=lambda result: (result.student, result.exercise)):

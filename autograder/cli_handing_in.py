@@ -3,14 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.archives import Left
 from autograder.cli_class import Classroom
 from autograder.course import Course, find_course
-from autograder.submissions import Submission
+
+if TYPE_CHECKING:  # they load nbformat, for which `--help` need not wait
+    from autograder.archives import Left
+    from autograder.submissions import Submission
 
 commands = typer.Typer()
 
@@ -65,7 +67,7 @@ def add_to_roster(course: Course, files: Sequence[Path]) -> None:
     print(f"{course.classroom / 'roster.csv'}: {len(everybody)} students, {len(people)} of them in what you gave")
 
 
-def report_collected(course: Course, downloads: Path, taken: Sequence[Submission], left: Sequence[Left]) -> None:
+def report_collected(course: Course, downloads: Path, taken: Sequence["Submission"], left: Sequence["Left"]) -> None:
     """Print what was taken from where and when it was handed in, and what was left."""
     from autograder.due import late
 

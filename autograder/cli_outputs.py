@@ -33,9 +33,11 @@ def status(classroom: Classroom = None) -> None:
 
     stopped: graded, but not to the end: out of time, of memory or of room for output.
 
+    flagged: with signs of forgery, found where checks run in the student's process (grade --isolation shared).
+
     essays: submissions that wait for a person.
 
-    feedback: pages that are missing or older than the grading.
+    feedback: pages that are missing or show what is no longer so.
     """
     course = find_course(classroom)
     _quiet()
@@ -71,6 +73,7 @@ COLUMNS = {  # fields of a standing: the column's heading, and what to do where 
     ),
     "not_gradable": ("not gradable", "not gradable: autograder grade says why; ask for the file again"),
     "stopped": ("stopped", "stopped before their end: autograder report"),
+    "flagged": ("flagged", "with signs of forgery: autograder report says which"),
     "essays": ("essays", "with an essay to read: autograder formgrader"),
     "old_feedback": ("feedback", "with feedback to write: autograder feedback"),
 }

@@ -28,7 +28,7 @@ class FeedbackExporter(Exporter):
         _, resources = super().from_notebook_node(nb, resources, **kw)
         student, exercise = resources["nbgrader"]["student"], resources["nbgrader"]["assignment"]
         course, known = self._course(), self._standing(resources["nbgrader"]["db_url"])
-        html = page_html(course, known, student, exercise, page_key(course, known, student, exercise))
+        html = page_html(course, known, student, exercise, page_key(course, known.marks, student, exercise))
         for _ in write_indexes(course, known, [student]):
             pass
         return html, resources

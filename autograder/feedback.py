@@ -4,7 +4,6 @@ A page carries a key made of all that it shows; it is written again when that ha
 person's points or comments, or by a new design. It needs no network and runs no script.
 """
 
-import base64
 import functools
 import hashlib
 import os
@@ -22,10 +21,13 @@ from autograder.feedback_page import CHECK, ESSAY, Page, read_page, title_of
 from autograder.feedback_words import VERDICTS, WORDS
 from autograder.marking import NOT_GRADABLE
 from autograder.marks import Marks, read_marks
+from autograder.pages import points, render
 from autograder.records import results
+from autograder.scores import read_scores
 
 Key = tuple[str, str]  # student, exercise
 _DESIGN = (
+    "pages.py",
     "feedback.py",
     "feedback_page.py",
     "feedback_words.py",
@@ -64,7 +66,7 @@ def graded(course: Course) -> list[Key]:
 
 def standing(course: Course, gradebook: Any) -> Standing:
     """Read nbgrader's gradebook, which is open, and what is known of the files that could not be graded."""
-    marks = read_marks(gradebook)
+    marks = read_marks(gradebook, read_scores(gradebook))
     refused = {(r.student, r.exercise): r.reason for r in results(course) if r.verdict == NOT_GRADABLE}
     return Standing(marks, refused)
 
@@ -77,13 +79,13 @@ def write_feedback(course: Course, student: str, exercise: str) -> Path:
     return path
 
 
-def is_current(course: Course, student: str, exercise: str) -> bool:
-    """Whether the page is as new as the graded notebook. Whether people have graded since, `write_pages` finds."""
-    page, graded = (
-        course.notebook("feedback", student, exercise, ".html"),
-        course.notebook("autograded", student, exercise),
-    )
-    return page.is_file() and page.stat().st_mtime >= graded.stat().st_mtime
+def is_stale(course: Course, marks: Mapping[Key, Marks], student: str, exercise: str) -> bool:
+    """Whether the page of a graded submission is missing, or shows what is no longer so."""
+    try:
+        key = page_key(course, marks, student, exercise)
+    except UserError:  # something that it is made of is missing
+        return True
+    return _key_in(course.notebook("feedback", student, exercise, ".html")) != key
 
 
 def write_pages(
@@ -96,7 +98,7 @@ def write_pages(
     """
     for student, exercise in chosen:
         path = course.notebook("feedback", student, exercise, ".html")
-        key = page_key(course, known, student, exercise)
+        key = page_key(course, known.marks, student, exercise)
         is_new = force or _key_in(path) != key
         if is_new:
             _write(path, page_html(course, known, student, exercise, key))
@@ -118,17 +120,21 @@ def write_indexes(
         yield path, is_new
 
 
-def page_key(course: Course, known: Standing, student: str, exercise: str) -> str:
-    """The same for the same page: made of all that it shows."""
+def page_key(course: Course, marks: Mapping[Key, Marks], student: str, exercise: str) -> str:
+    """The same for the same page: made of all that it shows.
+
+    Raises:
+        UserError: The gradebook or the classroom knows nothing of the submission.
+    """
     graded = course.notebook("autograded", student, exercise)
     given = course.classroom / "release" / exercise / f"{exercise}.ipynb"
-    if (student, exercise) not in known.marks:
+    if (student, exercise) not in marks:
         raise UserError(f"the gradebook has no marks for {student}, {exercise}: run `autograder grade --force`")
     try:
         notebooks = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (graded, given)]
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is missing: run `autograder grade`") from None
-    return _hash(design(), *notebooks, known.marks[student, exercise])
+    return _hash(design(), *notebooks, marks[student, exercise])
 
 
 def page_html(course: Course, known: Standing, student: str, exercise: str, key: str) -> str:
@@ -177,38 +183,8 @@ def _index_html(student: str, language: str, rows: list[Row], key: str) -> str:
     return _render("feedback_index", language, key, student=student, rows=rows, **sums)
 
 
-def points(number: float) -> str:
-    """Points as people write them: 2, 1.5, 0.33."""
-    return f"{round(number, 2):g}"
-
-
 def _render(template: str, language: str, key: str, **shown: Any) -> str:
-    environment, style = _templates()
-    return str(
-        environment.get_template(f"{template}.html.j2").render(
-            language=language, words=WORDS[language], key=key, style=style, style_hash=_style_hash(style), **shown
-        )
-    )
-
-
-@functools.cache
-def _templates() -> tuple[Any, Any]:
-    """Jinja's environment, its templates compiled once, and the pages' style."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    loader = PackageLoader("autograder")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["points"] = points
-    style = "".join(loader.get_source(environment, name)[0] for name in ("colours.css", "feedback.css"))
-    return environment, Markup(style)
-
-
-def _style_hash(style: str) -> str:
-    """How the content security policy names the one style that a page may have."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return render(template, "feedback", language=language, words=WORDS[language], key=key, **shown)
 
 
 @functools.cache

@@ -14,24 +14,11 @@ from pathlib import Path
 from autograder.course import Course, UserError
 from autograder.forks import files_beside
 from autograder.gradebook import Writer, open_gradebook
-from autograder.marking import (  # noqa: F401 (for callers, as below)
-    GRADER_FAULT,
-    NOT_ATTEMPTED,
-    NOT_GRADABLE,
-    RIGHT,
-    WRONG,
-    Check,
-    Marked,
-    Result,
-    Task,
-    mark,
-    without_points,
-)
+from autograder.marking import GRADER_FAULT, Marked, Result, Task, mark, without_points
 from autograder.notebook import CELL_SECONDS, refusal
-from autograder.records import Record, key_of, log_path, recorded, remember, results  # noqa: F401
+from autograder.records import key_of, log_path, recorded, remember
 from autograder.repair import instructors_files
 from autograder.sandbox import NoConfinement
-from autograder.session import GRADED  # noqa: F401
 from autograder.shared import SEPARATE
 from autograder.submissions import Submission, read_submission, submitted
 from autograder.workers import run_tasks

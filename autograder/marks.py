@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.scores import Cell, Score, read_scores
+from autograder.scores import Cell, ClassScores, Score
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,11 @@ class Marks:
         return sum(cell.max_points for cell in self.score.cells if cell.waits and not cell.by_hand)
 
 
-def read_marks(gradebook: Any) -> dict[tuple[str, str], Marks]:
-    """The marks of every submission, by student and exercise. `gradebook` is nbgrader's, open."""
+def read_marks(gradebook: Any, scores: ClassScores) -> dict[tuple[str, str], Marks]:
+    """The marks of every submission, by student and exercise.
+
+    gradebook: nbgrader's, open. scores: read from it.
+    """
     from nbgrader.api import Assignment, BaseCell, Comment, SubmittedAssignment, SubmittedNotebook
     from sqlalchemy import select
 
@@ -55,4 +58,4 @@ def read_marks(gradebook: Any) -> dict[tuple[str, str], Marks]:
     for student, exercise, grade_id, words in gradebook.db.execute(query):
         if words and words.strip():
             comments[student, exercise][grade_id] = words
-    return {key: Marks(score, comments.get(key, {})) for key, score in read_scores(gradebook).scores.items()}
+    return {key: Marks(score, comments.get(key, {})) for key, score in scores.scores.items()}

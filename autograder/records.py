@@ -13,7 +13,7 @@ from typing import Any
 from autograder.beside import TIMESTAMP
 from autograder.course import Course
 from autograder.marking import NOT_GRADABLE, Check, Result
-from autograder.shared import SEPARATE
+from autograder.shared import RUNNERS, SEPARATE
 from autograder.submissions import Submission, submitted
 
 GRADER = "3"  # raise it when the same submission and source may get another result
@@ -27,16 +27,20 @@ class Record:
     is_current: bool  # neither the submission nor the source nor the grader has changed since
 
 
-def recorded(course: Course, submission: Submission, isolation: str = SEPARATE) -> Record | None:
-    """What is known of a submission, and whether it would be graded again now; None: it never was."""
+def recorded(course: Course, submission: Submission, *isolations: str) -> Record | None:
+    """What is known of a submission, and whether it would be graded again now; None: it never was.
+
+    isolations: where its checks may have run (see `shared`); anywhere, if none is named.
+    """
     found = recall(course, submission)
     if found is None:
         return None
     key, result = found
     page = course.notebook("autograded", submission.student, submission.exercise)
     is_whole = result.verdict == NOT_GRADABLE or page.is_file()
-    now = key_of(course, submission, submission.path.read_bytes(), isolation)
-    return Record(result, is_whole and key == now)
+    content = submission.path.read_bytes()
+    same = any(key == key_of(course, submission, content, one) for one in isolations or RUNNERS)
+    return Record(result, is_whole and same)
 
 
 def results(course: Course) -> list[Result]:

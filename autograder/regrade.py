@@ -18,6 +18,7 @@ from autograder.marking import Result
 from autograder.records import recorded
 from autograder.release import prepare
 from autograder.scores import ClassScores
+from autograder.shared import SEPARATE
 from autograder.sources import is_answer, read_notebook, role
 from autograder.status import class_scores
 from autograder.submissions import Submission, submitted
@@ -66,7 +67,7 @@ def preview(course: Course, exercise: str, jobs: int = 1) -> Regrading:
     found = _handed_in(course, exercise)
     with TemporaryDirectory() as scratch:
         trial = replace(course, classroom=Path(scratch))
-        due = [one for one in found if not (record := recorded(course, one)) or not record.is_current]
+        due = [one for one in found if not (record := recorded(course, one, SEPARATE)) or not record.is_current]
         for submission in due:
             copy = trial.notebook("submitted", submission.student, exercise).parent
             shutil.copytree(submission.path.parent, copy, symlinks=True)

@@ -7,7 +7,6 @@ every report of this class, made with a secret key that stays in the classroom.
 
 import base64
 import datetime
-import hashlib
 import hmac
 import io
 import secrets
@@ -15,6 +14,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from autograder import pages
 from autograder.analysis import UNNAMED, CheckFigures, figures, mistakes
 from autograder.course import Course, UserError
 from autograder.marking import Result
@@ -58,22 +58,15 @@ def render(course: Course, *, anonymous: bool = False) -> str:
     Raises:
         UserError: Nothing is graded yet.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     graded, scores = results(course), class_scores(course)
     if not graded:
         raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
     titles = {name: title(course, name) for name in course.exercises()}
     who = _codes(course) if anonymous else _names(scores.students)
     lines, common = standings(course), mistakes(graded)
-    loader = PackageLoader("autograder")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    style = "".join(loader.get_source(environment, name)[0] for name in ("colours.css", "report.css"))
-    return environment.get_template("report.html.j2").render(
-        style=style,
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    return pages.render(
+        "report",
+        "report",
         anonymous=anonymous,
         made=datetime.datetime.now().astimezone(),
         titles=titles,
@@ -86,6 +79,7 @@ def render(course: Course, *, anonymous: bool = False) -> str:
         mistakes=[mistake for mistake in common if mistake.words != UNNAMED][:MISTAKES],
         unnamed=sum(mistake.count for mistake in common if mistake.words == UNNAMED),
         troubles=_troubles(graded, who, anonymous),
+        flags=_flags(graded, who, anonymous),
         repairs=_repairs(graded, who, anonymous),
         missing=_missing(scores, who),
     )
@@ -194,13 +188,28 @@ def _troubles(graded: list[Result], who: Callable[[str], str], anonymous: bool) 
     )
 
 
+def _flags(graded: list[Result], who: Callable[[str], str], anonymous: bool) -> list[Remark]:
+    """Signs of forgery, in words that may hold names of students' variables."""
+    return _sorted(
+        Remark(who(result.student), result.exercise, _counted(count, "sign") if anonymous else "; ".join(result.flags))
+        for result in graded
+        if (count := len(result.flags))
+    )
+
+
 def _repairs(graded: list[Result], who: Callable[[str], str], anonymous: bool) -> list[Remark]:
     """What was restored from the source before grading, some of it in students' words."""
     return _sorted(
-        Remark(who(result.student), result.exercise, f"{count} cells" if anonymous else "; ".join(result.repairs))
+        Remark(
+            who(result.student), result.exercise, _counted(count, "cell") if anonymous else "; ".join(result.repairs)
+        )
         for result in graded
         if (count := len(result.repairs))
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _missing(scores: ClassScores, who: Callable[[str], str]) -> list[Remark]:

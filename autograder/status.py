@@ -1,11 +1,13 @@
 """Where a class stands: what is handed in, graded, out of date, and what waits for a person."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from autograder.course import Course
 from autograder.gradebook import open_gradebook
 from autograder.marking import NOT_GRADABLE
+from autograder.marks import Marks, read_marks
 from autograder.records import recorded
 from autograder.scores import ClassScores, read_scores
 from autograder.session import GRADED
@@ -24,17 +26,22 @@ class Standing:
     out_of_date: int = 0  # the submission, the source or the grader has changed since
     not_gradable: int = 0
     stopped: int = 0  # graded, but not to the end: out of time, memory, room for output, or dead
+    flagged: int = 0  # with signs of forgery, for a person to look at
     essays: int = 0  # submissions that wait for a person
-    old_feedback: int = 0  # graded, and the page is missing or older
+    old_feedback: int = 0  # graded, and the page is missing or shows what is no longer so
 
 
 def standings(course: Course) -> list[Standing]:
     """Where each exercise stands."""
-    scores = class_scores(course)
+    scores, marks = ClassScores((), {}, {}), dict[tuple[str, str], Marks]()
+    if has_gradebook(course):
+        with open_gradebook(course) as opened:
+            scores = read_scores(opened.gradebook)
+            marks = read_marks(opened.gradebook, scores)
     by_exercise: dict[str, list[Submission]] = {name: [] for name in course.exercises()}
     for submission in submitted(course):
         by_exercise[submission.exercise].append(submission)
-    return [_standing(course, scores, name, found) for name, found in by_exercise.items()]
+    return [_standing(course, scores, marks, name, found) for name, found in by_exercise.items()]
 
 
 def total(lines: list[Standing]) -> Standing:
@@ -57,7 +64,15 @@ def has_gradebook(course: Course) -> bool:
     return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).is_file()
 
 
-def _standing(course: Course, scores: ClassScores, exercise: str, found: list[Submission]) -> Standing:
+def _standing(
+    course: Course,
+    scores: ClassScores,
+    marks: Mapping[tuple[str, str], Marks],
+    exercise: str,
+    found: list[Submission],
+) -> Standing:
+    from autograder.feedback import is_stale
+
     records = {submission.student: recorded(course, submission) for submission in found}
     current = {student: record.result for student, record in records.items() if record and record.is_current}
     graded = {student: result for student, result in current.items() if result.checks}
@@ -71,12 +86,7 @@ def _standing(course: Course, scores: ClassScores, exercise: str, found: list[Su
         out_of_date=len(found) - never - len(current),
         not_gradable=sum(result.verdict == NOT_GRADABLE for result in current.values()),
         stopped=sum(result.verdict != GRADED for result in graded.values()),
+        flagged=sum(bool(result.flags) for result in graded.values()),
         essays=scores.waiting(exercise),
-        old_feedback=sum(_has_old_feedback(course, student, exercise) for student in graded),
+        old_feedback=sum(is_stale(course, marks, student, exercise) for student in graded),
     )
-
-
-def _has_old_feedback(course: Course, student: str, exercise: str) -> bool:
-    from autograder.feedback import is_current
-
-    return not is_current(course, student, exercise)

@@ -73,10 +73,10 @@ def run_tasks(
             if broken:
                 due += running.values()
                 running.clear()
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(cancel_futures=True)
                 pool = _pool(jobs, hurry)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    finally:  # whoever stops early doesn't wait for what runs
+        pool.shutdown(wait=not running, cancel_futures=True)
 
 
 def _pool(jobs: int, hurry: bool) -> ProcessPoolExecutor:

@@ -12,9 +12,11 @@ from autograder.cli_class import results_table
 from autograder.course import CLASSROOM_VARIABLE, Course
 from autograder.demo import demo_course
 from autograder.feedback import write_feedback
-from autograder.grade import grade, results
+from autograder.grade import grade
 from autograder.landing import START
+from autograder.records import results
 from autograder.release import prepare
+from autograder.report import render
 
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = Course(ROOT, ROOT / "classroom")
@@ -98,19 +100,25 @@ def reader_pictures() -> None:
                 opened.screenshot(path=PICTURES / name)
 
 
-def class_picture() -> None:
-    """The table of the demo's class."""
+def class_pictures() -> None:
+    """The table of the demo's class, and the report about it."""
     console = Console(record=True, width=112, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(results_table(results(demo_course(COURSE))))
+    course = demo_course(COURSE)
+    console.print(results_table(results(course)))
     with TemporaryDirectory() as folder, page(1150, 800) as opened:
         svg = Path(folder) / "table.svg"
         console.save_svg(str(svg), title="make demo")
         opened.set_content(svg.read_text(encoding="utf-8"))
         opened.locator("svg").first.screenshot(path=PICTURES / "graded-class.png")
+        report = Path(folder) / "report.html"
+        report.write_text(render(course), encoding="utf-8")
+        opened.set_viewport_size({"width": 1150, "height": 1000})
+        opened.goto(report.as_uri())
+        opened.screenshot(path=PICTURES / "report.png")
 
 
 if __name__ == "__main__":
     PICTURES.mkdir(parents=True, exist_ok=True)
-    makers = {"student": student_pictures, "reader": reader_pictures, "class": class_picture}
+    makers = {"student": student_pictures, "reader": reader_pictures, "class": class_pictures}
     for name in sys.argv[1:] or makers:
         makers[name]()

@@ -6,6 +6,7 @@ out, dee's file is cut off, eve hands in nothing.
 
 import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 from conftest import ROOT
@@ -13,7 +14,10 @@ from conftest import ROOT
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
 from autograder.grade import grade
+from autograder.records import key_of, recorded, remember
 from autograder.release import prepare
+from autograder.shared import SHARED
+from autograder.submissions import Submission
 
 LOSS, ESSAY = "01_simpo_loss", "04_advantages"
 ADA = {"first_name": '=HYPERLINK("http://x")', "last_name": "O'Neil, Jr.", "email": "ada@example.org"}
@@ -57,6 +61,17 @@ def submit(course: Course, student: str, exercise: str, text: str) -> None:
     path = course.notebook("submitted", student, exercise)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+def flag(course: Course, student: str, exercise: str, *flags: str) -> None:
+    """Keep of a graded submission what would be kept if its checks had run in the student's process, and this seen."""
+    path = course.notebook("submitted", student, exercise)
+    submission = Submission(student, exercise, path)
+    record = recorded(course, submission)
+    assert record
+    remember(
+        course, submission, key_of(course, submission, path.read_bytes(), SHARED), replace(record.result, flags=flags)
+    )
 
 
 def copied(course: Course, folder: Path) -> Course:

@@ -1,7 +1,8 @@
 import pytest
 
 from autograder.analysis import ENOUGH, UNNAMED, figures, mistakes, named
-from autograder.grade import GRADED, NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
+from autograder.marking import NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
+from autograder.session import GRADED
 
 
 def result(student, *checks):

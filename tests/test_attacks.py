@@ -13,8 +13,10 @@ from conftest import ROOT
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
 from autograder.feedback import standing, write_pages
-from autograder.grade import GRADED, NOT_GRADABLE, grade
+from autograder.grade import grade
+from autograder.marking import NOT_GRADABLE
 from autograder.release import prepare
+from autograder.session import GRADED
 from autograder.sources import is_test, role
 
 EXERCISE = "01_simpo_loss"

@@ -5,7 +5,8 @@ from conftest import ROOT
 
 from autograder.benches import BenchAnswer, faults, load_bench, prove
 from autograder.course import Course, UserError
-from autograder.grade import GRADED, NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
+from autograder.marking import NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
+from autograder.session import GRADED
 
 EXERCISES = Course(ROOT, ROOT / "classroom").exercises()
 

@@ -23,9 +23,10 @@ TYPED = ("by-hand", "squared-loss")  # answered by keyboard below
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """A server on what students get; its address."""
+    """A server on what students get, and in solutions/ on what they may come to; its address."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "solutions", folder / "solutions")
     with jupyterlab(folder, f"/lab/tree/{START}.ipynb") as address:
         yield address
 
@@ -91,12 +92,38 @@ def test_a_student_goes_from_the_list_of_exercises_to_a_passed_validation(lab):
 
 
 @pytest.mark.parametrize("exercise", ["01_simpo_loss", "02_simpo_vs_dpo", "03_gradient"])
-def test_solutions_run_in_jupyterlab_without_an_error(tmp_path, exercise):
-    shutil.copy(ROOT / "solutions" / f"{exercise}.ipynb", tmp_path)
-    with jupyterlab(tmp_path) as address, page(height=9000) as opened:
-        open_notebook(opened, address, f"{exercise}.ipynb")
+def test_solutions_run_in_jupyterlab_without_an_error(lab, exercise):
+    with page(height=9000) as opened:
+        open_notebook(opened, lab, f"solutions/{exercise}.ipynb")
         run_all(opened)
-        notebook = opened.locator(".jp-Notebook")
+        notebook = opened.locator(".jp-NotebookPanel:visible .jp-Notebook")
         assert notebook.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
         assert notebook.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
         notebook.locator(".jp-OutputArea-output img").first.wait_for()
+
+
+def test_a_moved_slider_redraws_its_figure_in_place(lab):
+    with page(height=9000) as opened:
+        open_notebook(opened, lab, f"solutions/{EXERCISE}.ipynb")
+        run_all(opened)
+        explored = cell(opened, "plots.explore(")
+        figure = explored.locator(".jp-OutputArea-output img")
+        figure.wait_for()
+        before = figure.get_attribute("src")
+        explored.locator(".noUi-handle").focus()
+        opened.keyboard.press("ArrowRight")
+        opened.wait_for_function(
+            "before => ![...document.querySelectorAll('.jp-OutputArea-output img')].some(img => img.src === before)",
+            arg=before,
+        )
+        assert figure.count() == 1
+        assert figure.get_attribute("src").startswith("data:image/png;base64,")
+
+
+def test_the_first_pages_cell_says_that_everything_is_here(lab):
+    with page() as opened:
+        open_notebook(opened, lab, f"{START}.ipynb")
+        run_all(opened)
+        said = opened.locator(".jp-NotebookPanel:visible .jp-CodeCell .jp-OutputArea-output")
+        said.wait_for()
+        assert said.inner_text().startswith("Everything is here: Python 3")

@@ -12,7 +12,8 @@ from autograder.cli import app
 from autograder.cli_class import results_table
 from autograder.course import Course
 from autograder.doctor import examine
-from autograder.grade import GRADED, WRONG, Check, Result
+from autograder.marking import WRONG, Check, Result
+from autograder.session import GRADED
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
 AUTOGRADER = [sys.executable, "-c", "from autograder.cli import main; main()"]

@@ -8,8 +8,11 @@ from conftest import ROOT
 
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
-from autograder.grade import GRADED, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, grade, results
+from autograder.grade import grade
+from autograder.marking import NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG
+from autograder.records import results
 from autograder.release import prepare
+from autograder.session import GRADED
 
 EXERCISE = "01_simpo_loss"
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves

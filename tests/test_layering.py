@@ -29,6 +29,12 @@ def test_importing_loads_nothing_heavy(module):
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+def test_the_commands_help_waits_for_nothing_heavy():
+    heavy = "{'torch', 'nbgrader', 'nbformat', 'jsonschema', 'numpy', 'IPython'} & set(sys.modules)"
+    script = f"import sys, autograder.cli; assert not {heavy}, {heavy}"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 @pytest.mark.parametrize("package", ["simpo_core", "autograder"])
 def test_only_the_front_doors_print(package):
     allowed = {

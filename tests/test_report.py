@@ -5,7 +5,7 @@ import re
 import pytest
 from browser import CHROMIUM
 from browser import page as browser_page
-from small_class import ESSAY, LOSS, copied
+from small_class import ESSAY, LOSS, copied, flag
 from typer.testing import CliRunner
 
 from autograder.cli import app
@@ -77,6 +77,17 @@ def test_codes_cannot_be_made_without_the_classrooms_key(course):
     key.unlink()
     codes = [set(re.findall(r'class="who">([0-9a-f]{6})<', page)) for page in (before, render(course, anonymous=True))]
     assert not codes[0] & codes[1]
+
+
+def test_signs_of_forgery_are_shown_and_an_anonymous_page_says_how_many(small_class, tmp_path):
+    course = copied(small_class, tmp_path)
+    assert "forgery" not in render(course)
+    flag(course, "ada", LOSS, "zhou, which the author's cells define, had been redefined", "a thread <b>ran</b>")
+    page, anonymous = render(course), render(course, anonymous=True)
+    assert "<dt>with signs of forgery</dt><dd>1</dd>" in page
+    assert "had been redefined; a thread &lt;b&gt;ran&lt;/b&gt;" in page
+    assert "<td>2 signs</td>" in anonymous
+    assert "redefined" not in anonymous
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium")

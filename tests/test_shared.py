@@ -12,7 +12,7 @@ from autograder.course import Course
 from autograder.execute import WarmExecute, steps_of
 from autograder.notebook import BOTH, CHECK, STUDENTS
 from autograder.repair import NOTES
-from autograder.session import GRADED, TIMED_OUT
+from autograder.session import DIED, GRADED, TIMED_OUT
 from autograder.shared import run_shared
 from autograder.sources import is_test, read_notebook
 
@@ -132,6 +132,13 @@ def test_a_forgery_is_flagged(name, tmp_path):
 def test_outputs_that_were_sent_ahead_do_not_count(tmp_path):
     steps = [(STUDENTS, ANSWER, ""), (STUDENTS, FORGERIES["outputs are sent ahead"][0], ""), (CHECK, TEST, "the-test")]
     assert run_shared(steps, [tmp_path]).outputs[-1][-1]["ename"] == "AssertionError"
+
+
+def test_a_student_who_breaks_the_process_has_a_notebook_that_died(tmp_path):
+    steps = [(STUDENTS, ANSWER, ""), (STUDENTS, "import builtins\nbuiltins.isinstance = lambda *a: True", "")]
+    executed = run_shared([*steps, (CHECK, TEST, "the-test")], [tmp_path])
+    assert (executed.fault, executed.verdict) == ("", DIED)
+    assert executed.outputs[-1][0]["evalue"] == "The notebook's process ended."
 
 
 def test_a_test_that_does_not_end_is_stopped_and_flags_nothing(tmp_path):

@@ -1,6 +1,9 @@
+import subprocess
+import sys
+
 import pytest
 from conftest import ROOT
-from small_class import ESSAY, LOSS, copied
+from small_class import ESSAY, LOSS, copied, flag
 from typer.testing import CliRunner
 
 from autograder.cli import app
@@ -32,6 +35,31 @@ def test_what_changes_is_seen(small_class, tmp_path):
     assert (loss.graded, loss.out_of_date, loss.old_feedback) == (2, 1, 1)
     assert (essay.graded, essay.out_of_date, essay.old_feedback) == (0, 2, 0)
     assert total([loss, essay]).out_of_date == 3
+
+
+@pytest.mark.slow
+def test_points_that_a_person_gives_make_the_page_old(small_class, tmp_path):
+    course = copied(small_class, tmp_path)
+    write_feedback(course, "ada", ESSAY)
+    assert standings(course)[1].old_feedback == 1  # cy's
+    with course.api().gradebook as gradebook:
+        gradebook.find_grade("essay", ESSAY, ESSAY, "ada").manual_score = 3
+        gradebook.db.commit()
+    assert standings(course)[1].old_feedback == 2
+
+
+@pytest.mark.slow
+def test_flagged_submissions_wait_for_a_person(small_class, tmp_path):
+    course = copied(small_class, tmp_path)
+    flag(course, "ada", LOSS, "math.isclose had been replaced")
+    loss, _ = standings(course)
+    assert (loss.graded, loss.out_of_date, loss.flagged) == (3, 0, 1)
+
+
+def test_the_standing_of_a_class_is_known_without_torch():
+    heavy = "{'torch', 'matplotlib'} & set(sys.modules)"
+    script = f"import sys, autograder.status, autograder.feedback; assert not {heavy}, {heavy}"
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.mark.slow

@@ -2,6 +2,13 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
 
 from autograder.notebook import CHECK, STUDENTS, run_steps
 from autograder.workers import run_tasks
@@ -38,6 +45,49 @@ def test_every_task_is_done_once_whatever_the_number_of_workers(tmp_path):
 def test_a_task_whose_worker_always_dies_has_no_answer_and_stops_nobody(tmp_path):
     got = dict(run_tasks(tasks(tmp_path, "ab"), 1, die_always))
     assert got == {"a": "A", "b": None}
+
+
+RUN = """
+from pathlib import Path
+from autograder.workers import run_tasks
+from test_workers import die_once, tasks
+print(sorted(answer for _, answer in run_tasks(tasks(Path.cwd(), "abcdef"), 2, die_once)))
+"""
+
+
+def left_of(session):
+    """What still runs in this session of processes."""
+    found = []
+    for about in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, number = about.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(number) == session and state != "Z":
+            found.append((about.parent / "cmdline").read_text())
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_run_ends_without_a_word_and_leaves_no_process(tmp_path):
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    with (tmp_path / "said").open("w+") as said:
+        run = subprocess.Popen(
+            [sys.executable, "-c", RUN],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+        assert run.wait() == 0
+        said.seek(0)
+        assert said.read() == "['A', 'B', 'C', 'D', 'E', 'F']\n"
+    deadline = time.monotonic() + 10
+    while (left := left_of(run.pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
 
 
 def test_the_death_of_the_examiner_is_a_fault_of_the_graders(tmp_path):
