@@ -47,21 +47,23 @@ def student_pictures() -> None:
         for path in COURSE.notebooks.glob("*.ipynb"):
             (Path(folder) / path.name).write_bytes(path.read_bytes())
         (Path(folder) / f"{EXERCISE}.ipynb").write_text(solved, encoding="utf-8")
-        (Path(folder) / "mistaken.ipynb").write_text(mistaken, encoding="utf-8")
         with jupyterlab(Path(folder)) as address:
             with page(1200, 900) as opened:
                 open_notebook(opened, address, f"{START}.ipynb")
                 opened.wait_for_timeout(2000)  # formulas
                 opened.screenshot(path=PICTURES / "first-page.png")
-            with page(1150, 9000) as opened:
+            with page(1060, 9000) as opened:
                 open_notebook(opened, address, f"{EXERCISE}.ipynb")
                 run_all(opened)
                 opened.locator(".jp-OutputArea-output img").first.wait_for()
                 opened.keyboard.press("Control+B")  # hide the list of files
                 opened.wait_for_timeout(2000)
-                top = opened.locator(".jp-Notebook h2", has_text="1.4").first.bounding_box()["y"] - 10
-                clip = {"x": 60, "y": top, "width": 1000, "height": 1080}
+                whole = opened.locator(".jp-NotebookPanel:visible .jp-Notebook").bounding_box()
+                heads = (opened.locator(".jp-Notebook h2", has_text=number).first for number in ("1.4", "1.5"))
+                top, end = (head.bounding_box()["y"] - 10 for head in heads)
+                clip = {"x": whole["x"], "y": top, "width": whole["width"], "height": end - top}
                 opened.screenshot(path=PICTURES / "notebook.png", clip=clip)
+            (Path(folder) / "mistaken.ipynb").write_text(mistaken, encoding="utf-8")
             with page(1000, 900) as opened:
                 open_notebook(opened, address, "mistaken.ipynb")
                 opened.keyboard.press("Control+B")
