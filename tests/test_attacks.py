@@ -2,16 +2,15 @@
 
 import json
 import os
-import shutil
 import tomllib
 from pathlib import Path
 
 import nbformat
 import pytest
 from conftest import ROOT
+from small_class import empty
 
 from autograder.benches import hand_in, load_bench
-from autograder.course import Course
 from autograder.feedback import standing, write_pages
 from autograder.grade import grade
 from autograder.marking import NOT_GRADABLE
@@ -133,11 +132,7 @@ def hand_in_attacks(course, root):
 def graded(tmp_path_factory):
     """The class, graded by two workers, and the results by student."""
     root = tmp_path_factory.mktemp("course")
-    for name in ("notebooks", "tests"):
-        (root / name).symlink_to(ROOT / name)
-    (root / "solutions").mkdir()
-    shutil.copy(ROOT / "solutions" / f"{EXERCISE}.ipynb", root / "solutions")
-    course = Course(root, root / "classroom")
+    course = empty(root, EXERCISE)
     (root / "secret.txt").write_text(SECRET)
     plant(root / "solutions" / f"{EXERCISE}.ipynb")
     os.environ["A_TOKEN"] = SECRET

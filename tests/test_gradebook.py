@@ -10,9 +10,10 @@ from dataclasses import replace
 import nbformat
 import pytest
 from conftest import ROOT
+from small_class import empty
 
 from autograder.benches import hand_in, load_bench
-from autograder.course import Course, UserError, configure
+from autograder.course import UserError, configure
 from autograder.grade import grade
 from autograder.gradebook import NotInGradebook, open_gradebook
 from autograder.marking import GRADER_FAULT, Marked, Result
@@ -95,12 +96,9 @@ def hand_in_class(course):
 def prepared(tmp_path_factory):
     """A course whose checks draw the same inputs each time, with a class handed in; and the students."""
     root = tmp_path_factory.mktemp("course")
-    for name in ("notebooks", "tests", "nbgrader_config.py"):
-        (root / name).symlink_to(ROOT / name)
-    (root / "solutions").mkdir()
-    source = (ROOT / "solutions" / f"{EXERCISE}.ipynb").read_text(encoding="utf-8")
-    (root / "solutions" / f"{EXERCISE}.ipynb").write_text(source.replace("fresh_rng()", "fresh_rng(7)"), "utf-8")
-    course = Course(root, root / "classroom")
+    course = empty(root, EXERCISE)
+    source = course.solutions / f"{EXERCISE}.ipynb"
+    source.write_text(source.read_text(encoding="utf-8").replace("fresh_rng()", "fresh_rng(7)"), "utf-8")
     students = hand_in_class(course)
     prepare(course)
     with course.api().gradebook as gradebook:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ROOT
 
 EXERCISE, OTHER = "01_simpo_loss", "03_gradient"
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
@@ -67,17 +66,13 @@ def examiner():
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
     """A course of two exercises with a class of six, not yet graded."""
-    from autograder.benches import hand_in, load_bench  # here, because workers import this module, too
-    from autograder.course import Course
+    from small_class import empty  # here, because workers import this module, too
+
+    from autograder.benches import hand_in, load_bench
     from autograder.release import prepare
 
     root = tmp_path_factory.mktemp("course")
-    for name in ("notebooks", "tests", "nbgrader_config.py"):
-        (root / name).symlink_to(ROOT / name)
-    (root / "solutions").mkdir()
-    for exercise in (EXERCISE, OTHER):
-        shutil.copy(ROOT / "solutions" / f"{exercise}.ipynb", root / "solutions")
-    course = Course(root, root / "classroom")
+    course = empty(root, EXERCISE, OTHER)
     for exercise, count in ((EXERCISE, 6), (OTHER, 1)):
         for number, answer in enumerate(load_bench(course, exercise)[:count]):
             path = course.notebook("submitted", f"s{number}", exercise)
