@@ -63,8 +63,8 @@ def page(width: int = 1200, height: int = 1000):
 
 
 def open_notebook(opened, address: str, name: str) -> None:
-    """Open a notebook and wait until its kernel is idle."""
-    opened.goto(f"{address}/lab/tree/{name}")
+    """Open a notebook, and none that was open before, and wait until its kernel is idle."""
+    opened.goto(f"{address}/lab/tree/{name}?reset")
     opened.wait_for_selector(".jp-Notebook-cell")
     opened.wait_for_selector("text=Python 3 (ipykernel) | Idle")
 
