@@ -42,6 +42,7 @@ def grade(
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time (default: the processor's cores).")] = CORES,
     feedback: Annotated[bool, typer.Option("--feedback", help="Then write the pages of feedback.")] = False,
+    scheduler: Annotated[str, typer.Option(help="Grade on a Dask cluster: its address, tcp://HOST:8786.")] = "",
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Run students' code unconfined, with your rights.")] = False,
     roster: Annotated[Path | None, typer.Option(help="Who is in the class: see `autograder roster`.")] = None,
     isolation: Annotated[
@@ -65,13 +66,22 @@ def grade(
             f"{course.root} is another nbgrader course: its submissions are in submitted/ (`nbgrader zip_collect` puts "
             "downloads there), students and feedback are nbgrader's. Give no SUBMISSIONS, --roster or --feedback"
         )
+    if course.is_any and scheduler:
+        raise UserError(f"{course.root} is another nbgrader course: --scheduler is for this one. Use --jobs")
+    if unsafe and scheduler:
+        raise UserError(f"with --scheduler each worker decides for itself: start it with {UNSAFE_VARIABLE}=1")
+    if scheduler:
+        from autograder.cluster import workers_at
+
+        threads = workers_at(scheduler)  # first of all: nobody wants to wait for a cluster that isn't there
+        print(f"{scheduler}: {len(threads)} workers, {sum(threads.values())} notebooks at a time")
     if roster:
         add_to_roster(course, [roster])
     if unsafe:
         os.environ[UNSAFE_VARIABLE] = "1"
         print("UNSAFE: students' code runs unconfined: it can read, change and send what you can.", file=sys.stderr)
     where = isolation.value if isolation else SHARED if course.is_any else SEPARATE
-    grade_class(course, submissions, force, jobs, where)
+    grade_class(course, submissions, force, jobs, isolation=where, scheduler=scheduler)
     if course.is_any:
         print(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: nbgrader generate_feedback ASSIGNMENT.")
         return
@@ -106,11 +116,20 @@ def formgrader(classroom: Classroom = None) -> None:
     raise typer.Exit(subprocess.call(lab_command(folder, "/formgrader"), env=environment))
 
 
-def grade_class(course: Course, submissions: Path | None, force: bool, jobs: int, isolation: str = SEPARATE) -> None:
+def grade_class(
+    course: Course,
+    submissions: Path | None,
+    force: bool,
+    jobs: int,
+    *,
+    isolation: str = SEPARATE,
+    scheduler: str = "",
+) -> None:
     """Collect and grade; print what was left, and the table."""
     from autograder.forks import start_warm_process
 
-    start_warm_process()  # it takes a while, in which all else gets ready
+    if not scheduler:
+        start_warm_process()  # it takes a while, in which all else gets ready
     from autograder.cli_handing_in import report_collected
     from autograder.submissions import collect
 
@@ -139,7 +158,8 @@ def grade_class(course: Course, submissions: Path | None, force: bool, jobs: int
     done: list[tuple[Any, bool]] = []
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=total, pace="")
-        for result in run(course, force=force, jobs=jobs, isolation=isolation):
+        on_cluster = {"scheduler": scheduler} if scheduler else {}
+        for result in run(course, force=force, jobs=jobs, isolation=isolation, **on_cluster):
             done.append(result)
             speed = progress.tasks[task].speed
             progress.update(task, advance=1, pace=f"{speed:.1f} notebooks/s" if speed else "")

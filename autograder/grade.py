@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autograder.cluster import mark_on_cluster
 from autograder.course import Course, UserError
 from autograder.forks import files_beside
 from autograder.gradebook import Writer, open_gradebook
@@ -40,6 +41,7 @@ def grade(
     cell_seconds: float = CELL_SECONDS,
     exercises: Sequence[str] = (),
     isolation: str = SEPARATE,
+    scheduler: str = "",
 ) -> Iterator[tuple[Result, bool]]:
     """Grade every submission in the classroom; yield each result, and whether it is new.
 
@@ -48,6 +50,7 @@ def grade(
 
     jobs: how many workers. cell_seconds: wall time that one cell may take. exercises: all if empty.
     isolation: where checks run (see `shared`).
+    scheduler: address of a Dask scheduler, whose workers mark the submissions instead.
 
     Raises:
         UserError: Students' code can't be confined here.
@@ -62,10 +65,15 @@ def grade(
         else:
             due.append(submission)
     if due:
-        yield from ((result, True) for result in _grade(course, due, jobs, cell_seconds, isolation))
+        found = _grade(
+            course, due, cell_seconds, isolation, jobs=min(jobs, len(due)), scheduler=scheduler, hurry=len(due) <= jobs
+        )
+        yield from ((result, True) for result in found)
 
 
-def _grade(course: Course, due: list[Submission], jobs: int, cell_seconds: float, isolation: str) -> Iterator[Result]:
+def _grade(
+    course: Course, due: list[Submission], cell_seconds: float, isolation: str, *, jobs: int, scheduler: str, hurry: bool
+) -> Iterator[Result]:
     """The result of each submission, as they are done and kept."""
     tasks = (
         (submission, replace(_task(course, submission), cell_seconds=cell_seconds, isolation=isolation))
@@ -74,8 +82,12 @@ def _grade(course: Course, due: list[Submission], jobs: int, cell_seconds: float
     keyed = (
         (Due(one, key_of(course, one, task.submitted or one.path.read_bytes(), isolation)), task) for one, task in tasks
     )
+    if scheduler:
+        done = mark_on_cluster(keyed, scheduler)
+    else:
+        done = run_tasks(keyed, jobs, mark, hurry=hurry)
     with open_gradebook(course) as gradebook:
-        for one, marked in run_tasks(keyed, min(jobs, len(due)), mark, hurry=len(due) <= jobs):
+        for one, marked in done:
             if marked is None:
                 result = Result(one.submission.student, one.submission.exercise, GRADER_FAULT)
                 marked = without_points(result, "its worker was killed, again and again")

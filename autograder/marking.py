@@ -4,6 +4,7 @@ What a worker gets and gives is plain data without paths: it may be on another m
 """
 
 import contextlib
+import os
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -138,7 +139,7 @@ def _laid_out(files: Iterable[tuple[str, bytes]]) -> Iterator[list[Path]]:
         folders: list[Path] = []
         for name, content in files:
             if not folders:
-                folders.append(Path(ending.enter_context(TemporaryDirectory(prefix="beside-"))))
+                folders.append(Path(ending.enter_context(TemporaryDirectory(prefix=f"notebook-{os.getpid()}-"))))
             path = folders[0] / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)

@@ -20,11 +20,7 @@ def test_environment_yml_repeats_nothing():
 def test_every_dependency_has_a_tested_version():
     pinned = set(re.findall(r"^([\w.-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE))
     pinned = {name.lower().replace("_", "-") for name in pinned}
-    wanted = (
-        PROJECT["dependencies"]
-        + PROJECT["optional-dependencies"]["test"]
-        + PROJECT["optional-dependencies"]["finetune"]
-    )
+    wanted = PROJECT["dependencies"] + [each for extra in PROJECT["optional-dependencies"].values() for each in extra]
     for requirement in wanted:
         name = re.match(r"[\w.-]+", requirement).group().lower()
         assert name == "simpo-practice" or name in pinned, requirement

@@ -1,0 +1,266 @@
+"""Past one machine: the workers of a Dask cluster mark the submissions; the process that grades alone writes.
+
+A worker needs the package and nothing else: it gets a submission as bytes and gives plain data back. Which
+submission is on which worker is decided here, because it must be known what was running when a worker died;
+Dask carries, watches the workers and lets new ones in.
+
+Scheduler and workers trust each other and who grades; students' code is confined on each worker as it is
+here. docs/cluster.md says how to close the network to others.
+"""
+
+import asyncio
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import logging
+import platform
+import socket
+from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE, UserError
+from autograder.marking import GRADER_FAULT, Check, Marked, Result, Task, mark
+from autograder.sandbox import NoConfinement
+from autograder.workers import ATTEMPTS, Name
+
+CONNECT_SECONDS = 5
+WORKERLESS_SECONDS = 60  # how long to wait for a worker; a cluster that grows on demand takes a while
+WATCH_SECONDS = 1  # how often to look whether workers have come or gone
+FETCH_SECONDS = 30  # for one answer to come; if it doesn't, its worker is gone
+
+Answer = tuple[Any, Marked | None]  # whose, and what came of it; None if its worker died each time
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submission on its way: what the worker gets, where it is, and how many workers died running it."""
+
+    name: Any
+    task: dict[str, Any]
+    worker: str = ""
+    deaths: int = 0
+
+
+def mark_on_cluster(tasks: Iterable[tuple[Name, Task]], address: str) -> Iterator[tuple[Name, Marked | None]]:
+    """What came of each submission, in the order in which they are done; None if its worker died each time.
+
+    tasks: each with a name, which stays here. They are read as workers become free.
+    address: of the Dask scheduler, such as tls://10.0.0.5:8786.
+
+    Raises:
+        UserError: The scheduler or its workers can't be reached, or must not grade. What was yielded is done.
+    """
+    with _connected(address) as client:
+        try:
+            yield from _run_jobs(client, (Job(name, asdict(task)) for name, task in tasks))
+        except CancelledError:
+            raise _lost(address) from None
+
+
+def workers_at(address: str) -> dict[str, int]:
+    """How many submissions each worker of a scheduler marks at a time, by its address.
+
+    Raises:
+        UserError: No scheduler answers, or it has no worker.
+    """
+    with _connected(address) as client:
+        return _threads(client)
+
+
+def _run_jobs(client: Any, waiting: Iterator[Job]) -> Iterator[Answer]:
+    again: list[Job] = []  # their worker is gone
+    running: dict[Any, Job] = {}  # by Dask's future
+    threads: dict[str, int] = {}  # of each worker, by its address
+    while True:
+        before, threads = threads, _threads(client)
+        again += _reclaim(running, before, threads)
+        done: list[Answer] = [(job.name, None) for job in again if job.deaths >= ATTEMPTS]
+        again = [job for job in again if job.deaths < ATTEMPTS]
+        done += _collect(running)
+        _fill(client, running, threads, again, waiting)
+        yield from done
+        if not running:
+            return
+        _wait_for_one(running)
+
+
+def _reclaim(running: dict[Any, Job], before: dict[str, int], now: dict[str, int]) -> Iterator[Job]:
+    """Take back what was on workers that are gone. What was at work there may have been the cause of it."""
+    for worker in before.keys() - now.keys():
+        there = [future for future, job in running.items() if job.worker == worker]  # in the order of their start
+        for place, future in enumerate(there):
+            job = running.pop(future)
+            future.release()
+            yield replace(job, deaths=job.deaths + (place < before[worker]))
+
+
+def _fill(
+    client: Any, running: dict[Any, Job], threads: dict[str, int], again: list[Job], waiting: Iterator[Job]
+) -> None:
+    """Give each worker as many submissions as it has threads, and one to begin with next.
+
+    Whose worker has died is run last and has a worker to itself, so that the next death is its own or nobody's.
+    """
+    load = dict.fromkeys(threads, 0)
+    for job in running.values():
+        load[job.worker] += threads[job.worker] + 1 if job.deaths else 1
+    while True:
+        worker = min(load, key=lambda each: load[each] - threads[each])
+        if load[worker] > threads[worker]:
+            return
+        new = _next(again, waiting, alone=not load[worker])
+        if new is None:
+            return
+        future = client.submit(mark_here, new.task, installed(), workers=[worker], pure=False)
+        running[future] = replace(new, worker=worker)
+        load[worker] += threads[worker] + 1 if new.deaths else 1
+
+
+def _next(again: list[Job], waiting: Iterator[Job], alone: bool) -> Job | None:
+    """The next submission for a worker, if there is one for it. alone: it would have the worker to itself."""
+    for job in again:
+        if not job.deaths:
+            again.remove(job)
+            return job
+    return next(waiting, None) or (again.pop() if again and alone else None)
+
+
+def _collect(running: dict[Any, Job]) -> Iterator[Answer]:
+    """The answers that have come."""
+    from distributed import KilledWorker
+
+    for future in [future for future in running if future.done()]:
+        worker = running[future].worker
+        try:
+            marked: Marked | None = _accepted(future.result(timeout=FETCH_SECONDS), worker)
+        except TimeoutError:
+            continue  # it was on a worker that has died since; `_reclaim` will see that
+        except KilledWorker:  # by Dask's own count
+            marked = None
+        except ImportError as error:
+            raise UserError(
+                f"the worker at {worker} can't load the grader ({error}): install simpo-practice there"
+            ) from None
+        yield running.pop(future).name, marked
+
+
+def _accepted(answer: dict[str, Any], worker: str) -> Marked:
+    """What a worker sent, if it may mark. Raises UserError with what to do about one that may not."""
+    where = f"{answer['host']} ({worker})"
+    if answer["code"] != installed():
+        raise UserError(
+            f"the worker on {where} has {answer['code']}; who grades has {installed()}: "
+            "install the same on both, then repeat the command"
+        )
+    result = answer["marked"]["result"]
+    checks, repairs = tuple(Check(**check) for check in result["checks"]), tuple(result["repairs"])
+    result = Result(**{**result, "checks": checks, "repairs": repairs})
+    if result.reason.startswith(NoConfinement.__name__):
+        raise UserError(
+            f"students' code can't be confined on the worker on {where}: "
+            f"{result.reason.removeprefix(NoConfinement.__name__ + ': ')}. Run workers on Linux 5.13 or newer, in "
+            "containers whose seccomp profile allows Landlock; or, if that machine holds nothing that a student must "
+            f"not reach, start its worker with {UNSAFE_VARIABLE}=1"
+        )
+    if result.verdict == GRADER_FAULT:
+        result = replace(result, reason=f"{result.reason}, on {where}")
+    return Marked(**{**answer["marked"], "result": result})
+
+
+def _wait_for_one(running: dict[Any, Job]) -> None:
+    from distributed import wait
+
+    with contextlib.suppress(TimeoutError):
+        wait(list(running), timeout=WATCH_SECONDS, return_when="FIRST_COMPLETED")
+
+
+def _threads(client: Any) -> dict[str, int]:
+    """How many submissions each worker marks at a time. Waits for a worker if there is none."""
+    address = client.scheduler.address
+    try:
+        threads = dict(client.nthreads())
+        if not threads:
+            client.wait_for_workers(1, timeout=WORKERLESS_SECONDS)
+            threads = dict(client.nthreads())
+    except TimeoutError:
+        raise UserError(
+            f"the scheduler at {address} has had no worker for {WORKERLESS_SECONDS} seconds: start one or more with "
+            f"`dask worker {address}`; what is graded is kept"
+        ) from None
+    except OSError:
+        raise _lost(address) from None
+    return threads or _threads(client)
+
+
+def _lost(address: str) -> UserError:
+    return UserError(
+        f"the scheduler at {address} is gone; what is graded is kept: start it again and repeat the command"
+    )
+
+
+@contextlib.contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    """A client of the scheduler. Raises UserError if there is none at the address."""
+    try:
+        import dask
+        from distributed import Client
+    except ImportError:
+        raise UserError(
+            "a cluster needs Dask, which is not installed here: pip install 'simpo-practice[cluster]'"
+        ) from None
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes as an exception
+    settings = {
+        "distributed.comm.timeouts.connect": CONNECT_SECONDS,
+        "distributed.admin.large-graph-warning-threshold": "1GB",  # files beside a notebook
+    }
+    with dask.config.set(settings):
+        try:
+            asyncio.run(_greet(address))
+            client = Client(address, timeout=CONNECT_SECONDS)
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            reason = str(error) or f"nothing came within {CONNECT_SECONDS} seconds"
+            raise UserError(
+                f"no Dask scheduler answers at {address} ({reason}): start one with `dask scheduler` "
+                "and give the address that it prints, such as tls://10.0.0.5:8786"
+            ) from None
+        with client:
+            yield client
+
+
+async def _greet(address: str) -> None:
+    """Exchange the first words with a scheduler. A client would wait for them for ever. Raises OSError."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    words = connect(address, **Security().get_connection_args("client"))
+    (await asyncio.wait_for(words, CONNECT_SECONDS + 1)).abort()
+
+
+def mark_here(task: dict[str, Any], code: str) -> dict[str, Any]:
+    """On a worker: mark a submission, if the code here is that of who grades. Plain data, ready for JSON."""
+    marked = asdict(mark(Task(**task))) if code == installed() else {}
+    return {"host": socket.gethostname(), "code": installed(), "marked": marked}
+
+
+@functools.cache
+def installed() -> str:
+    """The code here on which results depend: equal words, equal results.
+
+    Version numbers alone don't tell two checkouts apart, so a digest of the code stands beside them.
+    """
+    digest = hashlib.sha256()
+    for package in sorted({"autograder", *(module.partition(".")[0] for module in STUDENT_MODULES)}):
+        spec = importlib.util.find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            for path in sorted(Path(folder).rglob("*.py")):
+                digest.update(path.read_bytes())
+    versions = {name: importlib.metadata.version(name) for name in ("simpo-practice", "numpy", "torch")}
+    own = f"simpo-practice {versions.pop('simpo-practice')} ({digest.hexdigest()[:12]})"
+    others = [f"{name} {version.partition('+')[0]}" for name, version in versions.items()]  # +cpu, +cu130: alike
+    return ", ".join((own, "Python " + ".".join(platform.python_version_tuple()[:2]), *others))
