@@ -43,6 +43,7 @@ def grade(
     jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time (default: the processor's cores).")] = CORES,
     feedback: Annotated[bool, typer.Option("--feedback", help="Then write the pages of feedback.")] = False,
     scheduler: Annotated[str, typer.Option(help="Grade on a Dask cluster: its address, tcp://HOST:8786.")] = "",
+    db: Annotated[str, typer.Option(help="Keep this class's gradebook on a server from now on: its URL.")] = "",
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Run students' code unconfined, with your rights.")] = False,
     roster: Annotated[Path | None, typer.Option(help="Who is in the class: see `autograder roster`.")] = None,
     isolation: Annotated[
@@ -59,6 +60,7 @@ def grade(
 ) -> None:
     """Grade a class into the gradebook. Grades again only what has changed."""
     from autograder.cli_handing_in import add_to_roster
+    from autograder.database import choose_database, describe
 
     course = find_course(classroom, folder, any_course=True)
     if course.is_any and (submissions or roster or feedback):
@@ -66,8 +68,8 @@ def grade(
             f"{course.root} is another nbgrader course: its submissions are in submitted/ (`nbgrader zip_collect` puts "
             "downloads there), students and feedback are nbgrader's. Give no SUBMISSIONS, --roster or --feedback"
         )
-    if course.is_any and scheduler:
-        raise UserError(f"{course.root} is another nbgrader course: --scheduler is for this one. Use --jobs")
+    if course.is_any and (scheduler or db):
+        raise UserError(f"{course.root} is another nbgrader course: --scheduler and --db are for this one alone")
     if unsafe and scheduler:
         raise UserError(f"with --scheduler each worker decides for itself: start it with {UNSAFE_VARIABLE}=1")
     if scheduler:
@@ -75,6 +77,8 @@ def grade(
 
         threads = workers_at(scheduler)  # first of all: nobody wants to wait for a cluster that isn't there
         print(f"{scheduler}: {len(threads)} workers, {sum(threads.values())} notebooks at a time")
+    if db:
+        choose_database(course, db)
     if roster:
         add_to_roster(course, [roster])
     if unsafe:
@@ -87,7 +91,7 @@ def grade(
         return
     if feedback:
         write_pages(course)
-    print(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: autograder feedback; essays: autograder formgrader.")
+    print(f"Gradebook: {describe(course)}. Next: autograder feedback; essays: autograder formgrader.")
 
 
 @commands.command()
@@ -131,6 +135,7 @@ def grade_class(
     if not scheduler:
         start_warm_process()  # it takes a while, in which all else gets ready
     from autograder.cli_handing_in import report_collected
+    from autograder.database import alone, preparing
     from autograder.submissions import collect
 
     with console.status("Preparing the gradebook"):
@@ -146,9 +151,11 @@ def grade_class(
             from autograder.release import prepare
             from autograder.submissions import submitted
 
-            prepare(course)
+            with preparing(course):
+                prepare(course)
     if submissions is not None:
-        taken, left = collect(course, submissions)
+        with alone(course):
+            taken, left = collect(course, submissions)
         report_collected(course, submissions, taken, left)
     total = len(submitted(course))
     if not total:

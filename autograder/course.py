@@ -8,6 +8,7 @@ from typing import Any
 
 CONFIG = "nbgrader_config.py"
 CLASSROOM_VARIABLE = "AUTOGRADER_CLASSROOM"  # tells nbgrader_config.py which classroom a command works on
+DATABASE_FILE = "gradebook.url"  # in the classroom, if the gradebook is not: where it is
 UNSAFE_VARIABLE = "AUTOGRADER_UNSAFE"  # set: students' code runs unconfined where it can't be confined
 STUDENT_MODULES = ("simpo_core.plots", "simpo_core.toy")  # what notebooks import; the rest holds solutions
 ESSAY_PLACEHOLDER = "YOUR ANSWER HERE · 在此作答"
@@ -61,6 +62,10 @@ class Course:
         """A student's notebook at one of nbgrader's steps: submitted, autograded or feedback."""
         return self.classroom / step / student / exercise / (exercise + suffix)
 
+    def database(self) -> str | None:
+        """The URL of the gradebook's database; None if it is the classroom's gradebook.db."""
+        return _database(self.classroom)
+
     def api(self) -> Any:
         """nbgrader's Python interface to this course."""
         import logging
@@ -88,6 +93,10 @@ class Course:
             configure(config, self)
         _environment_on_path()
         _ask_alembic_here()
+        if url := self.database():
+            from autograder.database import check_database
+
+            check_database(url)
         return CourseDirectory(config=config)
 
 
@@ -151,6 +160,8 @@ def configure(config: Any, course: Course) -> None:
     """Set nbgrader up for this course. `config` is traitlets' configuration object."""
     config.CourseDirectory.root = str(course.classroom)
     config.CourseDirectory.course_id = "simpo_practice"
+    if url := _database(classroom):
+        config.CourseDirectory.db_url = url
     config.GenerateAssignment.preprocessors = _release_preprocessors()
     config.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotAttempted"}
     config.ClearSolutions.text_stub = ESSAY_PLACEHOLDER
@@ -162,6 +173,11 @@ def configure(config: Any, course: Course) -> None:
     config.GenerateFeedback.preprocessors = []
     config.GenerateFeedback.exporter_class = "autograder.exporter.FeedbackExporter"
     config.FeedbackExporter.repository, config.FeedbackExporter.classroom = str(course.root), str(course.classroom)
+
+
+def _database(classroom: Path) -> str | None:
+    file = classroom / DATABASE_FILE
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else None
 
 
 def _release_preprocessors() -> list[Any]:

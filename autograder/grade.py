@@ -13,6 +13,7 @@ from pathlib import Path
 
 from autograder.cluster import mark_on_cluster
 from autograder.course import Course, UserError
+from autograder.database import alone
 from autograder.forks import files_beside
 from autograder.gradebook import Writer, open_gradebook
 from autograder.marking import GRADER_FAULT, Marked, Result, Task, mark, without_points
@@ -72,7 +73,14 @@ def grade(
 
 
 def _grade(
-    course: Course, due: list[Submission], cell_seconds: float, isolation: str, *, jobs: int, scheduler: str, hurry: bool
+    course: Course,
+    due: list[Submission],
+    cell_seconds: float,
+    isolation: str,
+    *,
+    jobs: int,
+    scheduler: str,
+    hurry: bool,
 ) -> Iterator[Result]:
     """The result of each submission, as they are done and kept."""
     tasks = (
@@ -82,10 +90,7 @@ def _grade(
     keyed = (
         (Due(one, key_of(course, one, task.submitted or one.path.read_bytes(), isolation)), task) for one, task in tasks
     )
-    if scheduler:
-        done = mark_on_cluster(keyed, scheduler)
-    else:
-        done = run_tasks(keyed, jobs, mark, hurry=hurry)
+    done = mark_on_cluster(keyed, scheduler) if scheduler else run_tasks(keyed, jobs, mark, hurry=hurry)
     with open_gradebook(course) as gradebook:
         for one, marked in done:
             if marked is None:
@@ -93,7 +98,9 @@ def _grade(
                 marked = without_points(result, "its worker was killed, again and again")
             if marked.result.reason.startswith(NoConfinement.__name__):
                 raise UserError(refusal(marked.result.reason))
-            yield _keep(course, gradebook, one, marked)
+            with alone(course):  # another run may be grading this class
+                result = _keep(course, gradebook, one, marked)
+            yield result
 
 
 def _task(course: Course, submission: Submission) -> Task:

@@ -27,6 +27,14 @@ def small_class(tmp_path_factory) -> Course:
     return make(tmp_path_factory.mktemp("small-class"))
 
 
+def small_course(folder: Path, *exercises: str) -> Course:
+    """A course of these exercises alone, for commands run in this folder."""
+    (folder / "solutions").mkdir(parents=True)
+    for name in ("notebooks", "tests", "nbgrader_config.py", *(f"solutions/{each}.ipynb" for each in exercises)):
+        (folder / name).symlink_to(ROOT / name)
+    return Course(folder, folder / "classroom")
+
+
 @pytest.fixture
 def call(monkeypatch, capsys):
     """`simpo ...` in this process: exit status, stdout, stderr."""

@@ -17,34 +17,21 @@ import nbformat
 import pytest
 import yaml
 from clusters import PAGE, documented, process, scheduler, wait_until, worker
-from conftest import ROOT
+from conftest import ROOT, small_course
 
 from autograder import cluster
 from autograder.benches import hand_in, load_bench
-from autograder.cluster import pack, run_here, run_on_cluster, workers_at
-from autograder.course import Course, UserError
-from autograder.grade import GRADED, grade, results
-from autograder.notebook import STUDENTS
+from autograder.cluster import mark_on_cluster, workers_at
+from autograder.course import UserError
+from autograder.grade import GRADED, _task, grade
+from autograder.marking import Task
+from autograder.records import results
 from autograder.release import prepare
 from autograder.session import DIED
-from autograder.submissions import collect
+from autograder.submissions import collect, submitted
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 EXERCISE = "01_simpo_loss"
-
-
-def test_a_packed_notebook_needs_nothing_of_the_machine_it_comes_from(tmp_path):
-    for folder, text in (("student", "theirs"), ("course", "ours")):
-        (tmp_path / folder / "data").mkdir(parents=True)
-        (tmp_path / folder / "data" / "numbers.txt").write_text(text)
-    (tmp_path / "student" / "own.txt").write_text("mine")
-    cells = [(STUDENTS, "[open(name).read() for name in ('data/numbers.txt', 'own.txt')]")]
-    request = pack(cells, [tmp_path / "student", tmp_path / "course"], 60)
-    for folder in ("student", "course"):
-        shutil.rmtree(tmp_path / folder)
-    assert str(tmp_path) not in repr(request)
-    ((output,),) = run_here(request)["outputs"]
-    assert output["data"]["text/plain"] == "['ours', 'mine']"
 
 
 def test_nothing_answers(tmp_path):
@@ -104,11 +91,7 @@ def flat(tree, prefix=""):
 
 @pytest.fixture
 def course(tmp_path):
-    """A course of one exercise."""
-    (tmp_path / "solutions").mkdir()
-    for name in ("notebooks", "tests", "nbgrader_config.py", f"solutions/{EXERCISE}.ipynb"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    return Course(tmp_path, tmp_path / "classroom")
+    return small_course(tmp_path, EXERCISE)
 
 
 def test_the_same_results_as_on_one_machine(course, machines, certificates, tmp_path):
@@ -129,20 +112,31 @@ def test_the_same_results_as_on_one_machine(course, machines, certificates, tmp_
         assert run.wait(300) == 0, (tmp_path / "log").read_text()
     assert "2 workers, 3 notebooks at a time" in (tmp_path / "log").read_text()
     assert sorted(results(course), key=str) == sorted(expected, key=str)
+    for submission in submitted(course):
+        assert str(tmp_path) not in repr(_task(course, submission, 60))  # nothing that a worker gets is a path
     assert {result.student: result.verdict for result in expected} == {"right": GRADED, "sum": GRADED, "exits": DIED}
     with course.api().gradebook as gradebook:
         for result in expected:
             assert gradebook.find_submission(EXERCISE, result.student).score == result.points
 
 
-def naps(count, seconds=1.0):
-    """Notebooks that take a while and say who they are."""
-    return ((number, [(STUDENTS, f"import time; time.sleep({seconds}); {number}")], []) for number in range(count))
+def notebook(*cells):
+    return nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])).encode()
 
 
-def said(executed):
-    assert not executed.fault
-    return executed.outputs[0][-1]["data"]["text/plain"]
+def task(cell):
+    """A submission of one cell of the student's own."""
+    return Task("student", "exercise", notebook(cell), notebook(), notebook())
+
+
+def naps(count):
+    """Submissions that take a while and say who they are."""
+    return ((number, task(f"import time; time.sleep(1); {number}")) for number in range(count))
+
+
+def said(marked):
+    """The value of the submission's cell."""
+    return nbformat.reads(marked.notebook, 4).cells[0].outputs[-1].data["text/plain"]
 
 
 def at_work(folders, mark):
@@ -156,9 +150,9 @@ def test_a_worker_killed_in_the_middle_costs_no_notebook(machines):
     address, folders = machines
     before = workers_at(address)
     got = {}
-    for name, executed in run_on_cluster(naps(12), address):
+    for name, marked in mark_on_cluster(naps(12), address):
         assert name not in got
-        got[name] = said(executed)
+        got[name] = said(marked)
         if len(got) == 3:
             (victim,) = {int(path.name.split("-")[1]) for path in folders[1].glob("notebook-*-*")}
             os.kill(victim, signal.SIGKILL)
@@ -168,9 +162,9 @@ def test_a_worker_killed_in_the_middle_costs_no_notebook(machines):
     assert workers_at(address) != before
 
 
-def test_a_notebook_whose_worker_dies_three_times_is_a_fault_and_its_neighbours_are_graded(machines):
+def test_a_notebook_whose_worker_dies_three_times_is_given_up_and_its_neighbours_are_graded(machines):
     address, folders = machines
-    doomed = ("doomed", [(STUDENTS, "import time; open('doomed', 'w'); time.sleep(60)")], [])
+    doomed = ("doomed", task("import time; open('doomed', 'w'); time.sleep(60)"))
     killed = []
     over = threading.Event()
 
@@ -183,13 +177,13 @@ def test_a_notebook_whose_worker_dies_three_times_is_a_fault_and_its_neighbours_
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        got = dict(run_on_cluster(itertools.chain(naps(2), [doomed], naps(6)), address))
+        got = dict(mark_on_cluster(itertools.chain(naps(2), [doomed], naps(6)), address))
     finally:
         over.set()
         killer.join()
-    assert "killed, again and again" in got.pop("doomed").fault
+    assert got.pop("doomed") is None
     assert len(killed) == 3
-    assert {name: said(executed) for name, executed in got.items()} == {number: str(number) for number in range(6)}
+    assert {name: said(marked) for name, marked in got.items()} == {number: str(number) for number in range(6)}
     wait_until(lambda: sorted(workers_at(address).values()) == [1, 2])
 
 
@@ -219,7 +213,7 @@ def test_a_worker_with_other_code_is_told_apart_before_it_grades(lone, tmp_path)
         file.write("TOLERANCE = 1.0\n")
     start(PYTHONPATH=tmp_path / "other")
     with pytest.raises(UserError, match=r"the worker on .* has simpo-practice [\d.]+ \(\w{12}\), Python 3") as caught:
-        list(run_on_cluster(naps(3), address))
+        list(mark_on_cluster(naps(3), address))
     assert f"who grades has {cluster.installed()}: install the same on both" in str(caught.value)
 
 
@@ -243,7 +237,8 @@ def test_a_worker_that_cannot_confine_grades_nothing_and_the_person_is_told(lone
     with process(["autograder", "grade", "downloads", "--scheduler", address], tmp_path) as run:
         assert run.wait(120) == 2
     *_, last = (tmp_path / "log").read_text().splitlines()
-    assert last.startswith("autograder: students' code can't be confined on a worker: the kernel has no Landlock")
+    assert last.startswith("autograder: students' code can't be confined on the worker on ")
+    assert ": the kernel has no Landlock" in last
     assert "seccomp profile allows Landlock" in last
     assert "AUTOGRADER_UNSAFE=1" in last
     assert not results(course)
@@ -253,10 +248,10 @@ def test_a_scheduler_without_workers_and_one_that_goes_are_sentences(lone, monke
     run, address, start = lone
     monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 2)
     with pytest.raises(UserError, match=f"the scheduler at {address} has had no worker for 2 seconds: start one"):
-        list(run_on_cluster(naps(1), address))
+        list(mark_on_cluster(naps(1), address))
     monkeypatch.undo()
     start()
-    done = run_on_cluster(naps(20), address)
+    done = mark_on_cluster(naps(20), address)
     assert said(next(done)[1])
     run.kill()
     with pytest.raises(UserError, match="is gone; what is graded is kept"):

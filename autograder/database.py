@@ -1,0 +1,107 @@
+"""Where a class keeps its gradebook: in the classroom's gradebook.db, or on a database server.
+
+The choice is made once and kept in the classroom, in a file that only its owner can read. `course.configure`
+reads it, so that grading, feedback, the formgrader and every `nbgrader` command find the same gradebook.
+"""
+
+import contextlib
+import fcntl
+import functools
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from autograder.course import DATABASE_FILE, Course, UserError
+
+CONNECT_SECONDS = 5
+EXAMPLE = "postgresql+psycopg://USER@HOST/DATABASE"
+PREPARING = 0x73696D706F  # the advisory lock of whoever makes or changes exercises in a gradebook on PostgreSQL
+
+
+def choose_database(course: Course, url: str) -> None:
+    """Keep the class's gradebook in the database at this URL from now on.
+
+    Raises:
+        UserError: It can't be reached, or the class has another gradebook already. No password is in the message.
+    """
+    kept = course.classroom / DATABASE_FILE
+    if (known := course.database()) is not None and _parsed(known) == _parsed(url):
+        return
+    if known is not None or (course.classroom / "gradebook.db").exists():
+        raise UserError(
+            f"this class's gradebook is {describe(course)}, and a class keeps one gradebook. For one in "
+            f"{_shown(url)} begin another classroom: --classroom FOLDER --db URL"
+        )
+    check_database(url)
+    course.classroom.mkdir(parents=True, exist_ok=True)
+    partial = kept.with_suffix(".part")
+    partial.unlink(missing_ok=True)
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(url + "\n")
+    os.replace(partial, kept)
+
+
+@functools.cache
+def check_database(url: str) -> None:
+    """Raise UserError if the database at this URL can't be used, once: a server that goes later is another error."""
+    _connect(url).close()
+
+
+def describe(course: Course) -> str:
+    """Where the gradebook is, without a password."""
+    url = course.database()
+    return str(course.classroom / "gradebook.db") if url is None else _shown(url)
+
+
+@contextlib.contextmanager
+def preparing(course: Course) -> Iterator[None]:
+    """Be the only one who makes or changes exercises in this gradebook, on whatever machine."""
+    with alone(course), contextlib.ExitStack() as ending:
+        if (url := course.database()) is not None and _parsed(url).get_backend_name() == "postgresql":
+            from sqlalchemy import text
+
+            connection = ending.enter_context(_connect(url))
+            connection.execute(text("select pg_advisory_lock(:key)"), {"key": PREPARING})  # till it is closed
+        yield
+
+
+@contextlib.contextmanager
+def alone(course: Course) -> Iterator[None]:
+    """Be the only one on this machine who changes files of this classroom."""
+    course.classroom.mkdir(parents=True, exist_ok=True)
+    with (course.classroom / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # till it is closed
+        yield
+
+
+def _connect(url: str) -> Any:
+    """An open connection. Raises UserError."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.pool import NullPool
+
+    parsed = _parsed(url)
+    waiting = {"connect_timeout": CONNECT_SECONDS} if parsed.get_backend_name() == "postgresql" else {}
+    try:
+        return create_engine(parsed, poolclass=NullPool, connect_args=waiting).connect()
+    except ImportError as error:
+        raise UserError(
+            f"{_shown(url)} needs {error.name}, which is not installed here: pip install 'simpo-practice[cluster]'"
+        ) from None
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise UserError(f"no gradebook can be kept in {_shown(url)}: {reason}") from None
+
+
+def _parsed(url: str) -> Any:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        raise UserError(f"--db is no URL of a database; expected one such as {EXAMPLE}") from None
+
+
+def _shown(url: str) -> str:
+    return str(_parsed(url).render_as_string(hide_password=True))
