@@ -29,7 +29,8 @@ from autograder.sandbox import NoConfinement
 from autograder.workers import ATTEMPTS, Name
 
 CONNECT_SECONDS = 5
-WORKERLESS_SECONDS = 60  # how long to wait for a worker; a cluster that grows on demand takes a while
+FIRST_WORKER_SECONDS = 60  # how long to wait for a worker before grading,
+NEXT_WORKER_SECONDS = 300  # and when all are gone: machines start again, and some clusters grow on demand
 WATCH_SECONDS = 1  # how often to look whether workers have come or gone
 FETCH_SECONDS = 30  # for one answer to come; if it doesn't, its worker is gone
 
@@ -69,7 +70,7 @@ def workers_at(address: str) -> dict[str, int]:
         UserError: No scheduler answers, or it has no worker.
     """
     with _connected(address) as client:
-        return _threads(client)
+        return _threads(client, FIRST_WORKER_SECONDS)
 
 
 def _run_jobs(client: Any, waiting: Iterator[Job]) -> Iterator[Answer]:
@@ -77,7 +78,7 @@ def _run_jobs(client: Any, waiting: Iterator[Job]) -> Iterator[Answer]:
     running: dict[Any, Job] = {}  # by Dask's future
     threads: dict[str, int] = {}  # of each worker, by its address
     while True:
-        before, threads = threads, _threads(client)
+        before, threads = threads, _threads(client, NEXT_WORKER_SECONDS)
         again += _reclaim(running, before, threads)
         done: list[Answer] = [(job.name, None) for job in again if job.deaths >= ATTEMPTS]
         again = [job for job in again if job.deaths < ATTEMPTS]
@@ -179,22 +180,26 @@ def _wait_for_one(running: dict[Any, Job]) -> None:
         wait(list(running), timeout=WATCH_SECONDS, return_when="FIRST_COMPLETED")
 
 
-def _threads(client: Any) -> dict[str, int]:
-    """How many submissions each worker marks at a time. Waits for a worker if there is none."""
+def _threads(client: Any, patience: float) -> dict[str, int]:
+    """How many submissions each worker marks at a time. If there is none, waits for one so many seconds."""
     address = client.scheduler.address
     try:
-        threads = dict(client.nthreads())
-        if not threads:
-            client.wait_for_workers(1, timeout=WORKERLESS_SECONDS)
-            threads = dict(client.nthreads())
-    except TimeoutError:
-        raise UserError(
-            f"the scheduler at {address} has had no worker for {WORKERLESS_SECONDS} seconds: start one or more with "
-            f"`dask worker {address}`; what is graded is kept"
-        ) from None
+        while not (threads := dict(client.nthreads())):
+            _await_worker(client, patience)
     except OSError:
         raise _lost(address) from None
-    return threads or _threads(client)
+    return threads
+
+
+def _await_worker(client: Any, seconds: float) -> None:
+    try:
+        client.wait_for_workers(1, timeout=seconds)
+    except TimeoutError:
+        address = client.scheduler.address
+        raise UserError(
+            f"the scheduler at {address} has had no worker for {seconds:g} seconds: start one or more with "
+            f"`dask worker {address}`; what is graded is kept"
+        ) from None
 
 
 def _lost(address: str) -> UserError:

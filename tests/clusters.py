@@ -17,10 +17,31 @@ PAGE = ROOT / "docs" / "cluster.md"
 PROGRAMS = Path(sys.executable).parent
 
 
-def documented(start, whole=False):
-    """The command of docs/cluster.md that begins with these words: its words, or the whole line."""
-    (line,) = re.findall(rf"^ *({re.escape(start)}(?![\w-]).*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    return line if whole else shlex.split(line, comments=True)
+COMMANDS = (  # what the page's blocks of shell commands begin with; each is run by a test
+    "openssl req",
+    "cat grading.crt",
+    "dask scheduler",
+    "dask worker",
+    "autograder grade DOWNLOADS --scheduler",
+    "createdb",
+    "autograder grade DOWNLOADS --db",
+)
+
+
+def shell_lines():
+    """The commands of docs/cluster.md that can run here: those in its blocks of shell."""
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [line.strip() for block in blocks for line in block.splitlines()]
+
+
+def documented(start, **replaced):
+    """The words of the command that begins so, some of them replaced."""
+    assert start in COMMANDS
+    (line,) = (line for line in shell_lines() if line.startswith(start))
+    for old, new in replaced.items():
+        assert old in line
+        line = line.replace(old, str(new))
+    return shlex.split(line)
 
 
 def environment(folder, **variables):
@@ -33,7 +54,7 @@ def environment(folder, **variables):
     } | {name: str(value) for name, value in variables.items()}
 
 
-def wait_until(condition, seconds=90):
+def wait_until(condition, seconds=240):
     """What the condition gives once it is true; an AssertionError if it does not come true in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -71,8 +92,5 @@ def scheduler(folder, command=("dask", "scheduler"), **variables):
 
 
 def worker(folder, address, command=("dask", "worker"), **variables):
-    """A worker with its nanny."""
-    command = [address if word.endswith(":8786") else word for word in map(str, command)]
-    if address not in command:
-        command.append(address)
-    return process([*command, "--host", "127.0.0.1", "--no-dashboard"], folder, **variables)
+    """A worker of that scheduler's, with its nanny."""
+    return process([*command, address, "--host", "127.0.0.1", "--no-dashboard"], folder, **variables)

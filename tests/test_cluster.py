@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,7 +17,7 @@ import dask
 import nbformat
 import pytest
 import yaml
-from clusters import PAGE, documented, process, scheduler, wait_until, worker
+from clusters import COMMANDS, PAGE, documented, process, scheduler, shell_lines, wait_until, worker
 from conftest import ROOT, small_course
 
 from autograder import cluster
@@ -32,6 +33,17 @@ from autograder.submissions import collect, submitted
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 EXERCISE = "01_simpo_loss"
+
+
+def test_every_shell_command_of_the_page_is_run_by_a_test():
+    assert [start for line in shell_lines() for start in COMMANDS if line.startswith(start)] == list(COMMANDS)
+    assert len(shell_lines()) == len(COMMANDS)
+
+
+def test_the_pages_settings_are_yaml():
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    kinds = [document.get("kind") for block in blocks for document in yaml.safe_load_all(textwrap.dedent(block))]
+    assert kinds == [None, "DaskCluster", "NetworkPolicy"]
 
 
 def test_nothing_answers(tmp_path):
@@ -59,7 +71,7 @@ def certificates(tmp_path_factory):
     """The folder with the page's certificate and settings, made as the page says."""
     folder = tmp_path_factory.mktemp("dask")
     for start in ("openssl req", "cat grading.crt"):
-        with process(["sh", "-c", documented(start, whole=True)], folder) as run:
+        with process(["sh", "-c", " ".join(documented(start))], folder) as run:
             assert run.wait(60) == 0
     settings = PAGE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
     (folder / "grading.yaml").write_text(textwrap.dedent(settings).replace("/etc/dask", str(folder)))
@@ -76,9 +88,17 @@ def machines(tmp_path_factory, certificates):
         _, address = running.enter_context(scheduler(folder / "s", documented("dask scheduler"), **settings))
         for number in (1, 2):
             command = [*documented("dask worker"), "--nworkers", 1, "--nthreads", number]
+            command.remove("tls://HOST:8786")
             running.enter_context(worker(folder / f"w{number}", address, command, **settings))
-        wait_until(lambda: len(workers_at(address)) == 2)
+        wait_until(lambda: joined(address, 1, 2))
         yield address, [folder / "w1", folder / "w2"]
+
+
+def joined(address, *threads):
+    """Whether the scheduler's workers are those with so many threads."""
+    with contextlib.suppress(UserError):  # none has joined yet
+        return sorted(workers_at(address).values()) == list(threads)
+    return False
 
 
 def flat(tree, prefix=""):
@@ -106,8 +126,8 @@ def test_the_same_results_as_on_one_machine(course, machines, certificates, tmp_
     prepare(here)
     collect(here, tmp_path / "downloads")
     expected = [result for result, _ in grade(here)]
-    command = [machines[0] if word.endswith(":8786") else word for word in documented("autograder grade")]
-    command[command.index("DOWNLOADS")] = "downloads"
+    replaced = {"DOWNLOADS": "downloads", "tls://HOST:8786": machines[0]}
+    command = documented("autograder grade DOWNLOADS --scheduler", **replaced)
     with process(command, tmp_path, DASK_CONFIG=certificates) as run:
         assert run.wait(300) == 0, (tmp_path / "log").read_text()
     assert "2 workers, 3 notebooks at a time" in (tmp_path / "log").read_text()
@@ -158,7 +178,7 @@ def test_a_worker_killed_in_the_middle_costs_no_notebook(machines):
             os.kill(victim, signal.SIGKILL)
     assert got == {number: str(number) for number in range(12)}
     wait_until(lambda: not list(folders[1].glob(f"notebook-{victim}-*")))  # nothing of it is left over
-    wait_until(lambda: sorted(workers_at(address).values()) == [1, 2])  # its nanny has brought it back
+    wait_until(lambda: joined(address, 1, 2))  # its nanny has brought it back
     assert workers_at(address) != before
 
 
@@ -184,7 +204,7 @@ def test_a_notebook_whose_worker_dies_three_times_is_given_up_and_its_neighbours
     assert got.pop("doomed") is None
     assert len(killed) == 3
     assert {name: said(marked) for name, marked in got.items()} == {number: str(number) for number in range(6)}
-    wait_until(lambda: sorted(workers_at(address).values()) == [1, 2])
+    wait_until(lambda: joined(address, 1, 2))
 
 
 # -- clusters that must not grade --------------------------------------------------------------------------------------
@@ -246,7 +266,7 @@ def test_a_worker_that_cannot_confine_grades_nothing_and_the_person_is_told(lone
 
 def test_a_scheduler_without_workers_and_one_that_goes_are_sentences(lone, monkeypatch):
     run, address, start = lone
-    monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 2)
+    monkeypatch.setattr(cluster, "NEXT_WORKER_SECONDS", 2)
     with pytest.raises(UserError, match=f"the scheduler at {address} has had no worker for 2 seconds: start one"):
         list(mark_on_cluster(naps(1), address))
     monkeypatch.undo()
