@@ -14,7 +14,11 @@ from autograder.cli_handing_in import commands as handing_in_commands
 from autograder.cli_outputs import commands as output_commands
 from autograder.course import UserError, find_course
 
-app = typer.Typer(help="Release, grade and explain the exercises of SimPO practice.", no_args_is_help=True)
+app = typer.Typer(
+    help="Release, grade and explain the exercises of SimPO practice.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # a database URL may hold a password
+)
 app.add_typer(commands)
 app.add_typer(handing_in_commands)
 app.add_typer(output_commands)
