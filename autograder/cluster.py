@@ -28,7 +28,7 @@ from autograder.marking import GRADER_FAULT, Check, Marked, Result, Task, mark
 from autograder.sandbox import NoConfinement
 from autograder.workers import ATTEMPTS, Name
 
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 8  # for a scheduler to greet
 FIRST_WORKER_SECONDS = 60  # how long to wait for a worker before grading,
 NEXT_WORKER_SECONDS = 300  # and when all are gone: machines start again, and some clusters grow on demand
 WATCH_SECONDS = 1  # how often to look whether workers have come or gone
@@ -143,9 +143,12 @@ def _collect(running: dict[Any, Job]) -> Iterator[Answer]:
             continue  # it was on a worker that has died since; `_reclaim` will see that
         except KilledWorker:  # by Dask's own count
             marked = None
-        except ImportError as error:
+        except CancelledError:
+            raise
+        except Exception as error:  # Dask's: nothing that `mark` does gets out
             raise UserError(
-                f"the worker at {worker} can't load the grader ({error}): install simpo-practice there"
+                f"the scheduler or the worker at {worker} can't load the grader ({str(error).splitlines()[0]}): "
+                f"both need the same as here, {installed()}"
             ) from None
         yield running.pop(future).name, marked
 
@@ -220,14 +223,10 @@ def _connected(address: str) -> Iterator[Any]:
         ) from None
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes as an exception
-    settings = {
-        "distributed.comm.timeouts.connect": CONNECT_SECONDS,
-        "distributed.admin.large-graph-warning-threshold": "1GB",  # files beside a notebook
-    }
-    with dask.config.set(settings):
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):  # files beside a notebook
         try:
             asyncio.run(_greet(address))
-            client = Client(address, timeout=CONNECT_SECONDS)
+            client = Client(address)
         except (OSError, ValueError, TypeError, RuntimeError) as error:
             reason = str(error) or f"nothing came within {CONNECT_SECONDS} seconds"
             raise UserError(
@@ -243,7 +242,7 @@ async def _greet(address: str) -> None:
     from distributed import Security
     from distributed.comm import connect
 
-    words = connect(address, **Security().get_connection_args("client"))
+    words = connect(address, timeout=CONNECT_SECONDS, **Security().get_connection_args("client"))
     (await asyncio.wait_for(words, CONNECT_SECONDS + 1)).abort()
 
 
