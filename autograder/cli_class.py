@@ -165,7 +165,7 @@ def grade_class(
     done: list[tuple[Any, bool]] = []
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=total, pace="")
-        on_cluster = {"scheduler": scheduler} if scheduler else {}
+        on_cluster: dict[str, Any] = {"scheduler": scheduler} if scheduler else {}
         for result in run(course, force=force, jobs=jobs, isolation=isolation, **on_cluster):
             done.append(result)
             speed = progress.tasks[task].speed

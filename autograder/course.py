@@ -64,7 +64,8 @@ class Course:
 
     def database(self) -> str | None:
         """The URL of the gradebook's database; None if it is the classroom's gradebook.db."""
-        return _database(self.classroom)
+        file = self.classroom / DATABASE_FILE
+        return file.read_text(encoding="utf-8").strip() if file.is_file() else None
 
     def api(self) -> Any:
         """nbgrader's Python interface to this course."""
@@ -160,7 +161,7 @@ def configure(config: Any, course: Course) -> None:
     """Set nbgrader up for this course. `config` is traitlets' configuration object."""
     config.CourseDirectory.root = str(course.classroom)
     config.CourseDirectory.course_id = "simpo_practice"
-    if url := _database(classroom):
+    if url := course.database():
         config.CourseDirectory.db_url = url
     config.GenerateAssignment.preprocessors = _release_preprocessors()
     config.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotAttempted"}
@@ -173,11 +174,6 @@ def configure(config: Any, course: Course) -> None:
     config.GenerateFeedback.preprocessors = []
     config.GenerateFeedback.exporter_class = "autograder.exporter.FeedbackExporter"
     config.FeedbackExporter.repository, config.FeedbackExporter.classroom = str(course.root), str(course.classroom)
-
-
-def _database(classroom: Path) -> str | None:
-    file = classroom / DATABASE_FILE
-    return file.read_text(encoding="utf-8").strip() if file.is_file() else None
 
 
 def _release_preprocessors() -> list[Any]:
