@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE, UserError
-from autograder.marking import GRADER_FAULT, Check, Marked, Result, Task, mark
+from autograder.marking import GRADER_FAULT, Marked, Task, mark, result_from
 from autograder.sandbox import NoConfinement
 from autograder.workers import ATTEMPTS, Name
 
@@ -143,7 +143,7 @@ def _collect(running: dict[Any, Job]) -> Iterator[Answer]:
             continue  # it was on a worker that has died since; `_reclaim` will see that
         except KilledWorker:  # by Dask's own count
             marked = None
-        except CancelledError:
+        except (CancelledError, UserError):
             raise
         except Exception as error:  # Dask's: nothing that `mark` does gets out
             raise UserError(
@@ -161,9 +161,7 @@ def _accepted(answer: dict[str, Any], worker: str) -> Marked:
             f"the worker on {where} has {answer['code']}; who grades has {installed()}: "
             "install the same on both, then repeat the command"
         )
-    result = answer["marked"]["result"]
-    checks, repairs = tuple(Check(**check) for check in result["checks"]), tuple(result["repairs"])
-    result = Result(**{**result, "checks": checks, "repairs": repairs})
+    result = result_from(answer["marked"]["result"])
     if result.reason.startswith(NoConfinement.__name__):
         raise UserError(
             f"students' code can't be confined on the worker on {where}: "

@@ -59,6 +59,13 @@ class Result:
         return sum(check.max_points for check in self.checks)
 
 
+def result_from(stored: dict[str, Any]) -> Result:
+    """A result as it was before `dataclasses.asdict`, also after a way through JSON, which knows no tuples."""
+    checks = tuple(Check(**check) for check in stored["checks"])
+    lists = {name: tuple(stored[name]) for name in ("repairs", "flags")}
+    return Result(**{**stored, **lists, "checks": checks})
+
+
 @dataclass(frozen=True)
 class Task:
     """A submission, and all that is needed to mark it."""

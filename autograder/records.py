@@ -12,7 +12,7 @@ from typing import Any
 
 from autograder.beside import TIMESTAMP
 from autograder.course import Course
-from autograder.marking import NOT_GRADABLE, Check, Result
+from autograder.marking import NOT_GRADABLE, Result, result_from
 from autograder.shared import RUNNERS, SEPARATE
 from autograder.submissions import Submission, submitted
 
@@ -80,9 +80,6 @@ def recall(course: Course, submission: Submission) -> tuple[str, Result] | None:
     """A record's key and result; None if there is none, or it is from another time."""
     try:
         stored: dict[str, Any] = json.loads(_path(course, submission).read_text(encoding="utf-8"))
-        result = stored["result"]
-        checks = tuple(Check(**check) for check in result["checks"])
-        lists = {name: tuple(result[name]) for name in ("repairs", "flags")}
-        return stored["key"], Result(**{**result, **lists, "checks": checks})
+        return stored["key"], result_from(stored["result"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

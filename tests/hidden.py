@@ -29,10 +29,13 @@ def hidden_lines(course: Course, exercise: str) -> list[str]:
 
 
 def leaks(course: Course, page: Path) -> list[str]:
-    """What the page of a graded notebook shows and must not."""
+    """What the page of a graded notebook shows and must not. What the student wrote is the student's own."""
+    classroom, student = page.parents[3], page.parents[1].name
+    handed_in = read_notebook(classroom / "submitted" / student / page.stem / f"{page.stem}.ipynb")
+    own = "\n".join(cell.source for cell in handed_in.cells)
     words = words_of(page.read_text(encoding="utf-8"))
     markers = ["BEGIN HIDDEN", "BEGIN MARK", "simpo_core.losses"]  # only hidden tests import that
-    return [line for line in (*markers, *hidden_lines(course, page.stem)) if line in words]
+    return [line for line in (*markers, *hidden_lines(course, page.stem)) if line in words and line not in _single(own)]
 
 
 def _single(text: str) -> str:
