@@ -118,12 +118,3 @@ def test_a_moved_slider_redraws_its_figure_in_place(lab):
         )
         assert figure.count() == 1
         assert figure.get_attribute("src").startswith("data:image/png;base64,")
-
-
-def test_the_first_pages_cell_says_that_everything_is_here(lab):
-    with page() as opened:
-        open_notebook(opened, lab, f"{START}.ipynb")
-        run_all(opened)
-        said = opened.locator(".jp-NotebookPanel:visible .jp-CodeCell .jp-OutputArea-output")
-        said.wait_for()
-        assert said.inner_text().startswith("Everything is here: Python 3")
