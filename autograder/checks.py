@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.values import copied, difference, shape_words, show, type_name, unchanged, without_torch
+from autograder.values import copied, difference, is_plain, shape_words, show, type_name, unchanged, without_torch
 
 
 class _Sentence(Exception):
@@ -195,15 +195,25 @@ def check_that(condition: bool, sentence: str, *, hint: str = "") -> None:
         raise CheckFailed(_message(sentence, hint))
 
 
-def check_inputs_unchanged(function: Callable[..., Any], /, *args: Any) -> None:
-    """The student's function leaves the arrays that it is given as they were."""
+def check_inputs_unchanged(function: Callable[..., Any], /, *args: Any, shape: tuple[int, ...] | None = None) -> None:
+    """The student's function leaves the arrays that it is given as they were, and gives back plain values.
+
+    shape: of the numbers that it gives back, where they are known to have one. Without it, an answer may be
+        of any plain kind; an object of the student's own class would earn a point for doing nothing.
+    """
     given = [copied(arg) for arg in args]
-    value(Answer(_label(function, args, {}), lambda: function(*given)))
+    result = Answer(_label(function, args, {}), lambda: function(*given))
+    if shape is not None:
+        check_shape(result, shape)
+    elif not is_plain(got := value(result)):
+        raise CheckFailed(
+            _message(f"{result.label} is {show(got)}, a {type_name(type(got))}; expected numbers or arrays", "")
+        )
     for position, (before, after) in enumerate(zip(args, given, strict=True), start=1):
         if not unchanged(before, after):
             raise CheckFailed(
                 _message(
-                    f"{_label(function, args, {})} changed its argument {position} from {show(before)} "
+                    f"{result.label} changed its argument {position} from {show(before)} "
                     f"to {show(after)}, expected it unchanged",
                     "Operators such as -= and *= work in place; write r = r - beta, or take a copy.",
                 )

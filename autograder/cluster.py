@@ -162,7 +162,7 @@ def _accepted(answer: dict[str, Any], worker: str) -> Marked:
             "install the same on both, then repeat the command"
         )
     result = result_from(answer["marked"]["result"])
-    if result.reason.startswith(NoConfinement.__name__):
+    if result.verdict == GRADER_FAULT and result.reason.startswith(NoConfinement.__name__):
         raise UserError(
             f"students' code can't be confined on the worker on {where}: "
             f"{result.reason.removeprefix(NoConfinement.__name__ + ': ')}. Run workers on Linux 5.13 or newer, in "

@@ -24,10 +24,11 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at Python, the packages, the notebook kernel and the device that training would use."""
+    """Look at Python, the packages, the notebook kernel, the confinement and the device that training would use."""
     yield _python()
     yield from _packages()
     yield _kernel()
+    yield _confinement()
     yield _device()
 
 
@@ -77,6 +78,23 @@ def _kernel() -> Finding:
         False,
         f"kernel python3 ({spec.resource_dir}) runs {program}, expected {sys.executable}: "
         "run `python -m ipykernel install --sys-prefix` here",
+    )
+
+
+def _confinement() -> Finding:
+    """Let a confined process try to break out, as before every grading."""
+    from autograder.forks import WarmProcessFault
+    from autograder.notebook import prove_confinement, refusal
+    from autograder.sandbox import NoConfinement
+
+    try:
+        prove_confinement()
+    except NoConfinement as error:
+        return Finding(False, refusal(str(error)))
+    except WarmProcessFault as error:
+        return Finding(False, f"students' code can't be run: {error}")
+    return Finding(
+        True, f"students' code is confined: it tried to break out, and could not (Linux {platform.release()})"
     )
 
 

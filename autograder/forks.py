@@ -152,22 +152,3 @@ def sweep() -> None:
         pid = folder.name.split("-")[1]
         if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and folder.stat().st_uid == os.getuid():
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def files_beside(folder: Path, limit: int = FILES_BYTES) -> Iterator[Path]:
-    """What lies beside a notebook in its folder: regular files, up to `limit` bytes in all."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
-            continue
-        limit -= path.stat().st_size
-        if limit < 0:
-            return
-        yield path
-
-
-def copy_files(folder: Path, private: Path) -> None:
-    """Copy what lies beside a notebook."""
-    for path in files_beside(folder):
-        target = private / path.relative_to(folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)

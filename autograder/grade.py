@@ -14,7 +14,7 @@ from pathlib import Path
 from autograder.cluster import mark_on_cluster
 from autograder.course import Course, UserError
 from autograder.database import alone
-from autograder.forks import files_beside
+from autograder.extras import files_beside, shadows
 from autograder.gradebook import Writer, open_gradebook
 from autograder.marking import GRADER_FAULT, Marked, Result, Task, mark, without_points
 from autograder.notebook import CELL_SECONDS, refusal
@@ -96,7 +96,8 @@ def _grade(
             if marked is None:
                 result = Result(one.submission.student, one.submission.exercise, GRADER_FAULT)
                 marked = without_points(result, "its worker was killed, again and again")
-            if marked.result.reason.startswith(NoConfinement.__name__):
+            refused = marked.result.verdict == GRADER_FAULT and marked.result.reason.startswith(NoConfinement.__name__)
+            if refused:  # by the machine; a student can write any reason, but cause no such fault
                 raise UserError(refusal(marked.result.reason))
             with alone(course):  # another run may be grading this class
                 result = _keep(course, gradebook, one, marked)
@@ -108,13 +109,24 @@ def _task(course: Course, submission: Submission) -> Task:
     folders = (submission.path.parent, course.classroom / "source" / submission.exercise)
     content, refused = b"", ""
     beside: dict[str, bytes] = {}  # the instructor's files stand before the student's
+    aside: list[str] = []
     try:
         content = read_submission(submission.path)
+        aside = shadows(submission.path.parent)
         beside = {str(path.relative_to(each)): path.read_bytes() for each in folders for path in files_beside(each)}
     except ValueError as error:
         refused = str(error)
     source, released = instructors_files(course.classroom, submission.exercise)
-    return Task(submission.student, submission.exercise, content, source, released, tuple(beside.items()), refused)
+    return Task(
+        submission.student,
+        submission.exercise,
+        content,
+        source,
+        released,
+        beside=tuple(beside.items()),
+        aside=tuple(aside),
+        refused=refused,
+    )
 
 
 def _keep(course: Course, gradebook: Writer, one: Due, marked: Marked) -> Result:

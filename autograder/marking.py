@@ -18,7 +18,7 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.execute import fill, steps_of
 from autograder.notebook import CELL_SECONDS
-from autograder.repair import parse_once, restore
+from autograder.repair import parse_once, restore, set_aside
 from autograder.shared import RUNNERS, SEPARATE
 from autograder.sources import is_test, parse_notebook
 
@@ -76,6 +76,7 @@ class Task:
     source: bytes  # the instructor's notebook
     released: bytes  # what students were given
     beside: tuple[tuple[str, bytes], ...] = ()  # files beside the notebook: relative name, content
+    aside: tuple[str, ...] = ()  # names beside the notebook that are a module's
     refused: str = ""  # why the file was not even read
     cell_seconds: float = CELL_SECONDS  # wall time that one cell may take
     isolation: str = SEPARATE  # where checks run (see `shared`)
@@ -99,6 +100,7 @@ def mark(task: Task) -> Marked:
         return without_points(result, task.refused)
     try:
         notebook, repairs = restore(parse_notebook(task.submitted), *map(parse_once, (task.source, task.released)))
+        set_aside(notebook, repairs, task.aside)
     except ValueError as error:
         return without_points(result, str(error))
     try:

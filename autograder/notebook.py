@@ -8,18 +8,21 @@ because students' code uses what they define. Imports nothing of nbgrader: worke
 import contextlib
 import functools
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
-from autograder.channel import Channel, Lost, TimeUp, decoded
+from autograder.channel import Channel, decoded
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE
-from autograder.forks import ROLES, WarmProcessFault, copy_files, warm_server
+from autograder.extras import copy_files
+from autograder.forks import ROLES, warm_server
 from autograder.sandbox import Limits, NoConfinement, rules_for
 from autograder.session import DIED, OUT_OF_MEMORY, TIMED_OUT, Output, Process, Session
 
@@ -54,7 +57,7 @@ def run_steps(steps: Sequence[Step], beside: Sequence[Path], seconds: float = CE
                 outputs.append(notebook.examine(source) if where == CHECK else notebook.run(source))
                 if where == BOTH:
                     notebook.examine(source)
-    except (Lost, TimeUp, WarmProcessFault, NoConfinement, OSError) as error:
+    except Exception as error:  # whatever it is, it is this notebook's alone
         return Executed([], "", fault=f"{type(error).__name__}: {error}")
     if notebook.examiner.ended:
         return Executed([], "", fault=f"the examiner's process {notebook.examiner.ended}")
@@ -81,7 +84,7 @@ def session(*beside: Path, seconds: float = CELL_SECONDS, kind: type[Session] = 
         NoConfinement: Students' code can't be confined here.
     """
     if not is_unsafe():
-        _prove_confinement()
+        prove_confinement()
     with _processes(beside, kind.modules) as (student, examiner, ended):
         notebook = kind(student, examiner, seconds, NOTEBOOK_SECONDS)
         yield notebook
@@ -97,13 +100,13 @@ def _processes(
     ended: dict[str, Any] = {}
     warm = warm_server()
     pairs = {role: socket.socketpair() for role in ROLES}
-    with TemporaryDirectory(prefix=f"notebook-{os.getpid()}-") as private, contextlib.ExitStack() as ending:
-        folders = {role: Path(private) / role for role in ROLES}
+    with _private_folder() as private, contextlib.ExitStack() as ending:
+        folders = {role: private / role for role in ROLES}
         for own in folders.values():
             own.mkdir()
             for folder in beside:
                 copy_files(folder, own)
-        request = {"private": private, "rules": _rules(modules), "limits": asdict(Limits()), "unsafe": is_unsafe()}
+        request = {"private": str(private), "rules": _rules(modules), "limits": asdict(Limits()), "unsafe": is_unsafe()}
         pids = warm.fork(request, [far for _, far in pairs.values()])
         ending.callback(lambda: ended.update(warm.end()))
         for near, far in pairs.values():
@@ -115,6 +118,20 @@ def _processes(
             if fault := dict(decoded(body)).get("fault"):
                 raise NoConfinement(fault)
         yield student, examiner, ended
+
+
+@contextlib.contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder that is gone at the end, however deep its folders."""
+    path = Path(mkdtemp(prefix=f"notebook-{os.getpid()}-"))
+    try:
+        yield path
+    finally:
+        try:
+            shutil.rmtree(path)
+        except (OSError, RecursionError):
+            subprocess.run(["chmod", "-R", "u+rwx", path], check=False, stderr=subprocess.DEVNULL)
+            subprocess.run(["rm", "-rf", path], check=False, stderr=subprocess.DEVNULL)
 
 
 def _cause_of_death(ended: dict[str, Any]) -> str | None:
@@ -145,8 +162,12 @@ def _rules(modules: tuple[str, ...]) -> dict[str, int]:
 
 
 @functools.cache
-def _prove_confinement() -> None:
-    """Let a confined process try to break out, once before the first notebook."""
+def prove_confinement() -> None:
+    """Let a confined process try to break out, once before the first notebook.
+
+    Raises:
+        NoConfinement: It can't be confined, or could break out; the message says why, or what it could.
+    """
     with TemporaryDirectory(prefix="secret-") as outside:
         secret = Path(outside) / "secret.txt"
         secret.write_text("a few words")

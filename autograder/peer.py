@@ -232,13 +232,15 @@ def _raised(described: Any) -> BaseException:
     from autograder.checks import CheckFailed, NotAttempted
 
     try:
-        name, words, line = map(str, described)
+        name, words, line = (str(part)[:TEXT] for part in described)
     except (TypeError, ValueError):
         raise NotPlain("an error of another form") from None
     if name in ("CheckFailed", "NotAttempted"):
         return (CheckFailed if name == "CheckFailed" else NotAttempted)(words)
     builtin = getattr(builtins, name, None)
     base = builtin if isinstance(builtin, type) and issubclass(builtin, Exception) else Exception
+    if issubclass(base, (StopIteration, StopAsyncIteration)):  # would end an author's loop in silence
+        base = Exception
     kind = type(name, (base,), {"__str__": lambda self: words, "__module__": "builtins"})
     error: BaseException = Exception.__new__(kind)
     error.__dict__["line"] = line

@@ -94,7 +94,7 @@ def unpack(tree: Tree, take: Callable[[Tree], Any], live: Sequence[Any] = ()) ->
         return one(tree)
     except NotPlain:
         raise
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, MemoryError) as error:
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
         raise NotPlain(f"{type(error).__name__}: {error}") from None
 
 

@@ -16,6 +16,7 @@ from nbformat.notebooknode import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
+from autograder.extras import shadows
 from autograder.sources import is_answer, parse_notebook, role
 
 NOTES = "autograder"  # the key of the notebook's metadata under which repairs and verdict are kept
@@ -37,9 +38,16 @@ class RestoreCells(NbGraderPreprocessor):
         else:
             files = instructors_files(Path(self.course), names["assignment"])
         repaired, repairs = restore(nb, *map(parse_once, files))
+        set_aside(repaired, repairs, shadows(Path(resources["metadata"]["path"])))
         for repair in repairs:
             self.log.warning("Repaired: %s", repair)
         return repaired, resources
+
+
+def set_aside(repaired: NotebookNode, repairs: list[str], names: Iterable[str]) -> None:
+    """Add to the repairs that these files beside the notebook are not used."""
+    repairs += [f"{name} has the name of a module and was set aside" for name in names]
+    repaired.metadata[NOTES]["repairs"] = repairs
 
 
 def instructors_files(classroom: Path, exercise: str) -> tuple[bytes, bytes]:
@@ -62,6 +70,7 @@ def restore(nb: NotebookNode, source: NotebookNode, released: NotebookNode) -> t
     source: the instructor's notebook; its checks count.
     released: what students were given; its answer cells stand where an answer is missing.
     """
+    nb = from_dict(_writable(nb))
     stubs = {role(cell)["grade_id"]: cell for cell in released.cells if _has_role(cell)}
     wanted = [cell for cell in source.cells if _has_role(cell)]
     places = _match(nb.cells, [stubs[role(cell)["grade_id"]] for cell in wanted])
@@ -78,7 +87,7 @@ def restore(nb: NotebookNode, source: NotebookNode, released: NotebookNode) -> t
         else:
             order[place] = number + 1
             repairs += _differences(nb.cells[place], original)
-            restored = from_dict({**original, "source": _writable(nb.cells[place].source)})
+            restored = from_dict({**original, "source": nb.cells[place].source})
         blocks.append([_fresh(restored if is_answer(cell) else cell, original)])
     current = 0
     for place, cell in enumerate(nb.cells):
@@ -166,7 +175,7 @@ def _own(cell: NotebookNode, repairs: list[str]) -> NotebookNode:
     """A cell of the student's own: without a role, tags or outputs."""
     if _grade_id(cell) is not None:
         repairs.append(f"a second cell named {str(_grade_id(cell))[:60]!r} is the student's own cell now")
-    own = from_dict(_writable({key: cell[key] for key in ("cell_type", "source", "id", "attachments") if key in cell}))
+    own = from_dict({key: cell[key] for key in ("cell_type", "source", "id", "attachments") if key in cell})
     own["metadata"] = from_dict({})
     if own.cell_type == "code":
         own["outputs"], own["execution_count"] = [], None

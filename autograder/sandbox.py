@@ -49,12 +49,16 @@ class NoConfinement(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a student's process may use."""
+    """What a process may use; by default, a student's."""
 
     memory_bytes: int = 1_500_000_000  # on top of what the warm process has
     cpu_seconds: int = 300
     file_bytes: int = 20_000_000  # each
     open_files: int = 64
+
+
+# The examiner's process runs no code of the student's, but unpacks and compares what the student's sends.
+EXAMINERS = Limits(memory_bytes=3_000_000_000, cpu_seconds=600)
 
 
 def confine(folder: str, rules: Mapping[str, int], limits: Limits) -> None:
@@ -69,7 +73,7 @@ def confine(folder: str, rules: Mapping[str, int], limits: Limits) -> None:
     if not is_known_machine():
         raise NoConfinement(f"{sys.platform} on this processor has no confinement that this grader knows; use Linux")
     try:
-        _limit(limits)
+        limit(limits)
         _drop_privileges()
         _restrict_files({**rules, folder: PRIVATE})
         refuse_system_calls()
@@ -115,7 +119,8 @@ def _without(path: Path, secret: list[Path]) -> dict[str, int]:
     return rules
 
 
-def _limit(limits: Limits) -> None:
+def limit(limits: Limits) -> None:
+    """Limit what the calling process may use, for good."""
     with open("/proc/self/statm") as numbers:
         in_use = int(numbers.read().split()[0]) * resource.getpagesize()
     for kind, amount in (

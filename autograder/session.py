@@ -9,22 +9,25 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from autograder.channel import ANSWER, ASK, DONE, RUN, Channel, Lost, TimeUp, TooLarge, decoded
 from autograder.course import STUDENT_MODULES
+from autograder.outputs import Output, checked, error_output
 
 GRACE_SECONDS = 5  # a cell that doesn't stop when interrupted ends its process
 WATCH_SECONDS = 0.2
 FOLDER_BYTES = 100_000_000  # that a notebook may keep in its folder
 FOLDER_ENTRIES = 2000
 THREADS = 64
+ITEMS = 1_000_000  # of one answer, an array counting as one
+OUTPUT_BYTES = 40_000_000  # of a notebook's outputs, all cells together
 GRADED, TIMED_OUT, OUT_OF_MEMORY = "graded", "timed out", "out of memory"
 TOO_MUCH_OUTPUT, DIED = "too much output", "died"
 EVENTS = {"CellTimeoutError": TIMED_OUT, "MemoryError": OUT_OF_MEMORY, "TooMuchOutput": TOO_MUCH_OUTPUT}
 
-Output = dict[str, Any]  # one output of a cell, in nbformat's form
 Reply = tuple[bytes, bytes]
 
 
@@ -65,13 +68,10 @@ class Process:
         if time.monotonic() - self._watched < WATCH_SECONDS:
             return
         self._watched = time.monotonic()
-        entries = total = 0
-        for folder, _, files in os.walk(self.folder):
-            entries += 1 + len(files)
-            if entries > FOLDER_ENTRIES:
-                break
-            with contextlib.suppress(FileNotFoundError):
-                total += sum(os.lstat(os.path.join(folder, name)).st_size for name in files)
+        try:
+            entries, total = _contents(self.folder)
+        except (OSError, RecursionError):  # so deep, or so closed, that nobody can look
+            raise TooLarge("a folder that can't be listed") from None
         with contextlib.suppress(FileNotFoundError):
             entries += max(0, len(os.listdir(f"/proc/{self.pid}/task")) - THREADS) * FOLDER_ENTRIES
         if total > FOLDER_BYTES or entries > FOLDER_ENTRIES:
@@ -95,6 +95,24 @@ class Process:
         self.ended = verdict
 
 
+def _contents(folder: Path) -> tuple[int, int]:
+    """How many files and folders are in it, and how many bytes; it stops counting at too many."""
+    entries = total = 0
+    for inside, _, files in os.walk(folder, onerror=_not_gone):
+        entries += 1 + len(files)
+        if entries > FOLDER_ENTRIES:
+            break
+        for name in files:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(inside, name)).st_size
+    return entries, total
+
+
+def _not_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
 class Session:
     """A notebook at work. `verdict` is GRADED, or the first thing that went wrong."""
 
@@ -106,6 +124,7 @@ class Session:
         self.cell_seconds = cell_seconds
         self.deadline = time.monotonic() + seconds
         self.verdict = GRADED
+        self.shown = 0  # bytes of outputs
 
     def run(self, source: str) -> list[Output]:
         """The outputs of a cell in the student's process."""
@@ -114,18 +133,20 @@ class Session:
     def outputs_after(self, message: Reply) -> list[Output]:
         """The outputs of the cell that a message to the student's process runs."""
         deadline = self._cell_deadline()
-        reply, late = self._student(message, deadline)
+        reply, late = _exchange(self.student, message, deadline)
         while reply and not self.is_last(reply):
-            reply, was_late = self._student(self.response(reply), deadline)
+            reply, was_late = _exchange(self.student, self.response(reply), deadline)
             late = late or was_late
+        if reply is not None:
+            self.shown += len(reply[1])
+            if self.shown > OUTPUT_BYTES:
+                self.student.end(TOO_MUCH_OUTPUT)
+                reply = None
         if reply is None:
-            return [self._noted(_error(*self._why_ended()))]
-        try:
-            outputs = [_checked(output) for output in self.outputs_in(reply[1])]
-        except (Lost, AttributeError, KeyError, TypeError, ValueError) as error:
-            outputs = [_error("OutputError", f"The cell's outputs can't be shown ({type(error).__name__}).")]
+            return [self._noted(error_output(*self._why_ended()))]
+        outputs = _outputs(self.outputs_in, reply)
         if late:
-            outputs.append(_error("CellTimeoutError", self._too_long("The cell ran")))
+            outputs.append(error_output("CellTimeoutError", self._too_long("The cell ran")))
         return [self._noted(output) for output in outputs]
 
     def is_last(self, reply: Reply) -> bool:
@@ -141,37 +162,31 @@ class Session:
 
     def examine(self, source: str) -> list[Output]:
         """The outputs of an author's cell. What it asks of the student's process is asked there."""
-        deadline, late = self._cell_deadline(), False
+        deadline, late, has_asked = self._cell_deadline(), False, False
         message = (RUN, json.dumps(source).encode())
         while True:
-            try:
-                asked = self.examiner.exchange(message, deadline + 2 * GRACE_SECONDS)
-            except TimeUp:
+            asked, was_stopped = _exchange(self.examiner, message, deadline + 2 * GRACE_SECONDS)
+            if was_stopped and asked and not has_asked:  # slow by itself
                 self.examiner.end(TIMED_OUT)
                 asked = None
             if asked is None:
-                return [_error("ExaminerFault", "The check itself did not come to its end.")]
+                return [error_output("ExaminerFault", "The check itself did not come to its end.")]
+            if was_stopped:
+                words = self._too_long("With what your code gave it, the check ran")
+                return [self._noted(error_output("CellTimeoutError", words))]
             if asked[0] == DONE:
-                return list(decoded(asked[1]))
-            reply = None
+                return _outputs(decoded, asked)
+            reply, has_asked = None, True
             if not (late and asked[0] == ASK):
-                reply, was_late = self._student(asked, deadline)
+                reply, was_late = _exchange(self.student, asked, deadline)
                 late = late or was_late
             if late or reply is None or reply[0] not in (ASK, ANSWER):
                 ended = ("CellTimeoutError", self._too_long("it ran")) if late else self._why_ended()
                 reply = (ANSWER, _no_answer(*self._noted_words(*ended)))
+            elif reply[1].count(b",") > ITEMS:  # the examiner would take long over them
+                words = f"It gave back more than {ITEMS:,} values; numpy arrays may hold more."
+                reply = (ANSWER, _no_answer(*self._noted_words("TooMuchOutput", words)))
             message = reply
-
-    def _student(self, message: Reply | None, deadline: float) -> tuple[Reply | None, bool]:
-        """The student's process's reply (None if it has ended), and whether it had to be interrupted."""
-        try:
-            return self.student.exchange(message, deadline), False
-        except TimeUp:
-            reply = self.student.interrupt()
-        if reply and reply[0] == ASK:
-            self.student.end(TIMED_OUT)
-            reply = None
-        return reply, True
 
     def _cell_deadline(self) -> float:
         return min(time.monotonic() + self.cell_seconds, self.deadline)
@@ -206,38 +221,25 @@ class Session:
         return name, words
 
 
+def _exchange(process: Process, message: Reply | None, deadline: float) -> tuple[Reply | None, bool]:
+    """A process's reply (None if it has ended), and whether it had to be interrupted."""
+    try:
+        return process.exchange(message, deadline), False
+    except TimeUp:
+        reply = process.interrupt()
+    if reply and reply[0] == ASK:
+        process.end(TIMED_OUT)
+        reply = None
+    return reply, True
+
+
+def _outputs(within: Callable[[bytes], Any], reply: Reply) -> list[Output]:
+    """The outputs that a reply holds; `within` finds them in its body."""
+    try:
+        return checked(within(reply[1]))
+    except (Lost, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        return [error_output("OutputError", f"The cell's outputs can't be shown ({type(error).__name__}).")]
+
+
 def _no_answer(name: str, words: str) -> bytes:
     return json.dumps({"error": [name, words, ""]}).encode()
-
-
-def _error(name: str, words: str) -> Output:
-    return {"output_type": "error", "ename": name, "evalue": words, "traceback": [f"{name}: {words}"]}
-
-
-def _checked(output: Any) -> Output:
-    """An output of the student's process, made anew from the parts that nbformat knows."""
-    kind = output["output_type"]
-    if kind == "stream":
-        if output["name"] not in ("stdout", "stderr"):
-            raise ValueError(output["name"])
-        return {"output_type": kind, "name": output["name"], "text": _text(output["text"])}
-    if kind == "error":
-        lines = [_text(line) for line in output["traceback"]]
-        return {"output_type": kind, "ename": _text(output["ename"]), "evalue": _text(output["evalue"])} | {
-            "traceback": lines
-        }
-    if kind not in ("display_data", "execute_result"):
-        raise ValueError(kind)
-    shown = {
-        "output_type": kind,
-        "data": {_text(name): content for name, content in output["data"].items()},
-        "metadata": dict(output["metadata"]),
-    }
-    return shown | ({"execution_count": int(output["execution_count"])} if kind == "execute_result" else {})
-
-
-def _text(item: Any) -> str:
-    """The string, without lone surrogates, which no file can hold."""
-    if not isinstance(item, str):
-        raise TypeError(type(item).__name__)
-    return item.encode("utf-8", "replace").decode("utf-8")

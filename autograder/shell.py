@@ -1,6 +1,9 @@
 """An IPython shell whose cells leave the outputs that a Jupyter kernel would send to a notebook."""
 
 import base64
+import json
+import subprocess
+import sys
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
@@ -8,10 +11,12 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from autograder.outputs import CELL_OUTPUTS, Output
+
 OUTPUT_CHARACTERS = 1_000_000  # that one cell may print
 OUTPUT_BYTES = 8_000_000  # of figures and the like that one cell may show
 
-Output = dict[str, Any]  # one output of a cell, in nbformat's form
+REFUSED = "while a notebook is graded it can't start processes, use the network or reach files outside its folder"
 
 
 class TooMuchOutput(BaseException):
@@ -50,19 +55,31 @@ class Shell(InteractiveShell):
         self.shown = 0  # bytes
 
     def add(self, output: Output) -> None:
-        self.shown += sum(len(str(part)) for part in output["data"].values())
+        self.shown += len(json.dumps(output))  # what JSON can't carry is an error of the cell's
         if self.shown > OUTPUT_BYTES:
             raise TooMuchOutput(f"The cell showed more than {OUTPUT_BYTES:,} bytes and was stopped.")
+        if len(self.outputs) >= CELL_OUTPUTS:
+            raise TooMuchOutput(f"The cell showed more than {CELL_OUTPUTS:,} things and was stopped.")
         self.outputs.append(output)
 
     def enable_gui(self, gui: Any = None) -> None:
         """`%matplotlib inline` asks for it; there is no window."""
 
+    def system(self, command: str) -> None:
+        """Run what stands behind an exclamation mark; what it prints is the cell's output."""
+        words = self.var_expand(command, depth=1)
+        done = subprocess.run(words, shell=True, text=True, errors="replace", capture_output=True, check=False)
+        sys.stdout.write(done.stdout)
+        sys.stderr.write(done.stderr)
+        self.user_ns["_exit_code"] = done.returncode
+
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        words = str(evalue)
+        words = explained(evalue)
         lines = [stb] if isinstance(stb, str) else list(stb)
         if not self.shows_tracebacks and not hasattr(evalue, "_render_traceback_"):
             lines = [f"{etype.__name__}: {words}"]
+        elif words != str(evalue):
+            lines[-1] = f"{etype.__name__}: {words}"
         self.outputs.append({"output_type": "error", "ename": etype.__name__, "evalue": words, "traceback": lines})
 
 
@@ -99,12 +116,18 @@ class Stream:
         return False
 
 
+def explained(error: Any) -> str:
+    """An error's words; where the confinement refused something, that it did."""
+    refused = error if isinstance(error, PermissionError) else getattr(error, "reason", None)
+    words = str(error)
+    return f"{words} ({REFUSED})" if isinstance(refused, PermissionError) else words
+
+
 def make_shell(variables: dict[str, Any]) -> Shell:
     """A shell whose cells keep their variables in `variables`."""
     config = Config()
     config.HistoryManager.enabled = False  # it would start a thread
     shell = Shell.instance(config=config, colors="nocolor", user_ns=variables)
-    shell.system = shell.system_piped  # what a command prints is the cell's output
     shell.clear()
     return shell
 

@@ -14,6 +14,7 @@ CHINESE_HALF = re.compile(r"^[ \t]*<!-- zh -->[ \t]*$", re.MULTILINE)
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LANGUAGES = ("en", "zh")
 REGIONS = ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
+MESSAGE = 200  # characters of what nbformat says; it may quote the whole file
 LEAK_LENGTH = 12  # a shorter solution may occur elsewhere by chance ("return x")
 
 
@@ -35,9 +36,9 @@ def parse_notebook(content: bytes) -> NotebookNode:
     except nbformat.reader.NotJSONError:
         raise ValueError(f"it is not complete JSON ({len(text)} characters; cut off?)") from None
     except nbformat.ValidationError as error:
-        raise ValueError(f"it is not a notebook: {str(error).splitlines()[0]}") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"it is not a notebook ({type(error).__name__}: {error})") from None
+        raise ValueError(f"it is not a notebook: {str(error).splitlines()[0][:MESSAGE]}") from None
+    except Exception as error:  # nbformat raises anything on JSON that is no notebook
+        raise ValueError(f"it is not a notebook ({type(error).__name__}: {str(error)[:MESSAGE]})") from None
     return notebook
 
 

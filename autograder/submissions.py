@@ -72,9 +72,11 @@ def read_submission(path: Path) -> bytes:
 
     A timestamp that can't be read is set aside, because nbgrader would stop there.
     """
-    links = [link.name for link in (path.parent, *path.parent.rglob("*")) if link.is_symlink()]
-    if links:
-        raise ValueError(f"{links[0]} is a link; only files are taken")
+    for beside in (path.parent, *path.parent.rglob("*")):
+        if beside.is_symlink():
+            raise ValueError(f"{beside.name} is a link; only files are taken")
+        if not (beside.is_file() or beside.is_dir()):
+            raise ValueError(f"{beside.name} is neither a file nor a folder")
     if path.stat().st_size > NOTEBOOK_BYTES:
         raise ValueError(f"it has {path.stat().st_size:,} bytes; expected at most {NOTEBOOK_BYTES:,}")
     timestamp = path.with_name("timestamp.txt")

@@ -23,7 +23,7 @@ from typing import Any
 
 from autograder.channel import DONE, Channel
 from autograder.forks import ROLES, SERVE, SERVE_AT_ONCE
-from autograder.sandbox import Limits, NoConfinement, confine
+from autograder.sandbox import EXAMINERS, Limits, NoConfinement, confine, limit
 from autograder.syscalls import PR_SET_PDEATHSIG
 
 
@@ -102,6 +102,8 @@ def _fork(role: str, request: dict[str, Any], fds: list[int], shell: Any, contro
             end = socket.socket(fileno=fds[ROLES.index(role)])
             if role == "student":
                 _become_students(end, folder, request)
+            elif not request["unsafe"]:
+                limit(EXAMINERS)
             work(role, shell, end, folder)
     finally:
         os._exit(1)

@@ -43,6 +43,18 @@ def unchanged(before: Any, after: Any) -> bool:
     return bool(before == after)
 
 
+def is_plain(got: Any) -> bool:
+    """Whether a value is made of numbers, words and arrays alone: nothing with behaviour of its own."""
+    if isinstance(got, dict):
+        return all(map(is_plain, (*got.keys(), *got.values())))
+    if isinstance(got, (list, tuple, set, frozenset, range)):
+        return all(map(is_plain, got))
+    got = without_torch(got)
+    if isinstance(got, (np.generic, np.ndarray)):
+        return got.dtype.kind in "biufcUS"
+    return got is None or type(got) in (bool, int, float, complex, str, bytes)
+
+
 def show(got: Any) -> str:
     """A value in a few characters, numbers to 6 digits."""
     if callable(got):

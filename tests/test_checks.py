@@ -188,6 +188,21 @@ def test_the_function_gets_copies():
     assert "changed its argument 1" in says(check_inputs_unchanged, lambda pair: pair["chosen"].add_(1), pair)
 
 
+def test_leaving_the_inputs_alone_is_not_enough():
+    class Score(float):
+        pass
+
+    given = np.array([1.0, 2.0])
+    for forged in (lambda x: Score(7), lambda x: [Score(7)], lambda x: object(), lambda x: print):
+        assert "expected numbers or arrays" in says(check_inputs_unchanged, forged, given)
+    assert "has no shape (a single number), expected shape (2,)" in says(
+        check_inputs_unchanged, lambda x: 7.0, given, shape=(2,)
+    )
+    assert "expected a number or an array" in says(check_inputs_unchanged, lambda x: "7", given, shape=(2,))
+    for plain in (lambda x: torch.tensor(x), lambda x: {"a": [x, (1, 2.5)]}, lambda x: np.float32(1)):
+        check_inputs_unchanged(plain, given)
+
+
 def test_gradient_by_hand():
     # d/dx sum(x^3) = 3 x^2
     check_close(gradient(lambda x: x**3, [1.0, -2.0]), [3.0, 12.0])

@@ -11,11 +11,8 @@ from nbgrader.utils import determine_grade
 
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
-from autograder.execute import WarmExecute
 from autograder.notebook import run_cells
-from autograder.repair import NOTES
-from autograder.session import GRADED
-from autograder.sources import is_test, read_notebook
+from autograder.sources import is_test
 
 COURSE = Course(ROOT, ROOT / "classroom")
 
@@ -107,32 +104,6 @@ def test_a_flood_of_text_is_cut_and_the_next_cell_runs(tmp_path):
     assert len(json.dumps(flood)) < 2_000_000
     assert flood[-1]["ename"] == "TooMuchOutput"
     assert after[0]["data"]["text/plain"] == "'still here'"
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("exercise", COURSE.exercises())
-def test_scores_and_messages_are_those_of_stock_nbgrader(exercise, tmp_path):
-    from nbgrader.preprocessors import Execute
-
-    answers = load_bench(COURSE, exercise)
-    wrong = next(answer for answer in answers if not answer.is_right)
-    for answer in (answers[0], wrong):
-        outcomes = []
-        for step in (WarmExecute(), Execute(timeout=60)):
-            notebook = nbformat.reads(hand_in(COURSE, exercise, answer), 4)
-            source = {cell.id: cell for cell in read_notebook(COURSE.solutions / f"{exercise}.ipynb").cells}
-            for cell in filter(is_test, notebook.cells):
-                cell.source = source[cell.id].source.replace("fresh_rng()", "fresh_rng(7)")  # the same inputs twice
-            notebook, _ = step.preprocess(notebook, {"metadata": {"path": str(tmp_path)}})
-            assert notebook.metadata.get(NOTES, {}).get("verdict", GRADED) == GRADED
-            outcomes.append(
-                {
-                    cell.id: (determine_grade(cell), [o.evalue for o in cell.outputs if o.output_type == "error"])
-                    for cell in filter(is_test, notebook.cells)
-                }
-            )
-        assert outcomes[0] == outcomes[1], answer.name
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """What a student's process can't do, and what it still can."""
 
 import os
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,11 +41,11 @@ def test_the_probes_do_find_an_open_door(tmp_path):
 
 
 def test_grading_refuses_where_a_probe_succeeds(tmp_path, monkeypatch):
-    notebook._prove_confinement.cache_clear()
+    notebook.prove_confinement.cache_clear()
     monkeypatch.setattr(notebook, "_rules", lambda: {**sandbox.rules_for(()), "/tmp": sandbox.READ})
     with pytest.raises(NoConfinement, match="read a file outside its folder; list a folder"):
         run_cells(["1"], tmp_path)
-    notebook._prove_confinement.cache_clear()
+    notebook.prove_confinement.cache_clear()
 
 
 @pytest.mark.parametrize("place", ["solutions", "tests/benches", "classroom", "autograder", "docs"])
@@ -123,3 +125,21 @@ def test_where_there_is_no_filter_the_refusal_is_a_sentence(monkeypatch):
     monkeypatch.setattr(syscalls.platform, "machine", lambda: "riscv64")
     with pytest.raises(NoConfinement, match="use Linux"):
         sandbox.confine("/nowhere", {}, sandbox.Limits())
+
+
+HEADERS = {1: "/usr/include/*/asm/unistd_64.h", 2: "/usr/include/asm-generic/unistd.h"}
+
+
+@pytest.mark.parametrize(("column", "machine"), [(1, "x86_64"), (2, "aarch64")])
+def test_the_filters_numbers_are_the_kernels(column, machine):
+    found = list(Path("/").glob(HEADERS[column].lstrip("/")))
+    if not found:
+        pytest.skip("the kernel's headers are not installed")
+    if column == 1 and platform.machine() != machine:
+        pytest.skip("these headers are for another processor")
+    kernels = dict(re.findall(r"#define\s+__NR(?:3264)?_(\w+)\s+(\d+)", found[0].read_text()))
+    table = [entry.split() for entry in f"{syscalls.REFUSED},{syscalls.JUDGED}".replace("\n", ",").split(",")]
+    ours = {entry[0]: entry[column] for entry in table if entry}
+    assert len(ours) > 100
+    # "0": the call does not exist there; a newer call than the headers know is not compared
+    assert {name: number for name, number in ours.items() if number != kernels.get(name, "0")} == {}

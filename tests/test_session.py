@@ -143,3 +143,86 @@ def test_forged_messages_gain_nothing(notebook, frame):
     )
     notebook.run(forge)
     assert message(notebook.examine("check_close(call(f), 2.0)"))
+
+
+def raw_answer(body):
+    """A cell whose function sends these bytes as its answer, past all that packs values."""
+    return (
+        "import json, os, stat, struct, time\ny = 2\ndef f():\n    body = " + body + "\n"
+        "    for fd in range(3, 64):\n        try:\n"
+        "            rest = stat.S_ISSOCK(os.fstat(fd).st_mode) and struct.pack('!cI', b'w', len(body)) + body\n"
+        "            while rest:\n                rest = rest[os.write(fd, rest):]\n"
+        "        except OSError:\n            pass\n    time.sleep(100)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("b'[' * 15_000_000", "not JSON"),
+        ("b'{\"result\": [' + b'[],' * 5_000_000 + b'0], \"live\": []}'", "more than 1,000,000 values"),
+        ("b'{\"result\": ' + b'9' * 15_000_000 + b', \"live\": []}'", "not JSON"),
+        ("b'{\"result\": ' + b'[' * 900 + b']' * 900 + b', \"live\": []}'", "RecursionError"),
+        ("json.dumps({'error': ['ValueError', 'x' * 15_000_000, 'y']}).encode()", "raised ValueError: xxx"),
+        ("json.dumps({'error': ['StopIteration', '', '']}).encode()", "raised StopIteration"),
+        ("json.dumps({'result': {'tensor': ['float64', [0, 1 << 62, 1 << 62], '']}, 'live': []}).encode()", "NotPlain"),
+        ("json.dumps({'result': 1.0, 'live': [7]}).encode()", "AttributeError"),
+        ("json.dumps({'result': 1.0, 'live': [], 'changed': [[99, 1]]}).encode()", "IndexError"),
+        ('b\'{"result": NaN, "live": []}\'', "nan"),
+    ],
+)
+def test_answers_of_any_size_and_shape_cost_their_check_alone(notebook, body, words):
+    notebook.run(raw_answer(body))
+    found = message(notebook.examine("check_close(call(f), 2.0)"))
+    assert words in found
+    assert len(found) < 5000
+    assert notebook.examiner.ended is None
+    assert notebook.examine("check_close(answer('three', np.array(3)), 3)") == []
+
+
+def test_an_answer_that_keeps_the_examiner_busy_costs_its_check_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("autograder.session.GRACE_SECONDS", 1)
+    collisions = "json.dumps({'result': {'set': [i * (2**61 - 1) for i in range(600_000)]}, 'live': []}).encode()"
+    with session(tmp_path, seconds=2) as notebook:
+        notebook.examine(AUTHOR)
+        notebook.run(raw_answer(collisions))
+        assert "With what your code gave it, the check ran longer" in message(notebook.examine("call(f).compute()"))
+        assert notebook.verdict == "timed out"
+        assert notebook.examiner.ended is None
+        assert notebook.examine("check_close(answer('three', np.array(3)), 3)") == []
+
+
+def test_a_check_that_is_slow_by_itself_is_a_fault_of_the_graders(tmp_path, monkeypatch):
+    monkeypatch.setattr("autograder.session.GRACE_SECONDS", 0.5)
+    with session(tmp_path, seconds=1) as notebook:
+        assert "did not come to its end" in message(notebook.examine("while True: pass"))
+        assert notebook.examiner.ended
+
+
+def test_the_examiner_has_a_limit_of_memory(notebook):
+    assert message(notebook.examine("x = bytearray(1 << 33)")) == ""
+    assert notebook.examine("check_close(answer('three', np.array(3)), 3)") == []
+
+
+def test_the_outputs_of_all_cells_together_have_a_limit(notebook):
+    cell = "from IPython.display import display\ndisplay({'text/plain': 'x' * 7_000_000}, raw=True)"
+    outputs = [notebook.run(cell) for _ in range(8)]
+    assert [output[-1].get("ename") for output in outputs] == [None] * 5 + ["ProcessDied"] * 3
+    assert notebook.verdict == "too much output"
+
+
+def test_the_cells_of_a_notebook_have_a_time_limit_together(tmp_path, monkeypatch):
+    monkeypatch.setattr("autograder.notebook.NOTEBOOK_SECONDS", 3)
+    with session(tmp_path, seconds=2) as notebook:
+        found = [notebook.run("import time\ntime.sleep(0.8)") for _ in range(50)]  # each just under its own limit
+    assert found[0] == []
+    assert "when the notebook's time was up" in message(found[-1])
+    assert notebook.verdict == "timed out"
+
+
+def test_commands_and_the_network_are_refused_with_a_reason(notebook):
+    refused = "while a notebook is graded it can't start processes, use the network"
+    assert refused in message(notebook.run("!echo hello"))
+    assert refused in message(notebook.run("import subprocess\nsubprocess.run(['ls'])"))
+    assert refused in message(notebook.run("import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9')"))
+    assert notebook.run("1 + 1")[-1]["data"]["text/plain"] == "2"
