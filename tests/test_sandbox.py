@@ -42,7 +42,7 @@ def test_the_probes_do_find_an_open_door(tmp_path):
 
 def test_grading_refuses_where_a_probe_succeeds(tmp_path, monkeypatch):
     notebook.prove_confinement.cache_clear()
-    monkeypatch.setattr(notebook, "_rules", lambda: {**sandbox.rules_for(()), "/tmp": sandbox.READ})
+    monkeypatch.setattr(notebook, "_rules", lambda modules: {**sandbox.rules_for(()), "/tmp": sandbox.READ})
     with pytest.raises(NoConfinement, match="read a file outside its folder; list a folder"):
         run_cells(["1"], tmp_path)
     notebook.prove_confinement.cache_clear()
