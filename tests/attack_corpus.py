@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from small_class import empty
 
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
@@ -24,7 +25,6 @@ EXERCISE = "01_simpo_loss"
 SECRET = "SECRET-4711"
 MARKER = "PWNED4711"  # what scripts of the attackers' call
 EARNED = 1  # the first check's point
-ROOT = Path(__file__).resolve().parent.parent
 CELLS = Path(__file__).parent / "attacks" / "cells.toml"
 
 
@@ -52,17 +52,15 @@ def attacks() -> list[Attack]:
 
 def make_course(root: Path) -> Course:
     """The course, with a secret wherever one can lie."""
-    (root / "solutions").mkdir(parents=True)
-    for name in ("notebooks", "tests"):
-        (root / name).symlink_to(ROOT / name)
-    path = root / "solutions" / f"{EXERCISE}.ipynb"
-    text = (ROOT / "solutions" / path.name).read_text("utf-8")
+    course = empty(root, EXERCISE)
+    path = course.solutions / f"{EXERCISE}.ipynb"
+    text = path.read_text("utf-8")
     for marker in ("### BEGIN HIDDEN TESTS", "### BEGIN SOLUTION"):
         text = text.replace(f'"{marker}\\n"', f'"{marker}\\n",\n    "# {SECRET}\\n"')
     assert SECRET in text
     path.write_text(text, "utf-8")
     (root / "secret.txt").write_text(SECRET)
-    return Course(root, root / "classroom")
+    return course
 
 
 def hand_in_honest(course: Course, students: Iterable[str]) -> None:
