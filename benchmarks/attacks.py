@@ -204,8 +204,9 @@ with honest neighbours and holds, for each: that point and no other (none where 
 verdict below; no planted secret in outputs, messages or feedback; no script in the feedback; nothing changed,
 left running or left on the disk; all neighbours' points as they were.
 
-The middle column was measured: the same submission through nbgrader's own steps, confined so that it could
-harm nothing but a scratch course. “Nothing gained” means one point, too. What is done about each kind is in
+The middle column is measured by the same script, without `--table`: the same submission through nbgrader's own
+steps, confined so that it can harm nothing but a scratch course. “Nothing gained” means one point, too; “not run”,
+that nobody has measured it yet. What is done about each kind is in
 [security.md](security.md)."""
 
 

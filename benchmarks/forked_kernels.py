@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 from jupyter_client.manager import AsyncKernelManager
 
 RELAY = """
-import json, os, socket, sys
+import json, os, signal, socket, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # it comes when the kernel is to end
 end = socket.socket(socket.AF_UNIX)
 end.connect(sys.argv[1])
 end.sendall(json.dumps([os.getcwd(), sys.argv[2:]]).encode() + b"\\n")
