@@ -108,11 +108,13 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
     `config.model` and `config.data` are not read. Raises UserError for a model that can't be trained.
     """
     device = devices.choose_device(config.device)
+    notes: list[str] = []
     if device.type == "cpu":
         devices.keep_freed_memory()
+        if config.precision == "bfloat16" and not devices.has_bfloat16():
+            notes.append('this CPU is slow at bfloat16: with precision = "float32" a step takes seconds, not minutes')
     torch.manual_seed(config.seed)  # adapters
     method = METHODS[config.method]
-    notes: list[str] = []
     if hasattr(model, "peft_config"):
         raise UserError(f"model {config.model!r} is a LoRA adapter: train on from what `simpo merge` makes of it")
     if config.lora_rank:
