@@ -204,7 +204,7 @@ def _many_cells(notebook):
 
 
 def _a_long_cell(notebook):
-    notebook.cells.append(nbformat.v4.new_code_cell("x = 1\n" * 300_000))
+    notebook.cells.append(nbformat.v4.new_code_cell("x = 1\n" * 100_000))
 
 
 def _source_as_lines(notebook):

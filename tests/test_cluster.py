@@ -24,11 +24,11 @@ from autograder import cluster
 from autograder.benches import hand_in, load_bench
 from autograder.cluster import mark_on_cluster, workers_at
 from autograder.course import UserError
-from autograder.grade import GRADED, _task, grade
+from autograder.grade import _task, grade
 from autograder.marking import Task
 from autograder.records import results
 from autograder.release import prepare
-from autograder.session import DIED
+from autograder.session import DIED, GRADED
 from autograder.submissions import collect, submitted
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
