@@ -204,7 +204,7 @@ def _many_cells(notebook):
 
 
 def _a_long_cell(notebook):
-    notebook.cells.append(nbformat.v4.new_code_cell("x = 1\n" * 100_000))
+    notebook.cells.append(nbformat.v4.new_code_cell("x = 1\n" * 30_000))
 
 
 def _source_as_lines(notebook):
@@ -266,7 +266,7 @@ NOTEBOOKS = [
     ("no ids", _without_ids, ""),
     ("sources that are lists of lines", _source_as_lines, ""),
     ("a thousand cells more", _many_cells, ""),
-    ("a cell of a hundred thousand lines", _a_long_cell, ""),
+    ("a cell of thirty thousand lines", _a_long_cell, ""),
     ("a minor version of the future", _minor_99, ""),
 ]
 
