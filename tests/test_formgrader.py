@@ -60,6 +60,7 @@ def test_two_essays_are_graded_by_clicks_on_key_points(course):
         for number in (1, 2):
             opened.get_by_text(f"Submission {number} / 2").wait_for()
             points = opened.locator(".essay .scheme .key-point")
+            points.nth(2).wait_for()  # the page's script makes buttons of them
             assert points.count() == 3
             opened.wait_for_function("() => window.formgrader && formgrader.grades && formgrader.grades.loaded")
             assert (
