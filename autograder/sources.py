@@ -36,10 +36,15 @@ def parse_notebook(content: bytes) -> NotebookNode:
     except nbformat.reader.NotJSONError:
         raise ValueError(f"it is not complete JSON ({len(text)} characters; cut off?)") from None
     except nbformat.ValidationError as error:
-        raise ValueError(f"it is not a notebook: {str(error).splitlines()[0][:MESSAGE]}") from None
+        raise ValueError(f"it is not a notebook: {_first_line(error)}") from None
     except Exception as error:  # nbformat raises anything on JSON that is no notebook
-        raise ValueError(f"it is not a notebook ({type(error).__name__}: {str(error)[:MESSAGE]})") from None
+        raise ValueError(f"it is not a notebook ({type(error).__name__}: {_first_line(error)})") from None
     return notebook
+
+
+def _first_line(error: Exception) -> str:
+    """How an error of nbformat's begins; all of it may quote the whole file, and fail where that is nested deeply."""
+    return (str(getattr(error, "message", "") or error).splitlines() or [""])[0][:MESSAGE]
 
 
 def write_notebook(notebook: NotebookNode) -> str:

@@ -1,11 +1,12 @@
 import copy
+import json
 
 import nbformat
 import pytest
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from autograder.sources import edition, problems, read_notebook, write_notebook
+from autograder.sources import edition, parse_notebook, problems, read_notebook, write_notebook
 
 BILINGUAL = "Add two numbers.\n\n<!-- zh -->\n\n把两个数相加。"
 
@@ -123,3 +124,13 @@ def test_what_is_no_notebook_is_said_in_a_sentence(tmp_path, content, message):
 def test_reading_and_writing_keeps_every_byte():
     for path in [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("notebooks/zh/*.ipynb")]:
         assert write_notebook(read_notebook(path)) == path.read_text(encoding="utf-8"), path
+
+
+def test_metadata_nested_at_any_depth_is_read_or_refused():
+    # nbformat's error quotes what it refuses; where that is nested deeply, showing it exceeds Python's recursion
+    # limit, at a depth that depends on how deep the caller is
+    notebook = json.loads((ROOT / "notebooks" / "01_simpo_loss.ipynb").read_text("utf-8"))
+    before, after = json.dumps({**notebook, "metadata": {"kernelspec": "HERE"}}).split('"HERE"')
+    for depth in range(50, 1000, 25):
+        with pytest.raises(ValueError, match=r"it is nested too deeply|it is not a notebook: \[\["):
+            parse_notebook((before + "[" * depth + "]" * depth + after).encode())
