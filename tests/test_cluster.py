@@ -14,6 +14,7 @@ import time
 from dataclasses import replace
 
 import dask
+import distributed  # noqa: F401  # its defaults have to be there before settings are put over them
 import nbformat
 import pytest
 import yaml
@@ -239,7 +240,8 @@ def test_a_worker_with_other_code_is_told_apart_before_it_grades(lone, tmp_path)
 
 def test_a_scheduler_without_the_grader_is_a_sentence(tmp_path):
     (tmp_path / "other" / "autograder").mkdir(parents=True)
-    (tmp_path / "other" / "autograder" / "__init__.py").touch()  # an older one, say: it knows of no clusters
+    for module in ("__init__", "cluster"):
+        (tmp_path / "other" / "autograder" / f"{module}.py").touch()  # an older one, say: it can't mark for others
     with (
         dask.config.set({"distributed.comm.require-encryption": False}),
         scheduler(tmp_path / "s", PYTHONPATH=tmp_path / "other") as (_, address),
