@@ -18,7 +18,7 @@ from nbformat.notebooknode import NotebookNode, from_dict
 from autograder.course import Course, UserError
 from autograder.execute import READY, steps_of
 from autograder.execute import key_of as key_of_steps
-from autograder.forks import FILES_BYTES
+from autograder.extras import BESIDE_BYTES
 from autograder.marking import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, Check, Result, notebook_checks
 from autograder.notebook import CELL_SECONDS, Executed, Step, refusal
 from autograder.records import GRADER, log_path, recall, remember
@@ -99,9 +99,9 @@ def prepare(course: Course) -> list[str]:
                     f"count, run `nbgrader generate_assignment {exercise} --force`"
                 )
         size = sum(path.stat().st_size for path in _files(course.classroom / "source" / exercise))
-        if size > FILES_BYTES:
+        if size > BESIDE_BYTES:
             raise UserError(
-                f"source/{exercise} holds {size:,} bytes of data; at most {FILES_BYTES:,} are copied for a notebook"
+                f"source/{exercise} holds {size:,} bytes of data; at most {BESIDE_BYTES:,} are copied for a notebook"
             )
     return notes
 

@@ -50,12 +50,12 @@ def grade(
         Isolation | None,
         typer.Option(
             help="Where checks run: in a process of their own, or in the student's, which flags forgeries "
-            "[default: separate; in other nbgrader courses shared]."
+            "(default: separate; in other nbgrader courses shared)."
         ),
     ] = None,
     classroom: Classroom = None,
     folder: Annotated[
-        Path | None, typer.Option("--course", help="Folder of the course; any nbgrader course [default: this one].")
+        Path | None, typer.Option("--course", help="Folder of the course; any nbgrader course (default: this one).")
     ] = None,
 ) -> None:
     """Grade a class into the gradebook. Grades again only what has changed."""
@@ -192,7 +192,7 @@ def results_table(results: list) -> Table:
             wrong = [check for check in result.checks if check.status == WRONG]
             words = [result.verdict] if result.verdict != GRADED else []
             words += [result.reason] if result.reason else []
-            words += [f"{untouched} checks not attempted"] if untouched else []
+            words += [f"{untouched} {'check' if untouched == 1 else 'checks'} not attempted"] if untouched else []
             words += [f"{check.grade_id}: {_cause(check.message)}" for check in wrong[:2]]
             words += [f"and {len(wrong) - 2} more"] if len(wrong) > 2 else []
             words += [f"flagged for a person: {flag}" for flag in result.flags]

@@ -211,6 +211,7 @@ def regrade(
     course = find_course(classroom)
     _quiet()
     from autograder import regrade as work
+    from autograder.database import describe
 
     if unsafe:
         os.environ[UNSAFE_VARIABLE] = "1"
@@ -231,7 +232,7 @@ def regrade(
     if done.first_time:
         print(f"{done.first_time} more {'are' if apply else 'would be'} graded for the first time")
     if apply:
-        print(f"Written to {course.classroom / 'gradebook.db'}. Next: autograder feedback")
+        print(f"Written to {describe(course)}. Next: autograder feedback")
     elif done.changes or done.first_time:
         print(f"Nothing was written. To write: autograder regrade {exercise} --apply")
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-BYTES = 20_000_000  # in all; what comes after, in order of names, stays
+BESIDE_BYTES = 20_000_000  # in all; what comes after, in order of names, stays
 FILES = 1000
 
 
@@ -22,7 +22,7 @@ def shadows(folder: Path) -> list[str]:
 
 def files_beside(folder: Path) -> Iterator[Path]:
     """What goes along: regular files, as many and as large as allowed, and none that shadows a module."""
-    left, aside = BYTES, set(shadows(folder))
+    left, aside = BESIDE_BYTES, set(shadows(folder))
     for number, path in enumerate(sorted(folder.rglob("*"))):
         if path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
             continue

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 ROLES = ("student", "examiner")
-FILES_BYTES = 20_000_000  # beside a notebook, in each of the folders they come from
 START_SECONDS = 120  # until it has imported everything; a slow disk takes a while
 KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "MPLCONFIGDIR", "PATH", "PYTHONPATH", "TMPDIR", "TZ")
 SERVE, SERVE_AT_ONCE = b"s", b"o"  # a server that has all loaded, or one for a single notebook that won't wait

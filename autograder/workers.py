@@ -1,9 +1,10 @@
 """Several workers: each runs one notebook at a time. They are forks of one process, which holds nothing open.
 
-A worker that is killed takes its notebook's processes with it; the notebook is run again by another.
+A worker that is killed takes its notebook's processes with it; what ran is run again by another.
 """
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import signal
@@ -11,7 +12,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from types import ModuleType
@@ -25,6 +26,7 @@ AHEAD = 2  # notebooks waiting for each worker, so that none is idle and memory 
 Name = TypeVar("Name")
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
+Run = tuple[Any, Any, int]  # a task's name, the task, and how many workers died while it ran
 
 
 def run_tasks(
@@ -40,43 +42,50 @@ def run_tasks(
         with in_a_hurry():
             yield from ((name, work(task)) for name, task in tasks)
         return
-    waiting = iter(tasks)
-    due: list[tuple[Name, Task, int]] = []  # with the attempts that failed
+    waiting: Iterator[Run] = ((name, task, 0) for name, task in tasks)
+    again: list[Run] = []  # their worker died
     pool = _pool(jobs, hurry)
-    running: dict[Future[Answer], tuple[Name, Task, int]] = {}
+    running: dict[Future[Answer], Run] = {}
     try:
         while True:
-            while len(running) < AHEAD * jobs:
-                one = due.pop() if due else next(((*new, 0) for new in waiting), None)
-                if one is None:
-                    break
+            broken = False
+            while not broken and (one := _next(waiting, again, running, AHEAD * jobs)):
                 try:
                     with _no_main_module():
                         running[pool.submit(work, one[1])] = one
                 except BrokenProcessPool:
-                    due.append(one)
-                    break
-            if not running and not due:
+                    waiting, broken = itertools.chain([one], waiting), True
+            if not running and not broken:
                 return
-            broken = not running
             for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
-                name, task, failed = running.pop(future)
-                answer = None
+                name, task, deaths = running.pop(future)
                 try:
-                    answer = future.result()
+                    yield name, future.result()
                 except BrokenProcessPool:
                     broken = True
-                    if failed + 1 < ATTEMPTS:
-                        due.append((name, task, failed + 1))
-                        continue
-                yield name, answer
+                    if deaths + 1 == ATTEMPTS:
+                        yield name, None
+                    else:
+                        again.append((name, task, deaths + 1))
             if broken:
-                due += running.values()
+                again += (run for run in running.values() if run[2])
+                waiting = itertools.chain([run for run in running.values() if not run[2]], waiting)
                 running.clear()
                 pool.shutdown(cancel_futures=True)
                 pool = _pool(jobs, hurry)
     finally:  # whoever stops early doesn't wait for what runs
         pool.shutdown(wait=not running, cancel_futures=True)
+
+
+def _next(waiting: Iterator[Run], again: list[Run], running: Mapping[Any, Run], most: int) -> Run | None:
+    """What to run beside what runs, if anything.
+
+    Which worker died is not known, so all that ran may be the cause. Each of these is run again, last and alone, so
+    that the next death is its own.
+    """
+    if len(running) >= most or any(deaths for _, _, deaths in running.values()):
+        return None
+    return next(waiting, None) or (again.pop() if again and not running else None)
 
 
 def _pool(jobs: int, hurry: bool) -> ProcessPoolExecutor:

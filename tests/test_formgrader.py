@@ -71,7 +71,6 @@ def test_two_essays_are_graded_by_clicks_on_key_points(course):
             points.nth(0).click()  # full: 2
             points.nth(2).click()
             points.nth(2).click()  # half: 1
-            opened.wait_for_timeout(2000)  # the clicks' comment is saved and set again; what is typed before is lost
             comment = opened.locator(".essay textarea.comment")
             comment.press("Control+End")
             comment.type(f"\nWell measured, number {number}.")

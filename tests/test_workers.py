@@ -47,6 +47,21 @@ def test_a_task_whose_worker_always_dies_has_no_answer_and_stops_nobody(tmp_path
     assert got == {"a": "A", "b": None}
 
 
+def die_while_others_run(task):
+    name, folder = task
+    if name == "b":
+        os.kill(os.getpid(), signal.SIGKILL)
+    (folder / f"{name}.ran").open("a").write("x")
+    time.sleep(0.2)
+    return name.upper()
+
+
+def test_who_runs_beside_a_task_whose_worker_always_dies_is_not_blamed(tmp_path):
+    got = dict(run_tasks(tasks(tmp_path, "abcdefgh"), 4, die_while_others_run))
+    assert got == {name: None if name == "b" else name.upper() for name in "abcdefgh"}
+    assert max(len(path.read_text()) for path in tmp_path.glob("*.ran")) <= 2  # run again once, alone
+
+
 RUN = """
 from pathlib import Path
 from autograder.workers import run_tasks

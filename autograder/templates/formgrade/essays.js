@@ -4,6 +4,11 @@
     // No network: formulas stay as they were typed. nbgrader's page waits for MathJax before it takes keys.
     window.MathJax = { Hub: { Startup: { signal: { Interest: function (ready) { setTimeout(ready, 0, "End"); } } } } };
   }
+  var render = CommentUI.prototype.render; // nbgrader's: sets the comment to what was saved
+  CommentUI.prototype.render = function () {
+    var typing = document.activeElement === this.$comment[0] && this.$comment.val();
+    if (!typing) { render.call(this); } // else a save that comes back now would take away what was typed since
+  };
   var LINE = /^- .*: [\d.]+ of [\d.]+$/; // a line of the comment that was written here
 
   function keyPoints(scheme) {
