@@ -34,11 +34,13 @@ check: .venv/ready-test
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	cp -r autograder/jupyter/. .venv/etc/jupyter/
 	touch $@
 
 .venv/ready-test: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
+	cp -r autograder/jupyter/. .venv/etc/jupyter/
 	touch .venv/ready $@
 
 clean:

@@ -1,7 +1,8 @@
 """A Jupyter server extension: the Validate button and the formgrader's pages as this course wants them.
 
-`autograder lab` and `autograder formgrader` turn it on (autograder/jupyter/). It answers at two of nbgrader's
-addresses before nbgrader does, because a server loads its extensions in the order of their names.
+`autograder lab` and `autograder formgrader` turn it on (autograder/jupyter/), and `make` does for plain
+`jupyter lab`, by a copy in the environment. It answers at two of nbgrader's addresses before nbgrader does, because a
+server loads its extensions in the order of their names.
 """
 
 import asyncio

@@ -1,5 +1,6 @@
 """JupyterLab in a real browser, for tests and screenshots."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -18,8 +19,10 @@ START_SECONDS = WAIT_SECONDS = 300  # a loaded machine is slow, not broken
 
 
 @contextmanager
-def jupyterlab(folder: Path, page: str = "/lab", cwd: Path | None = None, **environment: str) -> Iterator[str]:
-    """JupyterLab as `autograder lab` starts it, on `folder`, stopped at the end; its address."""
+def jupyterlab(
+    folder: Path, page: str = "/lab", cwd: Path | None = None, *, plain: bool = False, **environment: str
+) -> Iterator[str]:
+    """JupyterLab as `autograder lab` starts it (plain: as `jupyter lab` does), on `folder`; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -28,7 +31,7 @@ def jupyterlab(folder: Path, page: str = "/lab", cwd: Path | None = None, **envi
     server = subprocess.Popen(
         command,
         cwd=cwd or folder,
-        env={**lab_environment(), **environment},
+        env={**(os.environ if plain else lab_environment()), **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

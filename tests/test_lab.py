@@ -1,11 +1,15 @@
 """How JupyterLab is started: from a clone, and from a student's copy."""
 
+import json
 import shutil
 import subprocess
 import sys
+import urllib.request
+from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
+from browser import jupyterlab
 from conftest import ROOT
 
 from autograder.course import UserError
@@ -33,3 +37,17 @@ def test_elsewhere_it_is_one_sentence(tmp_path, monkeypatch):
 def test_a_terminal_of_jupyterlab_finds_this_environments_programs():
     run = subprocess.run(["python", "-c", "import sys; print(sys.prefix)"], env=lab_environment(), capture_output=True)
     assert Path(run.stdout.decode().strip()) == Path(sys.prefix)
+
+
+@pytest.mark.slow
+def test_plain_jupyter_lab_validates_in_sentences_where_make_has_installed_the_course(tmp_path):
+    (tmp_path / "cut.ipynb").write_text('{"cells": [')
+    with jupyterlab(tmp_path, plain=True, JUPYTER_CONFIG_DIR=str(tmp_path / "none")) as address:
+        jar = CookieJar()
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        browser.open(f"{address}/lab").close()
+        (token,) = (cookie.value for cookie in jar if cookie.name == "_xsrf")
+        browser.addheaders = [("X-XSRFToken", token)]
+        with browser.open(f"{address}/assignments/validate", b"path=cut.ipynb") as answer:
+            (failed,) = json.load(answer)["value"]["failed"]
+    assert "be run: it is not complete JSON (11 characters; cut off?)" in failed["error"]
