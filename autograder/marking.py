@@ -99,11 +99,11 @@ def mark(task: Task) -> Marked:
     if task.refused:
         return without_points(result, task.refused)
     try:
-        notebook, repairs = restore(parse_notebook(task.submitted), *map(parse_once, (task.source, task.released)))
-        set_aside(notebook, repairs, task.aside)
-    except ValueError as error:
-        return without_points(result, str(error))
-    try:
+        try:
+            notebook, repairs = restore(parse_notebook(task.submitted), *map(parse_once, (task.source, task.released)))
+            set_aside(notebook, repairs, task.aside)
+        except ValueError as error:
+            return without_points(result, str(error))
         return _run_and_score(task, notebook, repairs)
     except Exception as error:  # nbgrader's, or our own
         return without_points(

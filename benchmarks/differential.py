@@ -30,9 +30,13 @@ from autograder.execute import WarmExecute
 from autograder.sources import is_test, read_notebook
 
 RESULTS = Path(__file__).parent / "results" / "differential.json"
-# Differences that are meant: (exercise, answer): why. docs/security.md lists where the two part for what no
-# answer here does.
-JUSTIFIED: dict[tuple[str, str], str] = {}
+# Messages that differ for a reason: (exercise, answer): why. No score does; docs/security.md lists where the two
+# part for what no answer here does.
+JUSTIFIED: dict[tuple[str, str], str] = {
+    ("05_common_ground", "no copy: the caller's table is trained and returned"): (
+        "the message shows a changed table, whose last entry is 0 or -5.6e-17, as torch rounds; the score is the same"
+    ),
+}
 
 Outcome = dict[str, tuple[float | None, float, list[str]]]  # check: points, of how many, messages
 
@@ -73,13 +77,17 @@ def differences(
 def compare(course: Course, exercise: str, folder: Path, kernels: Any) -> dict[str, Any]:
     """The untouched notebook and every answer of the bench: how many were compared, and what differed."""
     answers = [None, *load_bench(course, exercise)]
-    figures: dict[str, Any] = {"answers": len(answers), "checks": 0, "differences": []}
+    figures: dict[str, Any] = {"answers": len(answers), "checks": 0, "differences": [], "justified": []}
     start = time.perf_counter()
     for answer in answers:
         checks, found = differences(course, exercise, answer, folder, kernels)
         figures["checks"] += checks
-        if (exercise, answer.name if answer else "untouched") not in JUSTIFIED:
-            figures["differences"] += found
+        reason = JUSTIFIED.get((exercise, answer.name if answer else "untouched"))
+        for difference in found:
+            if reason and difference.startswith("message"):
+                figures["justified"].append(f"{reason}: {difference}")
+            else:
+                figures["differences"].append(difference)
     return figures | {"seconds": round(time.perf_counter() - start)}
 
 

@@ -9,7 +9,7 @@ from conftest import ROOT
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
 from autograder.grade import grade
-from autograder.marking import NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG
+from autograder.marking import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, Task, mark
 from autograder.records import results
 from autograder.release import prepare
 from autograder.session import GRADED
@@ -112,3 +112,10 @@ def test_a_gradebook_that_is_gone_is_made_anew(graded, tmp_path):
     assert {result.student: result for result, _ in grade(course, force=True)} == before
     with course.api().gradebook as gradebook:
         assert gradebook.find_submission(EXERCISE, "sum").score == 9
+
+
+def test_a_fault_while_a_submission_is_restored_is_its_verdict_and_stops_nobody(monkeypatch):
+    monkeypatch.setattr("autograder.marking.restore", lambda *_: {}["cells"])  # stands for a mistake in it
+    empty = nbformat.writes(nbformat.v4.new_notebook()).encode()
+    result = mark(Task("ada", EXERCISE, empty, empty, empty)).result
+    assert (result.verdict, result.reason) == (GRADER_FAULT, "KeyError: 'cells'")
