@@ -135,8 +135,6 @@ def stock_api(course: Course) -> Any:
     api.config.GenerateFeedback.preprocessors = GenerateFeedback.class_traits()["preprocessors"].default()
     api.config.Execute.timeout = 30
     api.config.Execute.startup_timeout = 300
-    # by sockets that are files: a kernel elsewhere may take the ports that this one has looked for
-    api.config.KernelManager.transport, api.config.KernelManager.ip = "ipc", str(course.root / "tmp" / "kernel")
     return api
 
 

@@ -15,10 +15,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
 from jupyter_client.manager import AsyncKernelManager
-from traitlets import default
 
 RELAY = """
 import json, os, signal, socket, sys
@@ -41,12 +39,6 @@ def forked_kernels() -> Iterator[type[AsyncKernelManager]]:
         warm.stdout.readline()  # it is up
 
         class Forked(AsyncKernelManager):
-            transport = "ipc"  # a kernel elsewhere may take the ports that this one has looked for
-
-            @default("ip")
-            def _new_name(self) -> str:
-                return str(Path(folder) / uuid4().hex)
-
             def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
                 command = super().format_kernel_cmd(extra_arguments)
                 return [sys.executable, "-IS", "-c", RELAY, address, *command[command.index("-f") :]]
@@ -69,6 +61,7 @@ def serve(address: str) -> None:
     door.bind(address)
     door.listen()
     print("up", flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on, and kernels say enough to fill a pipe
     while True:
         end, _ = door.accept()
         folder, arguments = json.loads(end.makefile().readline())
