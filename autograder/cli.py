@@ -106,13 +106,17 @@ def benches(
         raise typer.Exit(1)
 
 
-@app.command()
-def lab() -> None:
-    """Open JupyterLab on the list of exercises, with this environment's kernel."""
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context) -> None:
+    """Open JupyterLab on the list of exercises, with this environment's kernel.
+
+    Options are JupyterLab's: --no-browser and --port 8890 for another machine, --allow-root in a container.
+    """
     from autograder.lab import lab_command, lab_environment, notebooks_folder
     from autograder.landing import START
 
     command = lab_command(notebooks_folder(), f"/lab/tree/{START}.ipynb")
+    command += context.args
     os.execve(command[0], command, lab_environment())
 
 

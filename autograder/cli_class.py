@@ -108,16 +108,19 @@ def feedback(
     write_pages(find_course(classroom), student or (), exercise or (), force=force)
 
 
-@commands.command()
-def formgrader(classroom: Classroom = None) -> None:
-    """Open nbgrader's formgrader, where people grade essays."""
+@commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def formgrader(context: typer.Context, classroom: Classroom = None) -> None:
+    """Open nbgrader's formgrader, where people grade essays.
+
+    Other options are JupyterLab's: --no-browser and --port 8890 for another machine, --allow-root in a container.
+    """
     from autograder.lab import lab_command, lab_environment
 
     course = find_course(classroom)
     environment = {**lab_environment(), CLASSROOM_VARIABLE: str(course.classroom)}
     folder = course.root if course.classroom.is_relative_to(course.root) else course.classroom  # the server's
     os.chdir(course.root)  # nbgrader looks for its settings here
-    raise typer.Exit(subprocess.call(lab_command(folder, "/formgrader"), env=environment))
+    raise typer.Exit(subprocess.call([*lab_command(folder, "/formgrader/gradebook"), *context.args], env=environment))
 
 
 def grade_class(

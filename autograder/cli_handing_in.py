@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autograder.cli_class import Classroom
-from autograder.course import Course, find_course
+from autograder.course import Course, UserError, find_course
 
 if TYPE_CHECKING:  # they load nbformat, for which `--help` need not wait
     from autograder.archives import Left
@@ -45,17 +45,23 @@ def roster(
 @commands.command()
 def due(
     exercise: Annotated[str, typer.Argument(help="Name of an exercise (default: show all due times).")] = "",
-    time: Annotated[str, typer.Argument(help="Such as '2026-12-01 23:59' (default: none any more).")] = "",
+    time: Annotated[str, typer.Argument(help="Such as '2026-12-01 23:59' (default: show what is set).")] = "",
+    clear: Annotated[bool, typer.Option("--clear", help="Let the exercise have no due time any more.")] = False,
     classroom: Classroom = None,
 ) -> None:
     """Say until when an exercise is to be handed in; or show what was said."""
     from autograder.due import due_times, read_time, set_due
 
     course = find_course(classroom)
-    if exercise:
+    if clear and (time or not exercise):
+        raise UserError("--clear takes the name of one exercise, and no time")
+    if time or clear:
         set_due(course, exercise, read_time(time) if time else None)
-    for name, when in sorted(due_times(course).items()):
-        print(f"{name}: {when.astimezone():%Y-%m-%d %H:%M %Z}")
+    times = due_times(course)
+    for name in [exercise] if exercise else sorted(times):
+        print(f"{name}: " + (f"{times[name].astimezone():%Y-%m-%d %H:%M %Z}" if name in times else "no due time"))
+    if not times and not exercise:
+        print("no due times are set: autograder due EXERCISE '2026-12-01 23:59' sets one")
 
 
 def add_to_roster(course: Course, files: Sequence[Path]) -> None:

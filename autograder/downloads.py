@@ -31,6 +31,7 @@ class Found:
     origin: Origin
     exercise: str
     named_right: bool  # neither a copy, nor known by its cells alone
+    damage: str = ""  # why it can't be graded; its name says what it was to be
 
 
 def identify(course: Course, files: Sequence[File]) -> tuple[list[Found], list[Left]]:
@@ -44,9 +45,9 @@ def identify(course: Course, files: Sequence[File]) -> tuple[list[Found], list[L
             if file.name.suffix.lower() != ".ipynb":
                 raise ValueError(NOT_A_NOTEBOOK)
             origins, rest = _origins(file.name, beside, exercises)
-            check_readable(file.path)
-            exercise, named_right = _exercise(course, rest, file.path)
-            found += [Found(file, origin, exercise, named_right) for origin in origins]
+            damage = _damage(file.path)
+            exercise, named_right = _exercise(course, rest, file.path, damage)
+            found += [Found(file, origin, exercise, named_right, damage) for origin in origins]
         except ValueError as error:
             left.append(Left(str(file.name), str(error)))
     return found, left
@@ -63,6 +64,17 @@ def check_readable(path: Path) -> None:
         raise ValueError(f"unreadable: {error}") from None
     except OSError as error:
         raise ValueError(f"unreadable: {error.strerror}") from None
+
+
+def _damage(path: Path) -> str:
+    """Why a file that can be copied can't be graded; empty if it can."""
+    try:
+        check_readable(path)
+    except ValueError as error:
+        if path.stat().st_size > NOTEBOOK_BYTES:
+            raise
+        return str(error)
+    return ""
 
 
 def _origins(name: PurePosixPath, beside: Beside, exercises: Sequence[str]) -> tuple[list[Origin], str]:
@@ -108,12 +120,14 @@ def _flat(name: PurePosixPath, exercises: Sequence[str]) -> tuple[list[Origin], 
     )
 
 
-def _exercise(course: Course, name: str, path: Path) -> tuple[str, bool]:
+def _exercise(course: Course, name: str, path: Path, damage: str) -> tuple[str, bool]:
     """The exercise that a notebook is, by its name or by the ids of its cells; and whether it is named right."""
     stem = COPY.sub("", PurePosixPath(name).stem)
     for exercise in course.exercises():
         if stem == exercise or stem.endswith(f"_{exercise}"):
             return exercise, name == f"{exercise}.ipynb"
+    if damage:
+        raise ValueError(damage)
     ids = {cell.get("id") for cell in read_notebook(path).cells}
     for exercise in course.exercises():
         known = _cell_ids(course.solutions / f"{exercise}.ipynb")

@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import bleach
 from jinja2 import pass_context
 from nbconvert.exporters import HTMLExporter
 from nbconvert.preprocessors import Preprocessor
@@ -16,14 +15,11 @@ from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 from autograder.course import ESSAY_PLACEHOLDER
+from autograder.prose import markdown
 from autograder.sources import CHINESE_HALF, LANGUAGES, is_answer, is_test, language_of, regions, role
 
 TEMPLATES = Path(__file__).with_name("templates")
 EACH = re.compile(r"\b(\d+) points? each\b|, (\d+) for each key point|\b[Oo]ne point for each key point")
-
-TEXT = "p br hr h1 h2 h3 h4 h5 h6 pre div span del sub sup img details summary table thead tbody tr th td"
-TAGS = {*bleach.ALLOWED_TAGS, *TEXT.split()}
-ATTRIBUTES = {"a": ["href", "title"], "img": ["src", "alt", "title"], "*": ["class", "id"]}
 
 
 def exporter(config: Any) -> HTMLExporter:
@@ -40,12 +36,12 @@ def exporter(config: Any) -> HTMLExporter:
 
 
 class CleanExporter(HTMLExporter):
-    """Markdown without scripts: one in an answer would act with the reader's rights, and give itself points."""
+    """Markdown as on the feedback pages: no scripts, which would act with the reader's rights and give themselves
+    points, and formulas that need no network."""
 
     @pass_context
     def markdown2html(self, context: Any, source: str) -> str:
-        html = super().markdown2html(context, source)
-        return str(bleach.clean(html, tags=TAGS, attributes=ATTRIBUTES, protocols=[*bleach.ALLOWED_PROTOCOLS, "data"]))
+        return markdown(source)
 
 
 class EssaysFirst(Preprocessor):

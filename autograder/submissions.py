@@ -50,7 +50,7 @@ def collect(course: Course, downloads: Path) -> tuple[list[Submission], list[Lef
             for other in (other for other in candidates if other is not best):
                 left.append(Left(str(other.file.name), _why_not(other, best)))
             submission = _submission(course, student, exercise, best)
-            if reason := _newer_there(submission):
+            if reason := _better_there(submission, best):
                 left.append(Left(str(best.file.name), reason))
             else:
                 _copy(best.file.path, submission)
@@ -106,14 +106,17 @@ def _place(course: Course, found: Iterable[Found]) -> tuple[dict[tuple[str, str]
     return placed, left
 
 
-def _rank(found: Found) -> tuple[float, int, bool]:
-    """Of several notebooks for one exercise the highest is taken: the last by the LMS, or else the one named right."""
+def _rank(found: Found) -> tuple[bool, float, int, bool]:
+    """Of several notebooks for one exercise the highest is taken: one that can be graded, the last by the LMS, or else
+    the one named right."""
     time = found.origin.time
-    return time.timestamp() if time else 0.0, found.origin.upload, found.named_right
+    return not found.damage, time.timestamp() if time else 0.0, found.origin.upload, found.named_right
 
 
 def _why_not(other: Found, best: Found) -> str:
-    how = "handed in later" if _rank(other)[:2] < _rank(best)[:2] else "nothing says which is later"
+    if other.damage and not best.damage:
+        return other.damage
+    how = "handed in later" if _rank(other)[:3] < _rank(best)[:3] else "nothing says which is later"
     return f"duplicate: {best.file.name} is by the same student for the same exercise, and was taken ({how})"
 
 
@@ -123,8 +126,10 @@ def _submission(course: Course, student: str, exercise: str, found: Found) -> Su
     return Submission(student, exercise, path, origin.time, origin.time_from, origin.marked_late)
 
 
-def _newer_there(submission: Submission) -> str:
+def _better_there(submission: Submission, found: Found) -> str:
     """Why the classroom's own notebook stays; empty if the new one is to be taken."""
+    if found.damage and submission.path.is_file() and submission.path.read_bytes() != found.file.path.read_bytes():
+        return f"{found.damage}; the classroom's notebook stays"
     try:
         there = read_timestamp(submission.path.with_name(TIMESTAMP))
     except (OSError, ValueError):

@@ -82,7 +82,7 @@ def test_the_demo_grades_a_class_and_a_second_run_changes_nothing(tmp_path):
         for _ in range(2)
     ]
     first, second = (run.stdout for run in runs)
-    assert "unreadable: it is not complete JSON" in first
+    assert "not gradable: it is not complete JSON" in first
     assert "checks not attempted" in first
     assert first.count("10/10") >= 3
     pages = list((tmp_path / "classroom" / "demo" / "feedback").glob("*/*/*.html"))

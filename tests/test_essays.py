@@ -70,6 +70,15 @@ def test_a_script_in_an_answer_does_not_reach_the_reader():
     assert 'onerror="' not in html
 
 
+def test_formulas_are_in_the_page_and_nothing_is_fetched_for_them():
+    notebook = read_notebook(SOLUTIONS[3])
+    next(cell for cell in notebook.cells if is_essay(cell)).source = r"It is $r - \frac{1}{2\beta}$."
+    html = page(notebook)
+    assert '<math display="inline">' in html
+    assert "</mfrac>" in html
+    assert "cdnjs" not in html
+
+
 def test_a_notebook_without_an_essay_keeps_its_order():
     notebook = read_notebook(SOLUTIONS[0])
     html = page(notebook)

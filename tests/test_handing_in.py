@@ -7,10 +7,13 @@ from conftest import ROOT
 from documents import commands, run_all
 from lms_downloads import Handed, canvas, canvas_gradebook, moodle, moodle_worksheet
 from small_class import empty
+from typer.testing import CliRunner
 
+from autograder import cli
 from autograder.benches import hand_in, load_bench
 from autograder.course import UserError
 from autograder.due import read_time
+from autograder.release import prepare
 
 EXERCISE, OTHER = "01_simpo_loss", "02_simpo_vs_dpo"
 COMMANDS = commands(ROOT / "docs" / "handing-in.md")
@@ -97,6 +100,16 @@ def test_canvas_gives_the_same_students_and_marks_late_work(done):
 def test_the_due_time_is_shown(done):
     _, said = done
     assert said["autograder due"][1] == f"{EXERCISE}: 2026-12-01 23:59 UTC\n"
+
+
+def test_asking_for_a_due_time_does_not_take_it_away(course):
+    def due(*words):
+        return CliRunner().invoke(cli.app, ["due", *words, "--classroom", str(course.classroom)]).output
+
+    prepare(course, [EXERCISE])
+    assert due(EXERCISE, "2026-12-01 23:59") == due(EXERCISE) == f"{EXERCISE}: 2026-12-01 23:59 UTC\n"
+    assert due(EXERCISE, "--clear") == due(EXERCISE) == f"{EXERCISE}: no due time\n"
+    assert due().startswith("no due times are set")
 
 
 @pytest.mark.parametrize("words", ["tomorrow", "1.12.2026", "2026-13-01", ""])

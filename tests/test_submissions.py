@@ -7,6 +7,7 @@ from conftest import ROOT
 
 from autograder.course import UserError
 from autograder.records import key_of
+from autograder.sources import read_notebook
 from autograder.submissions import collect, submitted
 
 EXERCISE = "01_simpo_loss"
@@ -106,13 +107,29 @@ def test_names_in_other_scripts_are_taken(course, downloads):
     assert taken[0].student == "王小明"
 
 
-def test_a_cut_off_notebook_is_left_and_the_others_taken(course, downloads):
+def test_a_cut_off_notebook_counts_as_handed_in_unless_a_whole_one_is_there(course, downloads):
     put(downloads, f"s1_{EXERCISE}.ipynb")
     whole = NOTEBOOK.read_text(encoding="utf-8")
-    (downloads / f"s2_{EXERCISE}.ipynb").write_text(whole[: len(whole) // 2], encoding="utf-8")
+    cut = downloads / f"s2_{EXERCISE}.ipynb"
+    cut.write_text(whole[: len(whole) // 2], encoding="utf-8")
+    (downloads / "s3_notes.ipynb").write_text(whole[: len(whole) // 2], encoding="utf-8")
     taken, left = collect(course, downloads)
-    assert [submission.student for submission in taken] == ["s1"]
-    assert left[0].reason.startswith("unreadable: it is not complete JSON")
+    assert [submission.student for submission in taken] == ["s1", "s2"]
+    assert [one.name for one in left] == ["s3_notes.ipynb"]
+    assert collect(course, downloads)[0] == taken  # again, and nothing changes
+
+    put(downloads, f"s2_{EXERCISE} (1).ipynb")
+    taken, left = collect(course, downloads)
+    assert reason_of(cut, left).startswith("unreadable: it is not complete JSON")
+    assert read_notebook(taken[1].path).cells
+    (downloads / f"s2_{EXERCISE} (1).ipynb").unlink()
+    _, left = collect(course, downloads)
+    assert reason_of(cut, left).endswith("cut off?); the classroom's notebook stays")
+
+
+def reason_of(path, left):
+    (reason,) = (one.reason for one in left if one.name == path.name)
+    return reason
 
 
 def test_links_are_left(course, downloads):

@@ -1,15 +1,20 @@
 // A key point of the mark scheme is a button: full, half, none. The sum goes into the score, the list into the comment.
 (function () {
-  if (!window.MathJax) {
-    // No network: formulas stay as they were typed. nbgrader's page waits for MathJax before it takes keys.
-    window.MathJax = { Hub: { Startup: { signal: { Interest: function (ready) { setTimeout(ready, 0, "End"); } } } } };
-  }
+  // Formulas are in the page already; nbgrader's page waits for MathJax before it takes keys.
+  window.MathJax = { Hub: { Startup: { signal: { Interest: function (ready) { setTimeout(ready, 0, "End"); } } } } };
+
   var render = CommentUI.prototype.render; // nbgrader's: sets the comment to what was saved
   CommentUI.prototype.render = function () {
     var typing = document.activeElement === this.$comment[0] && this.$comment.val();
     if (!typing) { render.call(this); } // else a save that comes back now would take away what was typed since
   };
-  var LINE = /^- .*: [\d.]+ of [\d.]+$/; // a line of the comment that was written here
+
+  // Two saves under way at once may arrive in either order, so the next one waits for the last one's answer.
+  var waiting = [];
+  function whenQuiet(action) {
+    if (!$.active) { action(); } else if (waiting.indexOf(action) < 0) { waiting.push(action); }
+  }
+  $(document).ajaxStop(function () { waiting.splice(0).forEach(whenQuiet); });
 
   function keyPoints(scheme) {
     var found = scheme.querySelectorAll("ol > li, tbody tr");
@@ -31,14 +36,22 @@
     point.querySelector(".given-points").textContent = given + "/" + each;
   }
 
+  function lineOf(point) { return "- " + point.dataset.name + ": "; } // how a key point's line in the comment begins
+
   function write(essay, scheme, points, each) {
     var given = points.map(function (point) { return Number(point.dataset.given); });
     var total = given.reduce(function (a, b) { return a + b; }, 0);
-    var comment = essay.querySelector("textarea.comment");
-    var own = comment.value.split("\n").filter(function (line) { return !LINE.test(line); });
-    var lines = points.map(function (point, i) { return "- " + point.dataset.name + ": " + given[i] + " of " + each; });
+    var comment = essay.querySelector("textarea.comment"), before = comment.value.split("\n");
+    var own = before.filter(function (line) {
+      return !points.some(function (point) { return line.startsWith(lineOf(point)); });
+    });
+    var lines = points.map(function (point, i) {
+      var line = before.find(function (line) { return line.startsWith(lineOf(point)); }) || "";
+      var added = line.slice(lineOf(point).length).replace(/^[\d.]+\/[\d.]+/, ""); // what a person wrote behind it
+      return lineOf(point) + given[i] + "/" + each + added;
+    });
     $(essay.querySelector("input.score")).val(Math.min(total, Number(scheme.dataset.points))).trigger("change");
-    $(comment).val(lines.concat(own).join("\n").trim()).trigger("change");
+    $(comment).val(lines.join("\n") + "\n" + own.join("\n").trim()).trigger("change");
     autosize.update(comment);
   }
 
@@ -46,6 +59,8 @@
     var scheme = essay.querySelector(".scheme");
     if (scheme) {
       var each = Number(scheme.dataset.each), points = keyPoints(scheme);
+      var loaded = false;
+      var save = function () { write(essay, scheme, points, each); };
       points.forEach(function (point) {
         var badge = document.createElement("span");
         badge.className = "given-points badge";
@@ -57,29 +72,33 @@
         point.dataset.given = 0;
         show(point, each);
         point.addEventListener("click", function () {
+          if (!loaded) { return; }
           var given = Number(point.dataset.given);
           point.dataset.given = given === each ? each / 2 : given > 0 ? 0 : each;
           show(point, each);
-          write(essay, scheme, points, each);
+          whenQuiet(save);
         });
         point.addEventListener("keydown", function (event) {
           if (event.key === " ") { event.preventDefault(); point.click(); }
         });
       });
-      // What was given before stands in the comment; it is there once the page has fetched it.
-      $(document).ajaxStop(function () {
-        var before = essay.querySelector("textarea.comment").value.split("\n").filter(LINE.test.bind(LINE));
-        if (before.length === points.length) {
-          points.forEach(function (point, i) {
-            point.dataset.given = before[i].match(/: ([\d.]+) of/)[1];
-            show(point, each);
-          });
-        }
+      // What was given before stands in the comment, once the page has fetched it.
+      $(document).one("ajaxStop", function () {
+        var before = essay.querySelector("textarea.comment").value.split("\n");
+        points.forEach(function (point) {
+          var line = before.find(function (line) { return line.startsWith(lineOf(point)); });
+          point.dataset.given = line ? parseFloat(line.slice(lineOf(point).length)) || 0 : 0;
+          show(point, each);
+        });
+        loaded = true;
+        scheme.classList.add("ready");
       });
     }
     essay.querySelector(".next-submission").addEventListener("click", function () {
-      essay.querySelector("input.score").focus(); // what is in the fields is saved first; the next page opens there
-      formgrader.nextAssignment();
+      whenQuiet(function () {
+        essay.querySelector("input.score").focus(); // the next page opens there, when this field is saved
+        formgrader.nextAssignment();
+      });
     });
   });
 })();
