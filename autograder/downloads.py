@@ -20,6 +20,7 @@ COPY = re.compile(r"( ?\(\d+\)|[ -]*[Cc]opy\d*|-\d+)+$")  # what browsers, Jupyt
 MOODLE = re.compile(r"(?P<name>.+?)(_(?P<ticket>\d+))?_assignsubmission_(file|onlinetext)(_(?P<file>.*))?")
 # three digits at least in an upload's number: a student's 2026_10_graded_preferences.ipynb is not from Canvas
 CANVAS = re.compile(r"(?P<name>\w+?)(?P<late>_LATE)?_(?P<user>\d+)_(?P<upload>\d{3,})_(?P<file>.+\.(ipynb|zip))")
+NO_WORKSHEET = "no notebook, and not Moodle's grading worksheet; a list of students goes to `autograder roster`"
 CANVAS_ANONYMOUS = re.compile(r"(LATE_)?anon_[A-Za-z0-9]+_\d+_.+")
 
 
@@ -43,7 +44,8 @@ def identify(course: Course, files: Sequence[File]) -> tuple[list[Found], list[L
             continue
         try:
             if file.name.suffix.lower() != ".ipynb":
-                raise ValueError(NOT_A_NOTEBOOK)
+                is_list = file.name.suffix.lower() == ".csv" and len(file.name.parts) == 1
+                raise ValueError(NO_WORKSHEET if is_list else NOT_A_NOTEBOOK)
             origins, rest = _origins(file.name, beside, exercises)
             damage = _damage(file.path)
             exercise, named_right = _exercise(course, rest, file.path, damage)

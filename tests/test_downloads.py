@@ -121,6 +121,14 @@ def test_a_worksheet_that_a_student_uploads_says_nothing(course, tmp_path):
     assert students(taken) == ["Zoë-Müller-Lüdenscheidt"]
 
 
+def test_a_list_of_students_among_the_downloads_is_told_where_it_belongs(course, downloads):
+    (downloads / "participants.csv").write_text("First name,Last name\nZoë,Müller\n")
+    _, left = collect(course, downloads)
+    assert [one.reason for one in left] == [
+        "no notebook, and not Moodle's grading worksheet; a list of students goes to `autograder roster`"
+    ]
+
+
 def test_two_of_one_name_are_told_apart_by_the_worksheet_alone(course, downloads):
     twin = replace(ZOE, number=4799, sid="20299", content=LATER)
     moodle(downloads / "m.zip", [ZOE, twin])
