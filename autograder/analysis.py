@@ -10,6 +10,7 @@ import numpy as np
 from autograder.marking import NOT_ATTEMPTED, WRONG, Result
 
 ENOUGH = 10  # submissions; with fewer a correlation says nothing
+EACH_SIDE = 3  # submissions that earned all of a check's points, and that did not; with fewer it rests on too few
 UNNAMED = "another value, which no hint names"
 
 
@@ -26,9 +27,15 @@ class CheckFigures:
     not_attempted: int
 
     @property
+    def is_reliable(self) -> bool:
+        """Whether enough submissions stand behind the discrimination to doubt the check."""
+        lost = self.wrong + self.not_attempted
+        return self.submissions >= ENOUGH and min(lost, self.submissions - lost) >= EACH_SIDE
+
+    @property
     def concern(self) -> str:
         """Why an instructor should look at the check; empty if there is no reason."""
-        if self.discrimination is not None and self.discrimination < 0:
+        if self.is_reliable and self.discrimination is not None and self.discrimination < 0:
             return "those who do well lose it: is it right?"
         if self.submissions >= ENOUGH and self.right < 0.3:
             return "most lose it: is it explained?"
@@ -37,7 +44,7 @@ class CheckFigures:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A mistake that several students share, in the words of the check that caught it."""
+    """A mistake, in the words of the check that caught it."""
 
     exercise: str
     grade_id: str

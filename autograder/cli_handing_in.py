@@ -77,7 +77,7 @@ def report_collected(course: Course, downloads: Path, taken: Sequence["Submissio
     """Print what was taken from where and when it was handed in, and what was left."""
     from autograder.due import late
 
-    print(f"{downloads}: {len(taken)} submissions taken, {len(left)} files left")
+    print(f"{downloads}: {_counted(len(taken), 'submission')} taken, {_counted(len(left), 'file')} left")
     for item in left:
         print(f"  left {item.name}: {item.reason}")
     times = Counter(submission.time_from for submission in taken if submission.time)
@@ -88,3 +88,7 @@ def report_collected(course: Course, downloads: Path, taken: Sequence["Submissio
     marked = [f"{one.student}, {one.exercise}" for one in taken if one.marked_late]
     if marked:
         print(f"  marked LATE by Canvas, which doesn't say by how much: {'; '.join(marked)}")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -21,7 +21,8 @@ Exercises = Annotated[list[str] | None, typer.Option("--exercise", help="Only th
 def status(classroom: Classroom = None) -> None:
     """Say where the class stands: one line for each exercise, and what to do next.
 
-    handed in: submissions in the classroom; missing: students of the gradebook without one.
+    handed in: submissions in the classroom; missing: students of the gradebook without one. Nobody is missing
+    from an exercise that nobody has handed in yet.
 
     graded: by the present source.
 
@@ -55,7 +56,8 @@ def status(classroom: Classroom = None) -> None:
     for name in shown:
         table.add_column(COLUMNS[name][0], str(getattr(whole, name)), justify="right")
     for line in lines:
-        table.add_row(line.exercise, *(str(getattr(line, name) or "·") for name in shown))
+        counts = {name: str(getattr(line, name) or "·") for name in shown}
+        table.add_row(line.exercise, *(counts if line.is_begun else {**counts, "handed_in": "nobody yet"}).values())
     console.print(table)
     for name in shown:
         if todo := COLUMNS[name][1]:
@@ -85,15 +87,16 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write (default: grades.csv, grades.canvas.csv or grades.moodle.csv); for gradescope a folder "
-            "(default: gradescope/), or a .json file for one submission."
+            help="File to write (default: grades.csv, grades.canvas.csv or grades.moodle.csv; with --into FILE.csv "
+            "FILE.filled.csv, in this folder); for gradescope a folder (default: gradescope/), or a .json file for "
+            "one submission."
         ),
     ] = None,
     into: Annotated[
         Path | None,
         typer.Option(
             help="CSV file that the system gave out (Canvas: gradebook export; Moodle: grading worksheet or grade "
-            "export). Its columns are filled; everything else stays, byte for byte."
+            "export). In a copy its columns are filled; everything else stays, byte for byte."
         ),
     ] = None,
     column: Annotated[
@@ -104,7 +107,7 @@ def export(
         ),
     ] = None,
     scale: Annotated[
-        bool, typer.Option("--scale", help="With --into: scale points where the maximum there is another.")
+        bool, typer.Option("--scale", help="With --into: scale points to the maximum there, where it is another.")
     ] = False,
     only_final: Annotated[
         bool, typer.Option("--only-final", help="Leave out scores in which an essay waits for a person.")
@@ -117,7 +120,7 @@ def export(
 ) -> None:
     """Write the gradebook's points to a file, for a spreadsheet or a learning management system.
 
-    One column for each exercise and a total; late penalties are taken off.
+    One column for each exercise that somebody has handed in, and a total; late penalties are taken off.
 
     An empty cell (in Moodle's file a dash) says that nothing was handed in; 0 was earned.
 
@@ -151,7 +154,8 @@ def export(
         done = exporter.export(opened.gradebook)
     for note in done.notes:
         print(f"note: {note}")
-    print(f"{done.path}: {done.scores} scores")
+    unchanged = into is not None and into.resolve() != done.path.resolve()
+    print(f"{done.path}: {done.scores} scores" + (f"; {into} itself is unchanged" if unchanged else ""))
 
 
 def _columns(pairs: list[str]) -> dict[str, str]:

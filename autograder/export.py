@@ -1,15 +1,16 @@
 """Points out of the gradebook, for a spreadsheet or a learning management system.
 
 Four of nbgrader's export plugins: `autograder export --to canvas` and
-`nbgrader export --exporter autograder.export.CanvasExporter --to grades.csv` do the same. One column per
-exercise, late penalties taken off as nbgrader does. An empty cell says that nothing was handed in; 0 was
-earned. Essays that nobody has read count 0 so far: such scores are provisional, and said to be.
+`nbgrader export --exporter autograder.export.CanvasExporter --to grades.csv` do the same. One column for each
+exercise that somebody has handed in, late penalties taken off as nbgrader does. An empty cell says that nothing
+was handed in; 0 was earned. Essays that nobody has read count 0 so far: such scores are provisional, and said
+to be.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from traitlets import Bool, Dict, Unicode
 
 from autograder.course import UserError, find_course
 from autograder.csv_files import disarmed, number, parse, read_text, spreadsheet, value, write_whole
+from autograder.feedback_page import check_titles
 from autograder.lms_csv import fill, notes
 from autograder.marking import Result
+from autograder.marks import Marks, read_marks
 from autograder.records import results
-from autograder.scores import ClassScores, Score, Student, read_scores
+from autograder.scores import Cell, ClassScores, Student, read_scores
 from autograder.session import GRADED
 
 
@@ -45,17 +48,32 @@ class Exporter(ExportPlugin):
         """Write the points. nbgrader calls this; `self.to` is the file.
 
         Raises:
-            UserError: A student or an exercise is not in the gradebook.
+            UserError: A student or an exercise is not in the gradebook, or nobody has handed in anything.
         """
         scores = self._chosen(read_scores(gradebook))
-        path = Path(self.to or self.default_to)
-        exported = self.write(scores, path)
+        exported = self.write(gradebook, scores, self.target())
         for note in exported.notes:
             self.log.warning(note)
         return exported
 
-    def write(self, scores: ClassScores, path: Path) -> Exported:
-        """Write the points of a class into a file."""
+    def target(self) -> Path:
+        """Where the points go."""
+        return Path(self.to or self.default_to)
+
+    def exercises(self, scores: ClassScores) -> list[str]:
+        """The exercises to export where none is named: those that at least one student has handed in.
+
+        Raises:
+            UserError: There are none.
+        """
+        submitted = self._folder() / "submitted"
+        begun = scores.begun([path.name for path in submitted.glob("*/*") if path.is_dir()])
+        if not begun:
+            raise UserError(f"nobody has handed in anything yet in {submitted}: run `autograder grade DOWNLOADS` first")
+        return begun
+
+    def write(self, gradebook: Any, scores: ClassScores, path: Path) -> Exported:
+        """Write the points of a class into a file. gradebook: nbgrader's, open."""
         rows = list(self.rows(scores))
         write_whole(path, spreadsheet(rows))
         count = sum(self.points(scores, student, exercise) is not None for student, exercise in scores.scores)
@@ -97,11 +115,11 @@ class Exporter(ExportPlugin):
         ):
             for name in set(asked) - set(known):
                 raise UserError(f"no {kind} is named {name!r}; the gradebook has {', '.join(known) or 'none'}")
+        scores = scores.only(exercises or self.exercises(scores))
         chosen = tuple(s for s in scores.students if not students or s.id in students)
         names = {s.id for s in chosen}
-        maxima = {name: points for name, points in scores.max_points.items() if not exercises or name in exercises}
-        kept = {key: score for key, score in scores.scores.items() if key[0] in names and key[1] in maxima}
-        return ClassScores(chosen, maxima, kept)
+        kept = {key: score for key, score in scores.scores.items() if key[0] in names}
+        return replace(scores, students=chosen, scores=kept)
 
     def _folder(self) -> Path:
         """The classroom: given, or that of the `nbgrader` program which uses this plugin."""
@@ -153,9 +171,18 @@ class LmsExporter(Exporter):
     columns = Dict(help="Which of its columns is which exercise, where the names don't say so.").tag(config=True)
     scale = Bool(False, help="Multiply where the system's maximum differs from the exercise's.").tag(config=True)
 
-    def write(self, scores: ClassScores, path: Path) -> Exported:
+    def target(self) -> Path:
+        """With `into`, a name of its own: what the system gave out stays, and so does a file written without."""
+        given = Path(self.into)
+        return Path(f"{given.stem}.filled{given.suffix}") if self.into and not self.to else super().target()
+
+    def exercises(self, scores: ClassScores) -> list[str]:
+        """With `into`, all: the file's columns say which."""
+        return scores.exercises if self.into else super().exercises(scores)
+
+    def write(self, gradebook: Any, scores: ClassScores, path: Path) -> Exported:
         if not self.into:
-            return super().write(scores, path)
+            return super().write(gradebook, scores, path)
         text = read_text(Path(self.into))
         try:
             columns = {**self.known_columns(text, scores.exercises), **self.columns}
@@ -237,15 +264,16 @@ class GradescopeExporter(Exporter):
 
     `self.to` is a folder, for <student>/<exercise>/results.json, or, where one submission is exported, a file
     that ends in .json. `score` counts: it has what people gave and the late penalty in it. `tests` has a test
-    for each check, and a note without points for each essay that waits for a person. Maximum points are the
-    assignment's, in Gradescope; the format has none for a submission.
+    for each check, named as on the page of feedback, and a note without points for each essay that waits for a
+    person. A `status`, which the format lets one leave out, has only what was checked automatically and earned all
+    of its points or none. Maximum points are the assignment's, in Gradescope; the format has none for a submission.
 
     Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/
     """
 
     default_to = "gradescope"
 
-    def write(self, scores: ClassScores, path: Path) -> Exported:
+    def write(self, gradebook: Any, scores: ClassScores, path: Path) -> Exported:
         chosen = [key for key in scores.scores if self.points(scores, *key) is not None]
         if path.suffix == ".json" and len(chosen) != 1:
             raise UserError(
@@ -253,31 +281,41 @@ class GradescopeExporter(Exporter):
                 "or one student and one exercise"
             )
         said = {(result.student, result.exercise): result for result in results(find_course(self._folder()))}
+        marks = read_marks(gradebook, scores)
+        titles = {exercise: check_titles(self._folder(), exercise) for exercise in scores.exercises}
         for student, exercise in chosen:
             target = path if path.suffix == ".json" else path / student / exercise / "results.json"
-            result = _gradescope(scores.scores[student, exercise], said.get((student, exercise)))
+            result = _gradescope(marks[student, exercise], titles[exercise], said.get((student, exercise)))
             write_whole(target, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
         return Exported(path, len(chosen), self.notes(scores))
 
 
-def _gradescope(score: Score, result: Result | None) -> dict[str, Any]:
+def _gradescope(marks: Marks, titles: Mapping[str, str], result: Result | None) -> dict[str, Any]:
     """One submission's results. Messages are the checks' own words; students may see them."""
-    checks = {check.grade_id: check for check in result.checks} if result else {}
-    tests: list[dict[str, Any]] = []
+    score, messages = marks.score, {check.grade_id: check.message for check in result.checks} if result else {}
+    tests = []
     for cell in score.cells:
-        test = {"name": cell.grade_id, "output_format": "text", "visibility": "visible"}
-        message = checks[cell.grade_id].message if cell.grade_id in checks else ""
-        if cell.waits:
-            tests.append({**test, "output": f"{number(cell.max_points)} points, which a person gives: not yet read."})
-        else:
-            status = "passed" if cell.points >= cell.max_points else "failed"
-            points = {"score": round(cell.points, 2), "max_score": cell.max_points, "status": status}
-            output = message if not cell.by_hand else "A person gave these points."
-            tests.append({**test, **points, "output": output if cell.points < cell.max_points else ""})
+        name = cell.grade_id
+        test = _test(cell, marks.comments.get(name, ""), messages.get(name, ""))
+        tests.append({"name": titles.get(name) or name, "output_format": "text", "visibility": "visible", **test})
     lines = [result.verdict.capitalize() + "."] if result and result.verdict != GRADED else []
     lines += [f"Late: {number(score.penalty)} points off."] if score.penalty else []
     lines += [] if score.is_final else [f"Provisional: {number(score.waiting)} points wait for a person."]
     return {"score": round(score.points, 2), "output": "\n".join(lines), "output_format": "text", "tests": tests}
+
+
+def _test(cell: Cell, comment: str, message: str) -> dict[str, Any]:
+    """The points of a graded cell, and what to say of them."""
+    if cell.waits and not cell.by_hand:
+        return {"output": f"{number(cell.max_points)} points, which a person gives: not yet read."}
+    points = {"score": round(cell.points, 2), "max_score": cell.max_points}
+    if cell.by_hand:
+        return {**points, "output": comment or "A person gave these points."}
+    if cell.is_essay:
+        return {**points, "output": comment or "Left unanswered."}
+    if cell.points >= cell.max_points:
+        return {**points, "status": "passed", "output": ""}
+    return {**points, **({} if cell.points else {"status": "failed"}), "output": message}
 
 
 EXPORTERS: dict[str, type[Exporter]] = {

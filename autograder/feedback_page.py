@@ -145,6 +145,17 @@ def title_of(classroom: Path, exercise: str, language: str) -> str:
     return _given(path, path.stat().st_mtime_ns, language).title
 
 
+def check_titles(classroom: Path, exercise: str) -> dict[str, str]:
+    """What each check of an exercise looks at, by its grade_id; empty if the classroom lacks the released notebook."""
+    path = classroom / "release" / exercise / f"{exercise}.ipynb"
+    cells = read_notebook(path).cells if path.is_file() else []
+    return {role(cell)["grade_id"]: _check_title(cell.source) for cell in cells if is_test(cell)}
+
+
+def _check_title(source: str) -> str:
+    return source.split("\n")[0].lstrip("# ")
+
+
 @dataclass(frozen=True)
 class _Reader:
     """Makes cells of the page of a notebook's cells; None where one has nothing to show that is new."""
@@ -160,8 +171,7 @@ class _Reader:
         source = self.given.sources.get(name, "")
         if is_test(cell):
             check = self.checks[name]
-            title = source.split("\n")[0].lstrip("# ")
-            return Cell(CHECK, name, title, check=check, mark=self.graded[name])
+            return Cell(CHECK, name, _check_title(source), check=check, mark=self.graded[name])
         if is_answer(cell):
             return Cell(
                 ESSAY if role(cell).get("grade") else ANSWER,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from autograder import pages
-from autograder.analysis import UNNAMED, CheckFigures, figures, mistakes
+from autograder.analysis import EACH_SIDE, ENOUGH, UNNAMED, CheckFigures, figures, mistakes
 from autograder.course import Course, UserError
 from autograder.marking import Result
 from autograder.records import results
@@ -26,6 +26,7 @@ from autograder.status import class_scores, standings, total
 
 KEY = "anonymous.key"  # in the classroom: who has it can tell which code is whose
 MISTAKES = 25  # rows
+SHARED = 2  # students who made a mistake; what one alone did is not common
 FINAL, PROVISIONAL = "#2456b8", "#a9c1ee"
 
 
@@ -58,12 +59,15 @@ def render(course: Course, *, anonymous: bool = False) -> str:
     Raises:
         UserError: Nothing is graded yet.
     """
-    graded, scores = results(course), class_scores(course)
+    graded = results(course)
     if not graded:
         raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
     titles = {name: title(course, name) for name in course.exercises()}
+    lines = [line for line in standings(course) if line.is_begun]
+    scores = class_scores(course).only([line.exercise for line in lines])
     who = _codes(course) if anonymous else _names(scores.students)
-    lines, common = standings(course), mistakes(graded)
+    common = mistakes(graded)
+    shared = [mistake for mistake in common if mistake.words != UNNAMED and mistake.count >= SHARED]
     return pages.render(
         "report",
         "report",
@@ -76,7 +80,9 @@ def render(course: Course, *, anonymous: bool = False) -> str:
         share=_share(graded),
         points=[_points(titles[name], name, scores) for name in scores.exercises if _final(scores, name)],
         checks=_by_exercise(figures(graded)),
-        mistakes=[mistake for mistake in common if mistake.words != UNNAMED][:MISTAKES],
+        enough=ENOUGH,
+        each_side=EACH_SIDE,
+        mistakes=shared[:MISTAKES],
         unnamed=sum(mistake.count for mistake in common if mistake.words == UNNAMED),
         troubles=_troubles(graded, who, anonymous),
         flags=_flags(graded, who, anonymous),

@@ -1,7 +1,8 @@
 """What the gradebook holds: each student's points in each exercise, those given by people included."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -69,6 +70,18 @@ class ClassScores:
     def of(self, student: str) -> dict[str, Score]:
         """A student's score in each exercise that they handed in."""
         return {name: self.scores[student, name] for name in self.exercises if (student, name) in self.scores}
+
+    def begun(self, submitted: Collection[str]) -> list[str]:
+        """The exercises that at least one student has handed in. submitted: those of the classroom's submissions."""
+        scored = {name for _, name in self.scores}
+        return [name for name in self.exercises if name in scored or name in submitted]
+
+    def only(self, exercises: Collection[str]) -> "ClassScores":
+        """The same class with these exercises alone."""
+        maxima = {name: points for name, points in self.max_points.items() if name in exercises}
+        return replace(
+            self, max_points=maxima, scores={key: score for key, score in self.scores.items() if key[1] in maxima}
+        )
 
     def waiting(self, exercise: str) -> int:
         """How many submissions of an exercise wait for a person."""

@@ -20,7 +20,7 @@ class Standing:
 
     exercise: str
     handed_in: int = 0
-    missing: int = 0  # students of the gradebook who have handed in nothing
+    missing: int = 0  # students of the gradebook who have handed in nothing; 0 if nobody has handed in
     graded: int = 0  # the current submission, by the current source
     to_grade: int = 0  # never graded yet
     out_of_date: int = 0  # the submission, the source or the grader has changed since
@@ -29,6 +29,11 @@ class Standing:
     flagged: int = 0  # with signs of forgery, for a person to look at
     essays: int = 0  # submissions that wait for a person
     old_feedback: int = 0  # graded, and the page is missing or shows what is no longer so
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether at least one student has handed in, or has a score."""
+        return bool(self.handed_in or self.missing)
 
 
 def standings(course: Course) -> list[Standing]:
@@ -77,10 +82,11 @@ def _standing(
     current = {student: record.result for student, record in records.items() if record and record.is_current}
     graded = {student: result for student, result in current.items() if result.checks}
     never = sum(record is None for record in records.values())
+    is_begun = bool(found) or exercise in scores.begun(())  # the gradebook need not know it yet
     return Standing(
         exercise,
         handed_in=len(found),
-        missing=sum(student.id not in records for student in scores.students),
+        missing=sum(is_begun and student.id not in records for student in scores.students),
         graded=len(graded),
         to_grade=never,
         out_of_date=len(found) - never - len(current),

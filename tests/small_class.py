@@ -19,7 +19,7 @@ from autograder.release import prepare
 from autograder.shared import SHARED
 from autograder.submissions import Submission
 
-LOSS, ESSAY = "01_simpo_loss", "04_advantages"
+LOSS, ESSAY, UNTOUCHED = "01_simpo_loss", "04_advantages", "03_gradient"
 ADA = {"first_name": '=HYPERLINK("http://x")', "last_name": "O'Neil, Jr.", "email": "ada@example.org"}
 
 
@@ -55,6 +55,14 @@ def make(folder: Path) -> Course:
             gradebook.update_or_create_student("ada", **ADA)
             gradebook.update_or_create_student("eve", first_name="Eve", last_name="Zhou", lms_user_id="77")
     return course
+
+
+def add_exercise(course: Course, exercise: str) -> None:
+    """One that nobody hands in."""
+    shutil.copy(ROOT / "solutions" / f"{exercise}.ipynb", course.solutions)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nbgrader and SQLAlchemy warn of themselves
+        prepare(course)
 
 
 def submit(course: Course, student: str, exercise: str, text: str) -> None:

@@ -30,6 +30,19 @@ def test_figures_by_hand():
     assert "is it right?" in found["c0"].concern
 
 
+@pytest.mark.parametrize(("pattern", "doubted"), [
+    (["101"] * 3 + ["011"] * 7, True),
+    (["101"] * 7 + ["011"] * 3, True),
+    (["101"] * 2 + ["011"] * 8, False),  # two earned c0
+    (["101"] * 8 + ["011"] * 2, False),  # two lost it
+    (["101"] * 4 + ["011"] * 5, False),  # nine submissions
+])  # fmt: skip
+def test_a_check_is_doubted_where_enough_submissions_stand_behind_it(pattern, doubted):
+    found = figures(a_class(pattern))[0]
+    assert len(pattern) < ENOUGH or found.discrimination == pytest.approx(-1)
+    assert ("is it right?" in found.concern) == doubted
+
+
 def test_a_check_that_goes_with_the_others_tells_apart():
     found = figures(a_class(["111"] * 6 + ["000"] * 6))
     assert [one.discrimination for one in found] == [pytest.approx(1)] * 3

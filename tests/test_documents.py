@@ -13,7 +13,7 @@ import test_notebooks
 import typer
 from conftest import ROOT
 from documents import BLOCK, commands, run_all
-from lms_downloads import moodle, moodle_worksheet
+from lms_downloads import canvas_gradebook, moodle, moodle_worksheet
 from small_class import LOSS, empty
 from test_handing_in import MING, PARTICIPANTS, ZOE
 
@@ -41,6 +41,8 @@ NOT_RUN = {  # by `run_all` here: why
     f"autograder benches {LOSS}": "test_benches.py proves every bench",
     ARCHIVE: "needs a clone; test_students_get_neither_solutions_nor_benches runs it",
 }
+INTO_CANVAS = "autograder export --to canvas --into gradebook.csv"
+INTO_MOODLE = f"autograder export --to moodle --into worksheet.csv --exercise {LOSS}"
 warned = pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
 
 
@@ -73,7 +75,21 @@ def term(tmp_path_factory):
     def mend():
         source.write_text(proved, encoding="utf-8")
 
-    before = {"autograder grade downloads": download, "autograder release": mend}
+    def canvas_export():
+        file = course.root / "gradebook.csv"
+        canvas_gradebook(file, [ZOE, MING])
+        file.write_text(file.read_text(encoding="utf-8").replace("01 (55)", f"{LOSS} (55)"), encoding="utf-8")
+
+    def worksheet():
+        file = moodle_worksheet(course.root / "worksheet.csv", [ZOE, MING])
+        file.write_text(file.read_text(encoding="utf-8").replace(",10.00,", ",100.00,"), encoding="utf-8")
+
+    before = {
+        "autograder grade downloads": download,
+        "autograder release": mend,
+        INTO_CANVAS: canvas_export,
+        INTO_MOODLE: worksheet,
+    }
     return course, said, run_all(course.root, to_run(INSTRUCTOR), before)
 
 
@@ -105,6 +121,20 @@ def test_an_instructors_term_works_from_roster_to_grades(term):
     assert "Zoë" not in (course.classroom / "report.anonymous.html").read_text(encoding="utf-8")
     assert course.notebook("feedback", "ming", LOSS, ".html").is_file()
     assert (course.classroom / "feedback" / "ming" / "index.html").is_file()
+
+
+@warned
+@pytest.mark.slow
+def test_files_of_the_systems_are_filled_as_the_page_says(term):
+    course, _, said = term
+    assert "gradebook.filled.csv: 2 scores; gradebook.csv itself is unchanged" in said[INTO_CANVAS][1]
+    assert f"{LOSS} gives up to 10 points, but the maximum there is 100" in said[INTO_MOODLE][1]
+    assert "points of 10 were scaled to the maximum there, 100" in said[f"{INTO_MOODLE} --scale"][1]
+    # 9 points: the check of the number by hand is still wrong
+    for name, cell, points in (("gradebook", ",A,", "9"), ("worksheet", "Submitted for grading,", "90")):
+        given, filled = ((course.root / f"{name}{end}").read_text(encoding="utf-8") for end in (".csv", ".filled.csv"))
+        assert given.count(cell) == 2
+        assert filled == given.replace(cell, cell + points)
 
 
 @warned

@@ -3,17 +3,19 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
-from small_class import ESSAY, LOSS, copied
+from small_class import ESSAY, LOSS, UNTOUCHED, add_exercise, copied, empty
 from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.course import CLASSROOM_VARIABLE, UserError
 from autograder.export import EXPORTERS
+from autograder.release import prepare
 from autograder.scores import read_scores
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
@@ -67,6 +69,27 @@ def test_the_csv_comes_back_with_points_zeros_and_gaps(course, tmp_path):
     assert done.notes[0].startswith(f"1 of 5 scores are provisional: essays wait for a person ({ESSAY} 1)")
 
 
+def test_an_exercise_that_nobody_has_handed_in_is_left_out(course, tmp_path):
+    course = copied(course, tmp_path)
+    add_exercise(course, UNTOUCHED)
+    exported(course, "csv", tmp_path / "grades.csv")
+    rows = read(tmp_path / "grades.csv")
+    assert rows["ada"]["out of"] == "26"
+    assert rows["eve"]["remarks"] == f"not handed in: {LOSS}, {ESSAY}"
+    for to in ("csv", "canvas", "moodle"):
+        exported(course, to, tmp_path / to)
+        assert UNTOUCHED not in (tmp_path / to).read_text(encoding="utf-8")
+    exported(course, "csv", tmp_path / "asked.csv", assignment=[UNTOUCHED])
+    assert read(tmp_path / "asked.csv")["eve"][UNTOUCHED] == ""
+
+
+def test_before_anybody_has_handed_in_there_is_one_sentence(tmp_path):
+    course = empty(tmp_path, LOSS)
+    prepare(course)
+    with pytest.raises(UserError, match=r"nobody has handed in anything yet in .*: run `autograder grade DOWNLOADS`"):
+        exported(course, "csv", tmp_path / "grades.csv")
+
+
 def test_only_final_leaves_out_what_waits(course, tmp_path):
     done = exported(course, "csv", tmp_path / "grades.csv", only_final=True)
     rows = read(tmp_path / "grades.csv")
@@ -112,10 +135,11 @@ def test_gradescope_gets_a_result_for_each_submission(course, tmp_path):
     exported(course, "gradescope", tmp_path / "results")
     bob = json.loads((tmp_path / "results" / "bob" / LOSS / "results.json").read_text())
     tests = {test["name"]: test for test in bob["tests"]}
+    value = "Check: one pair at a time, and beta matters."  # as on the page of feedback
     assert bob["score"] == 7.5
     assert "Late: 2 points off." in bob["output"]
-    assert tests["squared-loss-value"] == {
-        "name": "squared-loss-value", "output_format": "text", "visibility": "visible",
+    assert tests[value] == {
+        "name": value, "output_format": "text", "visibility": "visible",
         "score": 1.0, "max_score": 1.0, "status": "passed", "output": "",
     }  # fmt: skip
     essay = json.loads((tmp_path / "results" / "ada" / ESSAY / "results.json").read_text())
@@ -129,10 +153,48 @@ def test_gradescopes_own_file_holds_one_submission(course, tmp_path):
     with pytest.raises(UserError, match="can hold one submission's results, and 5 are to be exported"):
         exported(course, "gradescope", path)
     exported(course, "gradescope", path, student=["bob"], assignment=[LOSS])
-    lost = [test for test in json.loads(path.read_text())["tests"] if test.get("status") == "failed"]
+    tests = json.loads(path.read_text())["tests"]
+    lost = [test for test in tests if test.get("status") != "passed"]
     assert [(test["name"], test["score"], test["output"]) for test in lost] == [
-        ("batch-loss-value", 0.5, "A person gave these points.")
+        ("Check: the mean of a batch. More batches when you hand in.", 0.5, "A person gave these points.")
     ]
+    assert "status" not in lost[0]  # half a point is neither
+
+
+@pytest.mark.parametrize("points", [0, 2.5, 6])
+@pytest.mark.parametrize("comment", [None, "The second key point is missing."])
+def test_gradescope_shows_what_a_person_said_and_no_status(course, tmp_path, points, comment):
+    course, path = copied(course, tmp_path), tmp_path / "results.json"
+    with course.api().gradebook as gradebook:
+        grade = gradebook.find_grade("essay", ESSAY, ESSAY, "ada")
+        grade.manual_score, grade.needs_manual_grade = points, False
+        gradebook.find_comment("essay", ESSAY, ESSAY, "ada").manual_comment = comment
+        gradebook.db.commit()
+    exported(course, "gradescope", path, student=["ada"], assignment=[ESSAY])
+    assert [test for test in json.loads(path.read_text())["tests"] if test["name"] == "essay"] == [
+        {
+            "name": "essay", "output_format": "text", "visibility": "visible", "score": points, "max_score": 6,
+            "output": comment or "A person gave these points.",
+        }
+    ]  # fmt: skip
+
+
+def test_gradescope_gets_passed_and_failed_of_checks_that_are_full_or_zero(course, tmp_path):
+    course, path = copied(course, tmp_path), tmp_path / "results.json"
+    with course.api().gradebook as gradebook:
+        gradebook.find_grade("squared-loss-value", LOSS, LOSS, "cy").auto_score = 0.5  # of a check that gives parts
+        gradebook.db.commit()
+    exported(course, "gradescope", path, student=["cy"], assignment=[LOSS])
+    states = [(test["score"], test.get("status")) for test in json.loads(path.read_text())["tests"]]
+    assert set(states) == {(0, "failed"), (0.5, None)}
+
+
+def test_gradescope_gets_the_id_where_the_classroom_has_no_title(course, tmp_path):
+    course = copied(course, tmp_path)
+    shutil.rmtree(course.classroom / "release")
+    exported(course, "gradescope", tmp_path / "results.json", student=["cy"], assignment=[LOSS])
+    names = [test["name"] for test in json.loads((tmp_path / "results.json").read_text())["tests"]]
+    assert "squared-loss-value" in names
 
 
 def test_unknown_names_are_one_sentence(course, tmp_path):
@@ -164,3 +226,21 @@ def test_the_command_says_what_it_wrote_and_what_is_provisional(course, tmp_path
     assert run.exit_code == 0
     assert "note: 1 of 5 scores are provisional" in run.output
     assert "m.csv: 5 scores" in run.output
+
+
+def test_a_filled_copy_is_named_after_its_file_and_nothing_else_is_touched(course, tmp_path, monkeypatch):
+    given = tmp_path / "downloads" / "grading worksheet.csv"
+    given.parent.mkdir()
+    text = "Identifier,Full name,Email address,Grade\nParticipant 1,Ada,ada@example.org,\n"
+    given.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    where = ["--classroom", str(course.classroom), "--to", "moodle"]
+    monkeypatch.setattr("autograder.cli_outputs.find_course", lambda _: course)
+    assert CliRunner().invoke(app, ["export", *where]).exit_code == 0
+    plain = (tmp_path / "grades.moodle.csv").read_bytes()
+    run = CliRunner().invoke(app, ["export", *where, "--into", "downloads/grading worksheet.csv", "--exercise", LOSS])
+    assert run.exit_code == 0
+    assert "grading worksheet.filled.csv: 1 scores; downloads/grading worksheet.csv itself is unchanged\n" in run.output
+    assert given.read_text() == text
+    assert (tmp_path / "grades.moodle.csv").read_bytes() == plain
+    assert "Ada,ada@example.org,10" in (tmp_path / "grading worksheet.filled.csv").read_text()

@@ -10,7 +10,9 @@ from small_class import empty
 from typer.testing import CliRunner
 
 from autograder import cli
+from autograder.archives import Left
 from autograder.benches import hand_in, load_bench
+from autograder.cli_handing_in import report_collected
 from autograder.course import UserError
 from autograder.due import read_time
 from autograder.release import prepare
@@ -95,6 +97,11 @@ def test_canvas_gives_the_same_students_and_marks_late_work(done):
     assert "3 submissions taken, 0 files left" in output
     assert f"marked LATE by Canvas, which doesn't say by how much: ming, {EXERCISE}" in output
     assert "0 new, 3 as before" in output
+
+
+def test_one_file_left_is_one_file(course, tmp_path, capsys):
+    report_collected(course, tmp_path, [], [Left("notes.txt", "no notebook")])
+    assert "0 submissions taken, 1 file left\n" in capsys.readouterr().out
 
 
 def test_the_due_time_is_shown(done):

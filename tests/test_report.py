@@ -1,15 +1,17 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 
 import pytest
 from browser import CHROMIUM
 from browser import page as browser_page
-from small_class import ESSAY, LOSS, copied, flag
+from small_class import ESSAY, LOSS, UNTOUCHED, add_exercise, copied, flag
 from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.course import UserError
+from autograder.records import results
 from autograder.report import render
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
@@ -18,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrade
 @pytest.fixture(scope="module")
 def course(small_class, tmp_path_factory):
     course = copied(small_class, tmp_path_factory.mktemp("report"))
+    add_exercise(course, UNTOUCHED)
     with course.api().gradebook as gradebook:
         gradebook.update_or_create_student("eve", first_name="Eve & Co", last_name="<b>Zhou</b>")
     return course
@@ -31,11 +34,33 @@ def page(course):
 def test_the_page_says_what_came_of_the_class(page):
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert "5 of 6 submissions graded" in re.sub(r"submissions graded (5 of 6)", r"\1 submissions graded", text)
-    assert "This is the sum; the mean is asked for." in text  # bob's mistake, in the check's words
     assert "dee 1 · The squared loss not gradable: it is not complete JSON" in text
     assert f"bob {ESSAY}" in text  # is missing
     assert "(eve) everything" in text
     assert "mean 5.0, median 5 of 16, 1 provisional" in text  # ada 10, her essay unread, and cy 0
+
+
+def test_an_exercise_that_nobody_has_handed_in_is_not_on_the_page(page):
+    assert "4 students · 2 exercises" in page
+    assert "<dt>not handed in</dt><dd>3</dd>" in page  # bob one, eve two
+    assert UNTOUCHED not in page
+
+
+def test_a_mistake_is_common_from_two_students_on(course, page, monkeypatch):
+    words = "This is the sum; the mean is asked for."  # bob's mistake, in the check's words
+    nobody = "No mistake that a check names was made by two students or more."
+    assert words not in page
+    assert nobody in page
+    graded = results(course)
+    again = [replace(result, student="fay") for result in graded if (result.student, result.exercise) == ("bob", LOSS)]
+    monkeypatch.setattr("autograder.report.results", lambda _: [*graded, *again])
+    page = render(course)
+    assert words in page
+    assert nobody not in page
+
+
+def test_the_page_says_when_a_check_is_doubted(page):
+    assert "only with at least 10 submissions, of which at least 3 earned all of its points and at least 3" in page
 
 
 def test_each_figure_says_in_words_what_is_to_be_seen(page):
@@ -107,6 +132,19 @@ def test_the_page_is_accessible_and_fits_a_phone(page, tmp_path, scheme):
         assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
 
 
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium")
+def test_only_numbers_that_wait_are_in_bold(page, tmp_path):
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    with browser_page() as opened:
+        opened.goto((tmp_path / "report.html").as_uri())
+        cells = opened.eval_on_selector_all(
+            "#progress td, #progress td *, #progress tbody th, #progress tfoot th",
+            "all => all.map(one => [one.matches('.todo-cell'), getComputedStyle(one).fontWeight >= 600])",
+        )
+    assert [True, True] in cells
+    assert all(waits == bold for waits, bold in cells)
+
+
 def test_the_command_writes_the_page_into_the_classroom(course, monkeypatch):
     monkeypatch.chdir(course.root)
     run = CliRunner().invoke(app, ["report"])
@@ -117,7 +155,5 @@ def test_the_command_writes_the_page_into_the_classroom(course, monkeypatch):
 
 
 def test_before_anything_is_graded_there_is_one_sentence(course, tmp_path):
-    from dataclasses import replace
-
     with pytest.raises(UserError, match="nothing is graded yet"):
         render(replace(course, classroom=tmp_path))

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 from conftest import ROOT
-from small_class import ESSAY, LOSS, copied, flag
+from small_class import ESSAY, LOSS, UNTOUCHED, add_exercise, copied, flag
 from typer.testing import CliRunner
 
 from autograder.cli import app
@@ -71,6 +71,28 @@ def test_the_command_has_a_line_for_each_exercise_and_says_what_to_do(small_clas
     assert rows[LOSS] == ["4", "1", "3", "1", "·", "3"]
     assert rows[ESSAY] == ["2", "2", "2", "·", "1", "2"]
     assert "1 with an essay to read: autograder formgrader" in run.output
+
+
+@pytest.mark.slow
+def test_nobody_is_missing_from_an_exercise_that_nobody_has_handed_in(small_class, tmp_path, monkeypatch):
+    course = copied(small_class, tmp_path)
+    before = total(standings(course))
+    add_exercise(course, UNTOUCHED)
+    assert standings(course)[1] == Standing(UNTOUCHED)
+    assert total(standings(course)) == before
+    monkeypatch.chdir(course.root)
+    run = CliRunner().invoke(app, ["status"])
+    assert [line.split() for line in run.output.splitlines() if UNTOUCHED in line] == [
+        [UNTOUCHED, "nobody", "yet", *"·····"]
+    ]
+
+
+@pytest.mark.slow
+def test_an_exercise_with_a_score_counts_without_its_files(small_class, tmp_path):
+    course = copied(small_class, tmp_path)
+    for student in ("ada", "cy"):
+        course.notebook("submitted", student, ESSAY).unlink()
+    assert (standings(course)[1].handed_in, standings(course)[1].missing) == (0, 4)
 
 
 def test_an_empty_classroom_gets_no_gradebook(tmp_path):
