@@ -7,6 +7,7 @@ import pytest
 from conftest import ROOT
 from jupyter_core.application import NoStart
 from nbgrader.apps import NbGraderApp
+from traitlets.config import PyFileConfigLoader
 
 from autograder.benches import hand_in, load_bench
 from autograder.course import CLASSROOM_VARIABLE
@@ -84,3 +85,19 @@ def test_nothing_but_the_asked_exercise_is_released(course, nbgrader, tmp_path):
     text = released.read_text(encoding="utf-8")
     assert "BEGIN" not in text
     assert not list(outbound.rglob("*.db"))
+
+
+def test_the_hubs_settings_load_and_name_one_course():
+    """What nbgrader and JupyterHub look up by name: the service, the groups and the scopes of the roles."""
+    folder = str(ROOT / "docs" / "jupyterhub")
+    course = PyFileConfigLoader("nbgrader_config.py", folder).load_config().CourseDirectory.course_id
+    hub = PyFileConfigLoader("jupyterhub_config.py", folder).load_config().JupyterHub
+    groups = {f"formgrade-{course}", f"nbgrader-{course}"}
+    assert set(hub.load_groups) == groups
+    assert [service["name"] for service in hub.services] == [course]
+    grader = hub.services[0]["user"]
+    assert grader in hub.load_groups[f"formgrade-{course}"]["users"]
+    roles = {role["name"]: role for role in hub.load_roles}
+    assert f"access:services!service={course}" in roles["formgrader"]["scopes"]
+    assert roles["formgrader"]["groups"] == [f"formgrade-{course}"]  # and no student
+    assert roles["course-groups"]["scopes"] == [f"read:users:groups!user={grader}"]
