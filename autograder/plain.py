@@ -148,4 +148,6 @@ def _unpack_tensor(name: str, shape: Sequence[int], data: str) -> Any:
         raise NotPlain(f"a tensor of {name!r}")
     dtype = getattr(torch, name)
     content = bytearray(_bytes(data, shape, dtype.itemsize))
-    return torch.frombuffer(content, dtype=dtype).reshape(tuple(shape)) if content else torch.zeros(shape, dtype=dtype)
+    if not content:
+        return torch.zeros(shape, dtype=dtype)
+    return torch.frombuffer(content, dtype=dtype).reshape(tuple(shape)).clone()  # not a view, or torch's errors say so

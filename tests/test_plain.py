@@ -58,6 +58,12 @@ def test_tensors_keep_shape_and_dtype(dtype, shape):
     assert torch.equal(got, tensor)
 
 
+def test_a_tensor_is_a_leaf_of_its_own():
+    tensor = across(torch.ones(2, 2)).requires_grad_()
+    with pytest.raises(RuntimeError, match=r"^a leaf Variable"):  # "a view of a leaf Variable", if it were one
+        tensor -= 1
+
+
 def test_infinity_and_nan_cross():
     assert across(-math.inf) == -math.inf
     assert math.isnan(across(math.nan))
