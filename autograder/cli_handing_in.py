@@ -50,11 +50,13 @@ def due(
     classroom: Classroom = None,
 ) -> None:
     """Say until when an exercise is to be handed in; or show what was said."""
-    from autograder.due import due_times, read_time, set_due
+    from autograder.due import check_exercise, due_times, read_time, set_due
 
     course = find_course(classroom)
     if clear and (time or not exercise):
         raise UserError("--clear takes the name of one exercise, and no time")
+    if exercise:
+        check_exercise(course, exercise)
     if time or clear:
         set_due(course, exercise, read_time(time) if time else None)
     times = due_times(course)

@@ -22,10 +22,15 @@ def read_time(words: str) -> datetime:
         ) from None
 
 
-def set_due(course: Course, exercise: str, time: datetime | None) -> None:
-    """Set when an exercise is due; None: never. Raises UserError if there is no such exercise."""
+def check_exercise(course: Course, exercise: str) -> None:
+    """Raise UserError if there is no such exercise."""
     if exercise not in course.exercises():
         raise UserError(f"no exercise is named {exercise}; there are {', '.join(course.exercises())}")
+
+
+def set_due(course: Course, exercise: str, time: datetime | None) -> None:
+    """Set when an exercise is due; None: never. Raises UserError if there is no such exercise."""
+    check_exercise(course, exercise)
     with warnings.catch_warnings(), course.api().gradebook as gradebook:
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of how nbgrader 0.9.6 adds rows; they are added
         gradebook.update_or_create_assignment(exercise, duedate=time and time.replace(tzinfo=None))

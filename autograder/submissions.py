@@ -3,6 +3,7 @@
 What can't be placed is listed and left; the rest is taken. Whose a file is, `downloads` and `roster` say.
 """
 
+import contextlib
 import os
 import shutil
 from collections import defaultdict
@@ -15,7 +16,7 @@ from tempfile import TemporaryDirectory
 from autograder.archives import NOTEBOOK_BYTES, Left, gather
 from autograder.beside import TIMESTAMP, read_timestamp, write_timestamp
 from autograder.course import Course
-from autograder.downloads import Found, identify
+from autograder.downloads import Found, check_readable, identify
 from autograder.roster import find, load
 
 
@@ -128,8 +129,10 @@ def _submission(course: Course, student: str, exercise: str, found: Found) -> Su
 
 def _better_there(submission: Submission, found: Found) -> str:
     """Why the classroom's own notebook stays; empty if the new one is to be taken."""
-    if found.damage and submission.path.is_file() and submission.path.read_bytes() != found.file.path.read_bytes():
-        return f"{found.damage}; the classroom's notebook stays"
+    if found.damage and submission.path.is_file():
+        with contextlib.suppress(ValueError):  # it is damaged, too
+            check_readable(submission.path)
+            return f"{found.damage}; the classroom's notebook stays"
     try:
         there = read_timestamp(submission.path.with_name(TIMESTAMP))
     except (OSError, ValueError):

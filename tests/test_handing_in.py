@@ -117,6 +117,8 @@ def test_asking_for_a_due_time_does_not_take_it_away(course):
     assert due(EXERCISE, "2026-12-01 23:59") == due(EXERCISE) == f"{EXERCISE}: 2026-12-01 23:59 UTC\n"
     assert due(EXERCISE, "--clear") == due(EXERCISE) == f"{EXERCISE}: no due time\n"
     assert due().startswith("no due times are set")
+    with pytest.raises(UserError, match="no exercise is named 1_simpo"):
+        CliRunner().invoke(cli.app, ["due", "1_simpo", "--classroom", str(course.classroom)], catch_exceptions=False)
 
 
 @pytest.mark.parametrize("words", ["tomorrow", "1.12.2026", "2026-13-01", ""])
