@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from autograder.lab import lab_command, lab_environment
@@ -27,7 +27,7 @@ def jupyterlab(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [*lab_command(folder, page), "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
-    command += ["--IdentityProvider.token=", "--ServerApp.password="]
+    command += ["--IdentityProvider.token=", "--ServerApp.password=", "--LabApp.expose_app_in_browser=True"]
     server = subprocess.Popen(
         command,
         cwd=cwd or folder,
@@ -73,11 +73,14 @@ def open_notebook(opened, address: str, name: str) -> None:
 
 
 def run_all(opened) -> None:
-    """Run all cells by the menu, and wait until the last one has run. (Collapsed cells show no number.)"""
-    opened.click("li.lm-MenuBar-item:has-text('Run')")
-    opened.click("li.lm-Menu-item[data-command='runmenu:run-all']")
-    opened.wait_for_function(
-        "() => { const panel = document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden)');"
-        " const shown = [...panel.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(p => p.textContent);"
-        r" return shown.some(text => text) && shown.every(text => !/\[[\s*]\]/.test(text)); }"
-    )
+    """Run all cells, and wait until JupyterLab is done with it: about a second after the last cell has run it moves
+    the focus to the last one, and would take it from what a test clicks before. (Not seen within 30 s: not coming.)"""
+    from playwright.sync_api import TimeoutError as NotSeen
+
+    opened.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    with suppress(NotSeen):
+        opened.wait_for_function(
+            "() => [...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell')].at(-1)"
+            ".contains(document.activeElement)",
+            timeout=30_000,
+        )
