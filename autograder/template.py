@@ -53,9 +53,10 @@ def listen(control: socket.socket) -> None:
 
 
 def _load_the_rest() -> None:
-    """Load what some notebooks need and takes a second or more: the first optimiser imports it."""
+    """Load what some notebooks need and takes a second or more: what the first optimiser and logarithmic axis do."""
     if "torch._dynamo" not in sys.modules:
         importlib.import_module("torch._dynamo")
+        importlib.import_module("autograder.warm").draw_figure("log")
         _keep_shared()
 
 

@@ -39,7 +39,14 @@ for _module in STUDENT_MODULES:  # before the confinement: in it Python can't li
 
 from matplotlib.figure import Figure
 
-_figure = Figure()
-_figure.add_subplot(title="warm", xlabel="x", ylabel="y").plot([0, 1], label="y")
-_figure.legend()
-_figure.savefig(io.BytesIO())  # finds and loads the fonts
+
+def draw_figure(scale: str) -> None:
+    """Draw something of what figures have, which finds and loads the fonts."""
+    figure = Figure()
+    axes = figure.add_subplot(title="warm", xlabel="x", ylabel="y", xscale=scale, yscale=scale)
+    axes.plot([0.1, 10], label="y")
+    axes.legend()
+    figure.savefig(io.BytesIO())
+
+
+draw_figure("linear")

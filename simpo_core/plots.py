@@ -6,8 +6,11 @@ picture first, so that it is there where widgets don't run; a moved slider redra
 
 import base64
 import io
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +42,9 @@ def axes(title: str, xlabel: str, ylabel: str, *, columns: int = 1) -> Any:
         ax.set_prop_cycle(color=COLOURS)
         ax.grid(alpha=0.3)
         ax.set(xlabel=xlabel, ylabel=ylabel)
-    all_axes[0].set_title(title)
+        ax.yaxis.get_major_locator().set_params(nbins=7, steps=[1, 2, 5, 10])  # type: ignore[call-arg]  # each tick takes time
+        ax.yaxis.set_label_coords(-0.55 / (width * ax.get_position().width), 0.5)  # else it looks for room, at length
+    all_axes[0].set_title(title, y=1.02)  # the same
     return all_axes[0] if columns == 1 else all_axes
 
 
@@ -98,6 +103,16 @@ def _alt(alt: str) -> dict[str, dict[str, str]]:
 
 
 def _png(figure: "Figure | Axes") -> str:
+    """The figure as a PNG of few colours, in a third of the bytes and of the time that all of them would take."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    whole: Any = figure.get_figure() or figure
+    whole.set_dpi(100)
+    canvas = FigureCanvasAgg(whole)
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(256, Image.Quantize.FASTOCTREE)
+    image.putpalette([255 if value == 254 else value for value in image.getpalette() or ()])  # white again
     buffer = io.BytesIO()
-    (figure.get_figure() or figure).savefig(buffer, format="png", dpi=100, pil_kwargs={"compress_level": 1})  # type: ignore[union-attr]
+    image.save(buffer, format="png", compress_level=1, compress_type=zlib.Z_RLE)
     return base64.b64encode(buffer.getvalue()).decode()
