@@ -55,13 +55,21 @@ def run_steps(steps: Sequence[Step], beside: Sequence[Path], seconds: float = CE
         with session(*beside, seconds=seconds) as notebook:
             for where, source, _ in steps:
                 outputs.append(notebook.examine(source) if where == CHECK else notebook.run(source))
-                if where == BOTH:
-                    notebook.examine(source)
+                if where == BOTH and (words := _authors_fault(notebook, notebook.examine(source))):
+                    return Executed([], "", fault=words)
     except Exception as error:  # whatever it is, it is this notebook's alone
         return Executed([], "", fault=f"{type(error).__name__}: {error}")
     if notebook.examiner.ended:
         return Executed([], "", fault=f"the examiner's process {notebook.examiner.ended}")
     return Executed(outputs, notebook.verdict)
+
+
+def _authors_fault(notebook: Session, outputs: list[Output]) -> str:
+    """What is wrong with an author's cell that failed before it could have been a student's doing."""
+    errors = [output for output in outputs if output["output_type"] == "error"]
+    if notebook.has_asked or not errors:
+        return ""
+    return f"one of the author's own cells failed with {errors[0]['ename']}: {errors[0]['evalue']}"
 
 
 def run_cells(sources: list[str], folder: Path, seconds: float = CELL_SECONDS) -> list[list[Output]]:

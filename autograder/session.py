@@ -125,6 +125,7 @@ class Session:
         self.deadline = time.monotonic() + seconds
         self.verdict = GRADED
         self.shown = 0  # bytes of outputs
+        self.has_asked = False  # the examiner, anything of the student's process
 
     def run(self, source: str) -> list[Output]:
         """The outputs of a cell in the student's process."""
@@ -176,7 +177,7 @@ class Session:
                 return [self._noted(error_output("CellTimeoutError", words))]
             if asked[0] == DONE:
                 return _outputs(decoded, asked)
-            reply, has_asked = None, True
+            reply, has_asked, self.has_asked = None, True, True
             if not (late and asked[0] == ASK):
                 reply, was_late = _exchange(self.student, asked, deadline)
                 late = late or was_late

@@ -158,6 +158,24 @@ def latency(root: Course, folder: Path, jobs: int) -> dict[str, float]:
     return {"warm_seconds": statistics.median(warm[1:]), "cold_seconds": statistics.median(cold)}
 
 
+def on_a_cluster(root: Course, folder: Path, jobs: int) -> dict[str, float]:
+    """Seconds a notebook with workers of our own and with as many on a Dask cluster of this machine, in turn."""
+    from distributed import LocalCluster
+
+    course = replace(root, classroom=folder / "cluster")
+    hand_in_class(course, 0, 6)
+    prepare(course)
+    seconds: dict[str, list[float]] = {"jobs": [], "cluster": []}
+    with LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None) as cluster:  # type: ignore[no-untyped-call]
+        for _ in range(4):
+            for name, scheduler in (("jobs", ""), ("cluster", cluster.scheduler_address)):
+                start = time.perf_counter()
+                notebooks = sum(1 for _ in grade(course, force=True, jobs=jobs, scheduler=scheduler))
+                seconds[name].append((time.perf_counter() - start) / notebooks)
+    own, dask = (statistics.median(taken[1:]) for taken in seconds.values())  # the first starts the warm processes
+    return {"seconds_jobs": own, "seconds_cluster": dask, "cluster_over_jobs": dask / own}
+
+
 def compare(stock: Course, ours: Course, students: int) -> dict[str, float]:
     """Stock nbgrader on the first students, and where its scores differ."""
     hand_in_class(stock, 0, students)
@@ -193,6 +211,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     figures["over_floor"] = figures["seconds"] / figures["floor_seconds"]
     figures["minutes_for_10000"] = figures["seconds"] * 10_000 / 60
     figures |= latency(find_course(), folder, options.jobs)
+    if options.cluster:
+        figures |= on_a_cluster(root, folder, options.jobs)
     if options.stock_students:
         figures |= compare(stock, ours, options.stock_students)
         figures["ratio"] = figures["seconds_stock"] / figures["seconds"]
@@ -226,6 +246,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--students", type=int, default=6, help="whose submissions our grader grades")
     parser.add_argument("--stock-students", type=int, help="whose stock nbgrader grades, too [default: all]")
+    parser.add_argument("--cluster", action="store_true", help="also with the workers of a Dask cluster")
     parser.add_argument("--exercises", nargs="*", default=[], help="[default: all]")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, help="file for the figures")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autograder.notebook import session
+from autograder.notebook import BOTH, CHECK, STUDENTS, run_steps, session
 
 AUTHOR = "import numpy as np\nimport torch\nfrom autograder.checks import *"
 
@@ -197,6 +197,18 @@ def test_a_check_that_is_slow_by_itself_is_a_fault_of_the_graders(tmp_path, monk
     with session(tmp_path, seconds=1) as notebook:
         assert "did not come to its end" in message(notebook.examine("while True: pass"))
         assert notebook.examiner.ended
+
+
+def test_an_authors_cell_that_fails_by_itself_is_a_fault_of_the_graders(tmp_path):
+    done = run_steps([(BOTH, "import no_such_module", ""), (CHECK, "assert x == 1", "check")], [tmp_path])
+    assert done.fault == (
+        "one of the author's own cells failed with ModuleNotFoundError: No module named 'no_such_module'"
+    )
+
+
+def test_an_authors_cell_that_fails_with_what_a_student_wrote_is_none(tmp_path):
+    cells = [(STUDENTS, "def f():\n    return no_such_name", ""), (BOTH, "y = f()", ""), (BOTH, "y + 1", "")]
+    assert not run_steps(cells, [tmp_path]).fault
 
 
 def test_the_examiner_has_a_limit_of_memory(notebook):
