@@ -6,7 +6,8 @@ Every student hands in all exercises: a right answer, a wrong one or the untouch
 hands in by and by (a quarter, half, all), so that it shows whether a notebook costs more in a larger class.
 Stock nbgrader grades the first students' submissions, and each score is compared. Seconds are wall time, from
 the first submission to the last, sources prepared, processes cold. The floor is the CPU time of the first
-students' cells alone, in one warm process without confinement, divided by the cores. The last line is JSON.
+students' cells alone, in warm processes without confinement, as many at a time as are graded, divided by the
+cores. The last line is JSON.
 """
 
 import argparse
@@ -23,8 +24,9 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import cycle
+from itertools import cycle, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -97,7 +99,7 @@ def scores(course: Course, students: int) -> Iterator[tuple[tuple[str, str, str]
                         yield (student(number), exercise, found.name), found.auto_score
 
 
-def grow_and_grade(course: Course, students: int, jobs: int) -> dict[str, Any]:
+def grow_and_grade(course: Course, students: int, jobs: int, folder: Path) -> dict[str, Any]:
     """Our grader on a class that hands in by and by."""
     steps: list[dict[str, float]] = []
     verdicts: Counter[str] = Counter()
@@ -109,10 +111,14 @@ def grow_and_grade(course: Course, students: int, jobs: int) -> dict[str, Any]:
         new = Counter(result.verdict for result, is_new in grade(course, jobs=jobs) if is_new)
         took = time.perf_counter() - start
         seconds, before, verdicts = seconds + took, size, verdicts + new
-        steps.append({"students": size, "seconds": took / new.total(), "parent_mb": resident_mb()})
+        least = floor(course, size, jobs, folder)  # each time, because a processor's speed is not always the same
+        steps.append(
+            {"students": size, "seconds": took / new.total(), "floor_seconds": least, "parent_mb": resident_mb()}
+        )
         print(f"ours: {size} students, {took:.1f} s for {new.total()} new notebooks, parent {resident_mb():.0f} MB")
     notebooks = verdicts.total()
-    return {"seconds": seconds / notebooks, "notebooks": notebooks, "verdicts": dict(verdicts), "growth": steps}
+    means = {"seconds": seconds / notebooks, "floor_seconds": statistics.mean(step["floor_seconds"] for step in steps)}
+    return means | {"notebooks": notebooks, "verdicts": dict(verdicts), "growth": steps}
 
 
 def resident_mb() -> float:
@@ -121,16 +127,17 @@ def resident_mb() -> float:
 
 def floor(course: Course, students: int, jobs: int, folder: Path) -> float:
     """Seconds a notebook that the cells of the first students' submissions would take on all cores alone."""
-    taken = []
-    empty = folder / "empty"  # what lies beside the notebooks
-    empty.mkdir()
+    notebooks = []
     for exercise in course.exercises():
         source, released = map(parse_once, instructors_files(course.classroom, exercise))
         for number in range(min(students, FLOOR_STUDENTS)):
             submitted = read_notebook(course.notebook("submitted", student(number), exercise))
             cells = restore(submitted, source, released)[0].cells
-            taken.append(cells_cpu_seconds([cell.source for cell in cells if cell.cell_type == "code"], empty))
-    return statistics.mean(taken) / jobs
+            notebooks.append([cell.source for cell in cells if cell.cell_type == "code"])
+    empty = folder / "empty"  # what lies beside the notebooks
+    empty.mkdir(exist_ok=True)
+    with ThreadPoolExecutor(jobs) as threads:  # as busy as when they are graded; each thread's cells run in a process
+        return statistics.mean(threads.map(cells_cpu_seconds, notebooks, repeat(empty))) / jobs
 
 
 def latency(root: Course, folder: Path, jobs: int) -> dict[str, float]:
@@ -206,8 +213,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     root = some_exercises(find_course(), options.exercises, folder)
     ours, stock = (replace(root, classroom=folder / name) for name in ("ours", "stock"))
     figures: dict[str, Any] = {"students": options.students, "jobs": options.jobs, "load_before": os.getloadavg()[0]}
-    figures |= grow_and_grade(ours, options.students, options.jobs)
-    figures["floor_seconds"] = floor(ours, options.students, options.jobs, folder)
+    figures |= grow_and_grade(ours, options.students, options.jobs, folder)
     figures["over_floor"] = figures["seconds"] / figures["floor_seconds"]
     figures["minutes_for_10000"] = figures["seconds"] * 10_000 / 60
     figures |= latency(find_course(), folder, options.jobs)
