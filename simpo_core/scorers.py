@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
+from torch.utils.checkpoint import checkpoint
 
 from simpo_core.packing import Pack, length, pack
 from simpo_core.preferences import TokenPair
@@ -91,13 +92,20 @@ def packed_attention(
     query, key = query.to(value.dtype), key.to(value.dtype)  # under autocast the rotation leaves them in float32
     if not isinstance(layout, list):
         return _flex(query, key, value, layout, scale).transpose(1, 2).contiguous(), None
+    if value.dtype == torch.bfloat16 and torch.is_grad_enabled():  # its scores take much memory and little time
+        again = {"use_reentrant": False, "preserve_rng_state": False}
+        return checkpoint(_each_part, query, key, value, layout, scale, **again), None
+    return _each_part(query, key, value, layout, scale), None
+
+
+def _each_part(query: Tensor, key: Tensor, value: Tensor, layout: Any, scale: float | None) -> Tensor:
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     parts = [
         _attend(query[:, :, rows], _columns(key, columns), _columns(value, columns), mask, scale)
         for rows, columns, mask in layout
     ]
-    return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
+    return torch.cat(parts, dim=2).transpose(1, 2).contiguous()
 
 
 def _columns(x: Tensor, columns: Sequence[slice]) -> Tensor:
