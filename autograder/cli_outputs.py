@@ -155,7 +155,10 @@ def export(
     for note in done.notes:
         print(f"note: {note}")
     unchanged = into is not None and into.resolve() != done.path.resolve()
-    print(f"{done.path}: {done.scores} scores" + (f"; {into} itself is unchanged" if unchanged else ""))
+    print(
+        f"{done.path}: {done.scores} score{'s' * (done.scores != 1)}"
+        + (f"; {into} itself is unchanged" if unchanged else "")
+    )
 
 
 def _columns(pairs: list[str]) -> dict[str, str]:
@@ -232,7 +235,7 @@ def regrade(
     for fault in done.faults:
         print(f"{fault.student}: {fault.verdict}: {fault.reason}")
     up, down = done.count(1), done.count(-1)
-    print(f"{exercise}: {done.students - up - down} students unchanged, {up} up, {down} down")
+    print(f"{exercise}: of {done.students} graded, {done.students - up - down} unchanged, {up} up, {down} down")
     if done.first_time:
         print(f"{done.first_time} more {'are' if apply else 'would be'} graded for the first time")
     if apply:

@@ -5,7 +5,7 @@
 Every student hands in all exercises: a right answer, a wrong one or the untouched notebook, in turn. The class
 hands in by and by (a quarter, half, all), so that it shows whether a notebook costs more in a larger class.
 Stock nbgrader grades the first students' submissions, and each score is compared. Seconds are wall time, from
-the first submission to the last, sources prepared, processes cold. The floor is the CPU time of the first
+the first submission to the last, sources prepared, processes cold. The floor is the CPU time of some
 students' cells alone, in warm processes without confinement, as many at a time as are graded, divided by the
 cores. The last line is JSON.
 """
@@ -17,6 +17,7 @@ import io
 import json
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -45,7 +46,7 @@ from autograder.release import prepare
 from autograder.repair import instructors_files, parse_once, restore
 from autograder.sources import is_test, read_notebook
 
-FLOOR_STUDENTS = 6  # two of each kind
+FLOOR_STUDENTS = 12  # four of each kind
 LATENCY_EXERCISE = "06_objective"  # as long as most
 VERSIONS = ("ipython", "matplotlib", "nbclient", "nbgrader", "numpy", "sqlalchemy", "torch")
 
@@ -110,11 +111,12 @@ def grow_and_grade(course: Course, students: int, jobs: int, folder: Path) -> di
         start = time.perf_counter()
         new = Counter(result.verdict for result, is_new in grade(course, jobs=jobs) if is_new)
         took = time.perf_counter() - start
-        seconds, before, verdicts = seconds + took, size, verdicts + new
-        least = floor(course, size, jobs, folder)  # each time, because a processor's speed is not always the same
+        seconds, verdicts = seconds + took, verdicts + new
+        least = floor(course, range(before, size), jobs, folder)  # now: a processor's speed changes
         steps.append(
             {"students": size, "seconds": took / new.total(), "floor_seconds": least, "parent_mb": resident_mb()}
         )
+        before = size
         print(f"ours: {size} students, {took:.1f} s for {new.total()} new notebooks, parent {resident_mb():.0f} MB")
     notebooks = verdicts.total()
     means = {"seconds": seconds / notebooks, "floor_seconds": statistics.mean(step["floor_seconds"] for step in steps)}
@@ -125,12 +127,15 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def floor(course: Course, students: int, jobs: int, folder: Path) -> float:
-    """Seconds a notebook that the cells of the first students' submissions would take on all cores alone."""
+def floor(course: Course, students: range, jobs: int, folder: Path) -> float:
+    """Seconds a notebook that the cells of some of these students' submissions would take on all cores alone."""
+    kinds = 3
+    some = random.Random(0).sample(students[::kinds], min(FLOOR_STUDENTS // kinds, len(students[::kinds])))
+    numbers = [number for first in some for number in range(first, first + kinds) if number in students]
     notebooks = []
     for exercise in course.exercises():
         source, released = map(parse_once, instructors_files(course.classroom, exercise))
-        for number in range(min(students, FLOOR_STUDENTS)):
+        for number in numbers:
             submitted = read_notebook(course.notebook("submitted", student(number), exercise))
             cells = restore(submitted, source, released)[0].cells
             notebooks.append([cell.source for cell in cells if cell.cell_type == "code"])

@@ -55,6 +55,13 @@ def answers_not_typed():
 def test_a_student_goes_from_the_list_of_exercises_to_a_passed_validation(lab):
     with page(height=6000) as opened:
         opened.goto(lab)
+        opened.wait_for_selector("text=Python 3 (ipykernel) | Idle")
+        examine = cell(opened, "Is everything here that the exercises need?")
+        examine.locator(".cm-line").first.click()
+        opened.keyboard.press("Shift+Enter")
+        found = examine.locator(".jp-OutputArea-output")
+        found.wait_for()
+        assert found.inner_text().startswith(("Everything is here: Python 3", "[FAIL]"))
         opened.get_by_role("link", name="The squared loss").click()
         opened.wait_for_selector(f".lm-TabBar-tab.lm-mod-current:has-text('{EXERCISE}')")
         opened.wait_for_selector("text=Python 3 (ipykernel) | Idle")

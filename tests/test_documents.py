@@ -113,7 +113,7 @@ def test_an_instructors_term_works_from_roster_to_grades(term):
     assert "2 submissions taken, 0 files left" in said["autograder grade downloads"][1]
     assert f"late ming, {LOSS}: by 3:05:00" in said["autograder grade downloads"][1]
     for command in (f"autograder regrade {LOSS}", f"autograder regrade {LOSS} --apply"):
-        assert "0 students unchanged, 2 up, 0 down" in said[command][1]
+        assert "of 2 graded, 0 unchanged, 2 up, 0 down" in said[command][1]
     with course.api().gradebook as gradebook:
         assert {student.id: student.score for student in gradebook.students} == {"zoe.mueller": 10, "ming": 10}
     assert {"report.html", "report.anonymous.html"} <= {path.name for path in course.classroom.iterdir()}

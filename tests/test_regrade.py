@@ -93,7 +93,7 @@ def test_the_command_shows_then_writes(small_class, tmp_path, monkeypatch):
     monkeypatch.chdir(course.root)
     run = CliRunner().invoke(app, ["regrade", LOSS, "--jobs", "1"])
     assert run.exit_code == 0
-    assert f"{LOSS}: 2 students unchanged, 1 up, 1 down" in run.output
+    assert f"{LOSS}: of 4 graded, 2 unchanged, 1 up, 1 down" in run.output
     assert f"Nothing was written. To write: autograder regrade {LOSS} --apply" in run.output
     assert "dee: not gradable: it is not complete JSON" in run.output
 
