@@ -93,8 +93,8 @@ def packed_attention(
     if not isinstance(layout, list):
         return _flex(query, key, value, layout, scale).transpose(1, 2).contiguous(), None
     if value.dtype == torch.bfloat16 and torch.is_grad_enabled():  # its scores take much memory and little time
-        again = {"use_reentrant": False, "preserve_rng_state": False}
-        return checkpoint(_each_part, query, key, value, layout, scale, **again), None
+        parts = checkpoint(_each_part, query, key, value, layout, scale, use_reentrant=False, preserve_rng_state=False)
+        return parts, None
     return _each_part(query, key, value, layout, scale), None
 
 
