@@ -1,6 +1,9 @@
 import base64
+import io
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from simpo_core import plots
 
@@ -51,6 +54,23 @@ def test_a_figure_is_shown_with_its_alternative_text(displayed):
     assert is_png(data)
     assert data["text/plain"] == "A line that rises."
     assert metadata == {"image/png": {"alt": "A line that rises."}}
+
+
+def test_a_figure_of_few_colours_looks_like_the_whole_one(displayed):
+    ax = draw()
+    plots.show(ax, "A line that rises.")
+    shown = Image.open(io.BytesIO(base64.b64decode(displayed[0][0]["image/png"]))).convert("RGB")
+    whole = np.asarray(ax.get_figure().canvas.buffer_rgba())[..., :3].astype(int)
+    assert shown.size == (640, 360)
+    assert shown.getpixel((0, 0)) == (255, 255, 255)
+    assert np.abs(np.asarray(shown) - whole).max() <= 24
+
+
+def test_words_on_the_axes_get_their_own_ticks():
+    ax = plots.axes("Bars", "word", "y")
+    ax.bar(["one", "two"], [1, 2])
+    ax.get_figure().canvas.draw()
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["one", "two"]
 
 
 def test_sliders_redraw_the_figure_in_place(displayed):
