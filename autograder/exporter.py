@@ -7,7 +7,7 @@ from typing import Any
 from nbconvert.exporters import Exporter
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
-from traitlets import Unicode, default
+from traitlets import Bool, Unicode, default
 
 from autograder.course import Course
 from autograder.feedback import Standing, page_html, page_key, standing, write_indexes
@@ -19,6 +19,9 @@ class FeedbackExporter(Exporter):
     output_mimetype = "text/html"
     repository = Unicode("", help="The folder with solutions/").tag(config=True)
     classroom = Unicode("", help="nbgrader's course folder").tag(config=True)
+    has_list = Bool(True, help="Whether students get the list of their exercises, too, which pages link to").tag(
+        config=True
+    )
 
     @default("file_extension")
     def _html(self) -> str:
@@ -28,7 +31,8 @@ class FeedbackExporter(Exporter):
         _, resources = super().from_notebook_node(nb, resources, **kw)
         student, exercise = resources["nbgrader"]["student"], resources["nbgrader"]["assignment"]
         course, known = self._course(), self._standing(resources["nbgrader"]["db_url"])
-        html = page_html(course, known, student, exercise, page_key(course, known.marks, student, exercise))
+        key = page_key(course, known.marks, student, exercise)
+        html = page_html(course, known, student, exercise, key, has_list=self.has_list)
         for _ in write_indexes(course, known, [student]):
             pass
         return html, resources

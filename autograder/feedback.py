@@ -137,8 +137,11 @@ def page_key(course: Course, marks: Mapping[Key, Marks], student: str, exercise:
     return _hash(design(), *notebooks, marks[student, exercise])
 
 
-def page_html(course: Course, known: Standing, student: str, exercise: str, key: str) -> str:
-    """The page of one graded submission; `key` is its `page_key`."""
+def page_html(course: Course, known: Standing, student: str, exercise: str, key: str, *, has_list: bool = True) -> str:
+    """The page of one graded submission; `key` is its `page_key`.
+
+    has_list: whether the student gets the list of all exercises, too.
+    """
     nb = nbformat.v4.reads(
         course.notebook("autograded", student, exercise).read_text(encoding="utf-8")
     )  # nbgrader's own
@@ -148,7 +151,8 @@ def page_html(course: Course, known: Standing, student: str, exercise: str, key:
         for kind, cells in (("checks", page.cells(CHECK)), ("essay", page.cells(ESSAY)))
         if (marks := [cell.mark for cell in cells if cell.mark])
     ]
-    return _render("feedback_page", page.language, key, page=page, totals=totals, notices=_notices(page))
+    shown = {"page": page, "totals": totals, "notices": _notices(page), "has_list": has_list}
+    return _render("feedback_page", page.language, key, **shown)
 
 
 def _notices(page: Page) -> list[str]:

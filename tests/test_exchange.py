@@ -67,12 +67,14 @@ def test_exercises_are_released_one_by_one_fetched_submitted_graded_and_explaine
 
     assert [(result.student, result.points) for result, _ in grade(course)] == [(STUDENT, 10), (STUDENT, 10)]
     for exercise in EXERCISES:
-        nbgrader(ROOT, "generate_feedback", exercise)
+        nbgrader(ROOT, "generate_feedback", exercise, "--FeedbackExporter.has_list=False")
         nbgrader(ROOT, "release_feedback", exercise)
         nbgrader(nbgrader.home, "fetch_feedback", exercise)
         pages = list((nbgrader.home / exercise / "feedback").rglob(f"{exercise}.html"))
         assert len(pages) == 1
-        assert "10" in pages[0].read_text(encoding="utf-8")
+        page = pages[0].read_text(encoding="utf-8")
+        assert "10" in page
+        assert "index.html" not in page
 
 
 def test_nothing_but_the_asked_exercise_is_released(course, nbgrader, tmp_path):
@@ -90,7 +92,9 @@ def test_nothing_but_the_asked_exercise_is_released(course, nbgrader, tmp_path):
 def test_the_hubs_settings_load_and_name_one_course():
     """What nbgrader and JupyterHub look up by name: the service, the groups and the scopes of the roles."""
     folder = str(ROOT / "docs" / "jupyterhub")
-    course = PyFileConfigLoader("nbgrader_config.py", folder).load_config().CourseDirectory.course_id
+    everybodys = PyFileConfigLoader("nbgrader_config.py", folder).load_config()
+    course = everybodys.CourseDirectory.course_id
+    assert not everybodys.FeedbackExporter.has_list
     hub = PyFileConfigLoader("jupyterhub_config.py", folder).load_config().JupyterHub
     groups = {f"formgrade-{course}", f"nbgrader-{course}"}
     assert set(hub.load_groups) == groups
