@@ -31,12 +31,12 @@ LABELS = {
 }
 
 
-def series(threads: int) -> dict[str, tuple[dict[str, tuple[int, ...]], Callable[[int], Case]]]:
+def series(threads: int, rounds: int) -> dict[str, tuple[dict[str, tuple[int, ...]], Callable[[int], Case]]]:
     """For each quantity: where each side is measured, and the case at a value. Otherwise 4 pairs, 64 tokens a part."""
 
     def case(pairs: int = 4, length: int = 64, **others: Any) -> Case:
         lengths = ((length,) * 3,) * pairs
-        settings = {"precision": quick_precision(), "rounds": 2, "threads": threads}
+        settings = {"precision": quick_precision(), "rounds": rounds, "threads": threads}
         return Case(name="growth", lengths=lengths, batch_pairs=pairs, **settings, **others)
 
     def with_vocabulary(size: int) -> Case:
@@ -56,10 +56,10 @@ def quick_precision() -> str:
     return "bfloat16" if has_bfloat16() else "float32"
 
 
-def measure_growth(threads: int) -> dict[str, Any]:
+def measure_growth(threads: int, rounds: int) -> dict[str, Any]:
     """Seconds a step and gigabytes of each side at each value of each quantity."""
     grown: dict[str, Any] = {}
-    for quantity, (values, make_case) in series(threads).items():
+    for quantity, (values, make_case) in series(threads, rounds).items():
         grown[quantity] = {side: [] for side in values}
         for value in values[OURS]:
             case = make_case(value)
@@ -145,12 +145,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How a step's cost grows, and where its time goes.")
     parser.add_argument("what", choices=["measure", "draw", "profile"])
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=int, default=2, help="steps of each point that are timed, after one")
     options = parser.parse_args()
     if options.what == "profile":
         return show_profile(options.threads)
     if options.what == "measure":
-        about = describe("cpu", options.threads) | {"precision": quick_precision()}
-        grown = measure_growth(options.threads) | {"about": about}
+        about = describe("cpu", options.threads) | {"precision": quick_precision(), "rounds": options.rounds}
+        grown = measure_growth(options.threads, options.rounds) | {"about": about}
         RESULTS.write_text(json.dumps(grown, indent=1) + "\n", encoding="utf-8")
     grown = json.loads(RESULTS.read_text(encoding="utf-8"))
     about = grown.pop("about")
