@@ -57,7 +57,7 @@ def test_a_student_goes_from_the_list_of_exercises_to_a_passed_validation(lab):
         opened.goto(lab)
         opened.wait_for_selector("text=Python 3 (ipykernel) | Idle")
         examine = cell(opened, "Is everything here that the exercises need?")
-        examine.locator(".cm-line").first.click()
+        examine.click()
         opened.keyboard.press("Shift+Enter")
         found = examine.locator(".jp-OutputArea-output")
         found.wait_for()

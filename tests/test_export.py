@@ -240,7 +240,7 @@ def test_a_filled_copy_is_named_after_its_file_and_nothing_else_is_touched(cours
     plain = (tmp_path / "grades.moodle.csv").read_bytes()
     run = CliRunner().invoke(app, ["export", *where, "--into", "downloads/grading worksheet.csv", "--exercise", LOSS])
     assert run.exit_code == 0
-    assert "grading worksheet.filled.csv: 1 scores; downloads/grading worksheet.csv itself is unchanged\n" in run.output
+    assert "grading worksheet.filled.csv: 1 score; downloads/grading worksheet.csv itself is unchanged\n" in run.output
     assert given.read_text() == text
     assert (tmp_path / "grades.moodle.csv").read_bytes() == plain
     assert "Ada,ada@example.org,10" in (tmp_path / "grading worksheet.filled.csv").read_text()
