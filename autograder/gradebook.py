@@ -154,10 +154,8 @@ class Writer:
         from sqlalchemy import select
 
         columns = [table.id, table.cell_id, *([table.manual_score] if hasattr(table, "manual_score") else [])]
-        its = (
-            table.cell_id.in_(cells),
-            table.notebook_id == notebook,
-        )  # both: nbgrader's tables have an index of the two
+        # By cell as well: nbgrader's index is of the two together; by notebook alone the whole table would be read.
+        its = (table.cell_id.in_(cells), table.notebook_id == notebook)
         rows = self.gradebook.db.execute(select(*columns).where(*its).with_for_update())
         found = {cells[row.cell_id][0]: row for row in rows}
         if missing := wanted.keys() - found.keys():

@@ -53,7 +53,7 @@ def listen(control: socket.socket) -> None:
 
 
 def _load_the_rest() -> None:
-    """Load what some notebooks need and takes a second or more: what the first optimiser and logarithmic axis do."""
+    """Load what only some notebooks need: what the first optimiser imports, and a logarithmic axis's formulas."""
     if "torch._dynamo" not in sys.modules:
         importlib.import_module("torch._dynamo")
         importlib.import_module("autograder.warm").draw_figure("log")
