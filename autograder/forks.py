@@ -144,10 +144,11 @@ def _end(control: socket.socket, process: subprocess.Popen[bytes], owner: int) -
 
 
 def sweep() -> None:
-    """Remove the private folders of runs that were killed."""
+    """Remove the private folders of runs that were killed. Others may do the same at this moment."""
     if sys.platform != "linux":
         return
     for folder in Path(tempfile.gettempdir()).glob("notebook-*-*"):
         pid = folder.name.split("-")[1]
-        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and folder.stat().st_uid == os.getuid():
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and folder.lstat().st_uid == os.getuid():
+                shutil.rmtree(folder, ignore_errors=True)

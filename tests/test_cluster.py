@@ -157,6 +157,7 @@ def naps(count):
 
 def said(marked):
     """The value of the submission's cell."""
+    assert marked.notebook, marked
     return nbformat.reads(marked.notebook, 4).cells[0].outputs[-1].data["text/plain"]
 
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -203,3 +204,18 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(copy, tmp_path, monkeypat
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     # what a process of the killed run, started in its last moment, still made is swept by whoever comes next
     assert wait_until(lambda: sweep() or not list(tmp_path.glob("notebook-*")))
+
+
+def test_several_workers_sweep_at_once(tmp_path, monkeypatch):
+    from autograder.forks import sweep
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for number in range(300):
+        (tmp_path / f"notebook-{gone.pid}-{number}" / "student").mkdir(parents=True)
+    (tmp_path / f"notebook-{os.getpid()}-mine").mkdir()
+    with ThreadPoolExecutor(4) as workers:
+        for done in [workers.submit(sweep) for _ in range(4)]:
+            done.result()
+    assert [path.name for path in tmp_path.iterdir()] == [f"notebook-{os.getpid()}-mine"]
