@@ -70,6 +70,7 @@ def cpu_cases(options: argparse.Namespace) -> list[Case]:
         threads=options.threads,
         rounds=options.rounds,
         pack_tokens=options.pack_tokens,
+        rehearsed=options.memory_only,
     )
     ragged = replace(even, name="ragged", lengths=read_lengths("ragged"))
     in_float32 = [replace(even, name="float32"), replace(ragged, name="ragged_float32")]
@@ -83,9 +84,10 @@ def chosen_cases(options: argparse.Namespace) -> list[Case]:
     cases = cpu_cases(options) if options.device == "cpu" else cuda_cases(options)
     if options.cases:
         return [case for case in cases if case.name in options.cases.split(",")]
-    if options.tiny or has_bfloat16():
+    if options.tiny or options.memory_only or has_bfloat16():
         return cases
     print("This CPU has no instructions for bfloat16, where a step would take minutes: float32 alone is measured.")
+    print("--memory-only measures the memory of all cases.")
     return [case for case in cases if case.precision == "float32"]
 
 
@@ -122,16 +124,18 @@ def tiny(case: Case) -> Case:
 def summarise(case: Case, results: dict[str, list[Measured]]) -> dict[str, Any]:
     """The numbers of a case: medians over the rounds, after the warm-up."""
     summary: dict[str, Any] = {"pairs": len(case.lengths), "batch_pairs": case.batch_pairs}
-    summary |= {"precision": case.precision, "pack_tokens": case.pack_tokens}
+    summary |= {"precision": case.precision, "pack_tokens": case.pack_tokens, "rehearsed": case.rehearsed}
+    summary |= memory_of(results)
+    if case.rehearsed:
+        return summary
     tokens = plain_tokens(case)[case.warm_up :]
     for side, steps in results.items():
         seconds = [step.seconds for step in steps[case.warm_up :]]
-        summary[side] = {
+        summary[side] |= {
             "seconds": [round(x, 4) for x in seconds],
             "seconds_per_step": round(statistics.median(seconds), 4),
             "cpu_seconds_per_step": round(statistics.median(step.cpu_seconds for step in steps[case.warm_up :]), 4),
             "tokens_per_second": round(statistics.median(n / x for n, x in zip(tokens, seconds, strict=True)), 1),
-            "memory_gb": round(steps[-1].memory / 1e9, 3),
             "first_loss": steps[0].loss,
         }
     peak = _peak_flops(case.device)
@@ -141,8 +145,15 @@ def summarise(case: Case, results: dict[str, list[Measured]]) -> dict[str, Any]:
     return summary | (compare(case, results[OURS], results[PEER]) if PEER in results else {})
 
 
+def memory_of(results: dict[str, list[Measured]]) -> dict[str, Any]:
+    """Each side's peak, and our share of the peer's."""
+    memory = {side: steps[-1].memory for side, steps in results.items()}
+    shown: dict[str, Any] = {side: {"memory_gb": round(peak / 1e9, 3)} for side, peak in memory.items()}
+    return shown | ({"memory_ratio": round(memory[OURS] / memory[PEER], 3)} if PEER in memory else {})
+
+
 def compare(case: Case, ours: list[Measured], theirs: list[Measured]) -> dict[str, Any]:
-    """Ours against the peer: times as fast, share of the memory, and how far the losses are apart."""
+    """Ours against the peer: times as fast, and how far the losses are apart."""
     rounds = list(zip(ours, theirs, strict=True))
     ratios = [b.seconds / a.seconds for a, b in rounds[case.warm_up :]]
     cpu_ratios = [b.cpu_seconds / a.cpu_seconds for a, b in rounds[case.warm_up :]]
@@ -151,7 +162,6 @@ def compare(case: Case, ours: list[Measured], theirs: list[Measured]) -> dict[st
         "ratio": round(statistics.median(ratios), 3),
         "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
         "cpu_time_ratio": round(statistics.median(cpu_ratios), 3),
-        "memory_ratio": round(ours[-1].memory / theirs[-1].memory, 3),
         "first_loss_difference": round(differences[0], 9),
         "worst_loss_difference": round(max(differences), 9),
     }
@@ -172,8 +182,10 @@ def show(case: Case, summary: dict[str, Any]) -> None:
     for side in (OURS, PEER):
         if side in summary:
             x = summary[side]
-            line = f"  {side:5}{x['seconds_per_step']:8.3f} s/step {x['tokens_per_second']:10,.0f} tokens/s"
-            print(line + f" {x['memory_gb']:7.2f} GB" + (f"  MFU {x['mfu']:.1%}" if "mfu" in x else ""))
+            line = f"  {side:5}{x['memory_gb']:7.2f} GB"
+            if not case.rehearsed:
+                line += f" {x['seconds_per_step']:8.3f} s/step {x['tokens_per_second']:10,.0f} tokens/s"
+            print(line + (f"  MFU {x['mfu']:.1%}" if "mfu" in x else ""), flush=True)
     if "ratio" in summary:
         low, high = summary["ratio_range"]
         print(
@@ -187,7 +199,7 @@ def last_line(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The numbers for which targets are set; "even" has none behind its name."""
     line: dict[str, Any] = {}
     for name, summary in summaries.items():
-        suffix = "" if name == "even" else f"_{name}"
+        suffix = ("" if name == "even" else f"_{name}") + ("_rehearsed" if summary["rehearsed"] else "")
         shown = summary | summary[OURS]
         keys = ("ratio", "cpu_time_ratio", "memory_ratio", "first_loss_difference", "mfu")
         line |= {key + suffix: shown[key] for key in keys if key in shown}
@@ -255,6 +267,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--pack-tokens", type=int, default=768, help="of a pass of ours on the CPU")
     parser.add_argument("--compile", action="store_true", help="torch.compile our layers")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels, where TRL is not installed")
+    parser.add_argument("--memory-only", action="store_true", help="on a CPU: no products, no times; memory alone")
     parser.add_argument("--tiny", action="store_true", help="a tiny model and one round, to see that everything runs")
     parser.add_argument("--out", type=Path, help="write all numbers here, as JSON")
     return parser.parse_args()

@@ -4,6 +4,7 @@ Both train the same model on the same tokens in the same order, with the same op
 make out of strings are given to it ready-made, so that not one token differs; its step is its own, untouched.
 """
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -37,6 +38,7 @@ class Case:
     device: str = "cpu"
     threads: int = 2
     compile: bool = False
+    rehearsed: bool = False  # see `products_of_zeros`
 
     @property
     def steps(self) -> int:
@@ -128,11 +130,30 @@ def _work(connection: Connection, side: str, case: Case) -> None:
         import torch
 
         torch.set_num_threads(case.threads)
-        {OURS: ours, PEER: peer}[side](case, Turns(connection, case))
+        with products_of_zeros() if case.rehearsed else contextlib.nullcontext():
+            {OURS: ours, PEER: peer}[side](case, Turns(connection, case))
     except (EOFError, BrokenPipeError):  # the process that asks is gone
         return
     except Exception:
         connection.send(f"{side}: {traceback.format_exc()}")
+
+
+def products_of_zeros() -> Any:
+    """A context in which matrix products are zeros, at once.
+
+    For memory on a CPU that would take many minutes for products in bfloat16: which tensors there are, how large
+    and for how long, does not depend on what is in them.
+    """
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Zeros(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func.overloadpacket.__name__ in ("mm", "bmm", "addmm"):
+                left, right = args[-2:]
+                return left.new_zeros((*left.shape[:-1], right.shape[-1]))
+            return func(*args, **(kwargs or {}))
+
+    return Zeros()
 
 
 def load(case: Case) -> tuple[Any, Any, list[Any]]:

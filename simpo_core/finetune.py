@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from simpo_core import devices
+from simpo_core.activations import keep_less
 from simpo_core.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from simpo_core.config import FinetuneConfig
 from simpo_core.inputs import UserError
@@ -127,6 +128,8 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
     if config.compile:
         for layer in layers:
             layer.compile(dynamic=False)
+    elif device.type == "cpu":
+        keep_less(model)
     devices.shard(scorer, layers)
     with _memory(config):
         reference = reference_scores(scorer, pairs, config, key) if method.needs_reference else None

@@ -34,7 +34,7 @@ def test_ratios_are_medians_of_rounds_and_leave_out_the_warm_up(finetune):
     compared = finetune.compare(case, ours, theirs)
     assert compared["ratio"] == 2.0  # the median of 1, 2 and 6
     assert compared["ratio_range"] == [1.0, 6.0]
-    assert compared["memory_ratio"] == 0.75
+    assert finetune.memory_of({"ours": ours, "trl": theirs})["memory_ratio"] == 0.75
 
 
 @pytest.mark.slow
@@ -71,3 +71,22 @@ def test_the_benchmark_of_grading_compares_every_score_with_stock_nbgraders(tmp_
     assert line["ratio"] > 1
     for name in ("over_floor", "warm_seconds", "cold_seconds", "seconds", "seconds_stock"):
         assert line[name] > 0
+
+
+def test_rehearsed_products_have_the_shape_and_type_of_real_ones(finetune):
+    import torch
+    from sides import products_of_zeros
+
+    def products(dtype):
+        x, w, b = (torch.ones(*shape, dtype=dtype, requires_grad=True) for shape in ((2, 3), (4, 3), (4,)))
+        y = torch.nn.functional.linear(x, w, b)
+        batches = x.expand(5, 2, 3) @ w.T
+        (y.sum() + batches.sum()).backward()
+        return [y, batches, x @ w.T, torch.bmm(x[None], w.T[None]), x.grad, w.grad]
+
+    for dtype in (torch.float32, torch.bfloat16):
+        real = products(dtype)
+        with products_of_zeros():
+            zeros = products(dtype)
+        assert [(x.shape, x.dtype) for x in zeros] == [(x.shape, x.dtype) for x in real]
+        assert not any(x.any() for x in zeros)

@@ -1,0 +1,45 @@
+"""What a model keeps of its forward pass for the backward pass: less, for the same numbers.
+
+For the CPU and layers that are not compiled; a compiler chooses itself what to keep and what to compute again.
+"""
+
+import functools
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+
+def keep_less(model: Any) -> None:
+    """Change a model in place so that it keeps less.
+
+    Norms are computed again in the backward pass. Layers that multiply the same input under autocast, as those of
+    query, key and value do, keep one copy of it in autocast's type, where each would make and keep one of its own.
+    """
+    share = SharedCast()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.register_forward_pre_hook(share)
+        elif "Norm" in type(module).__name__:
+            module.forward = functools.partial(
+                checkpoint, module.forward, use_reentrant=False, preserve_rng_state=False
+            )
+
+
+class SharedCast:
+    """A linear layer's input in autocast's type, made once for all layers in a row that have the same input."""
+
+    def __init__(self) -> None:
+        self.input: Tensor | None = None
+        self.cast: Tensor | None = None
+
+    def __call__(self, module: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor | None, ...] | None:
+        """As a hook before a layer's forward: what it gets instead; None for what it would have got anyway."""
+        given, *others = inputs
+        kind = given.device.type
+        if given.dtype != torch.float32 or not torch.is_autocast_enabled(kind):
+            return None
+        if given is not self.input:
+            self.input, self.cast = given, given.to(torch.get_autocast_dtype(kind))
+        return (self.cast, *others)
