@@ -31,7 +31,7 @@ class FeedbackExporter(Exporter):
         _, resources = super().from_notebook_node(nb, resources, **kw)
         student, exercise = resources["nbgrader"]["student"], resources["nbgrader"]["assignment"]
         course, known = self._course(), self._standing(resources["nbgrader"]["db_url"])
-        key = page_key(course, known.marks, student, exercise)
+        key = page_key(course, known.marks, student, exercise, has_list=self.has_list)
         html = page_html(course, known, student, exercise, key, has_list=self.has_list)
         for _ in write_indexes(course, known, [student]):
             pass

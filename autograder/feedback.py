@@ -81,11 +81,13 @@ def write_feedback(course: Course, student: str, exercise: str) -> Path:
 
 def is_stale(course: Course, marks: Mapping[Key, Marks], student: str, exercise: str) -> bool:
     """Whether the page of a graded submission is missing, or shows what is no longer so."""
+    written = _key_in(course.notebook("feedback", student, exercise, ".html"))
     try:
-        key = page_key(course, marks, student, exercise)
+        return all(
+            page_key(course, marks, student, exercise, has_list=has_list) != written for has_list in (True, False)
+        )
     except UserError:  # something that it is made of is missing
         return True
-    return _key_in(course.notebook("feedback", student, exercise, ".html")) != key
 
 
 def write_pages(
@@ -120,8 +122,8 @@ def write_indexes(
         yield path, is_new
 
 
-def page_key(course: Course, marks: Mapping[Key, Marks], student: str, exercise: str) -> str:
-    """The same for the same page: made of all that it shows.
+def page_key(course: Course, marks: Mapping[Key, Marks], student: str, exercise: str, *, has_list: bool = True) -> str:
+    """The same for the same page: made of all that it shows. has_list: see `page_html`.
 
     Raises:
         UserError: The gradebook or the classroom knows nothing of the submission.
@@ -134,7 +136,7 @@ def page_key(course: Course, marks: Mapping[Key, Marks], student: str, exercise:
         notebooks = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (graded, given)]
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is missing: run `autograder grade`") from None
-    return _hash(design(), *notebooks, marks[student, exercise])
+    return _hash(design(), *notebooks, marks[student, exercise], has_list)
 
 
 def page_html(course: Course, known: Standing, student: str, exercise: str, key: str, *, has_list: bool = True) -> str:

@@ -56,19 +56,28 @@ def quick_precision() -> str:
     return "bfloat16" if has_bfloat16() else "float32"
 
 
-def measure_growth(threads: int, rounds: int) -> dict[str, Any]:
-    """Seconds a step and gigabytes of each side at each value of each quantity."""
-    grown: dict[str, Any] = {}
-    for quantity, (values, make_case) in series(threads, rounds).items():
-        grown[quantity] = {side: [] for side in values}
+def measure_growth(about: dict[str, Any]) -> None:
+    """Seconds a step and gigabytes of each side at each value of each quantity, kept point by point.
+
+    What an earlier run with the same machine, versions and rounds has measured stays.
+    """
+    grown: dict[str, Any] = {"about": about}
+    if RESULTS.is_file():
+        earlier = json.loads(RESULTS.read_text(encoding="utf-8"))
+        grown = earlier if earlier["about"] == about else grown
+    for quantity, (values, make_case) in series(about["threads"], about["rounds"]).items():
+        rows = grown.setdefault(quantity, {side: [] for side in values})
         for value in values[OURS]:
+            sides = [side for side in values if value in values[side]]
+            if all(any(row["at"] == value for row in rows[side]) for side in sides):
+                continue
             case = make_case(value)
-            for side, measured in measure(case, [side for side in values if value in values[side]]).items():
+            for side, measured in measure(case, sides).items():
                 seconds = statistics.median(step.seconds for step in measured[case.warm_up :])
                 row = {"at": value, "seconds": round(seconds, 3), "memory_gb": round(measured[-1].memory / 1e9, 3)}
-                grown[quantity][side].append(row)
+                rows[side].append(row)
                 print(f"{quantity} {value} {NAMES[side]}: {seconds:.2f} s, {row['memory_gb']:.2f} GB", flush=True)
-    return grown
+            RESULTS.write_text(json.dumps(grown, indent=1) + "\n", encoding="utf-8")
 
 
 def draw(grown: dict[str, Any], about: dict[str, Any]) -> None:
@@ -84,13 +93,17 @@ def draw(grown: dict[str, Any], about: dict[str, Any]) -> None:
         "finetune-growth-memory.png": ("memory_gb", "Its peak memory", "GB"),
     }
     for file, (key, title, label) in figures.items():
-        columns = axes(title, "", label, columns=3)
+        columns = axes("", "", "", columns=3)
+        columns[0].figure.suptitle(title)
+        columns[0].set_ylabel(label)
         for ax, (quantity, sides) in zip(columns, grown.items(), strict=True):
             for side, rows in sides.items():
                 draw_curves(ax, [row["at"] for row in rows], {NAMES[side]: [row[key] for row in rows]})
                 ax.lines[-1].set(marker="o", linestyle="-" if side == OURS else "--")
-            ax.legend()
+            ax.legend(loc="upper left")
             ax.set_xlabel(LABELS[quantity])
+            values = [row["at"] for row in sides[OURS]]
+            ax.set_xticks(values, [f"{value // 1000}k" if value > 4000 else str(value) for value in values])
             ax.set_ylim(bottom=0)
         columns[0].figure.savefig(PICTURES / file, dpi=120)
 
@@ -150,9 +163,7 @@ def main() -> None:
     if options.what == "profile":
         return show_profile(options.threads)
     if options.what == "measure":
-        about = describe("cpu", options.threads) | {"precision": quick_precision(), "rounds": options.rounds}
-        grown = measure_growth(options.threads, options.rounds) | {"about": about}
-        RESULTS.write_text(json.dumps(grown, indent=1) + "\n", encoding="utf-8")
+        measure_growth(describe("cpu", options.threads) | {"precision": quick_precision(), "rounds": options.rounds})
     grown = json.loads(RESULTS.read_text(encoding="utf-8"))
     about = grown.pop("about")
     return draw(grown, about)

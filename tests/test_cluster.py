@@ -176,7 +176,9 @@ def test_a_worker_killed_in_the_middle_costs_no_notebook(machines):
         assert name not in got
         got[name] = said(marked)
         if len(got) == 3:
-            (victim,) = {int(path.name.split("-")[1]) for path in folders[1].glob("notebook-*-*")}
+            (victim,) = {
+                int(path.name.split("-")[1]) for path in wait_until(lambda: [*folders[1].glob("notebook-*-*")])
+            }
             os.kill(victim, signal.SIGKILL)
     assert got == {number: str(number) for number in range(12)}
     wait_until(lambda: not list(folders[1].glob(f"notebook-{victim}-*")))  # nothing of it is left over

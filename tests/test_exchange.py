@@ -11,6 +11,7 @@ from traitlets.config import PyFileConfigLoader
 
 from autograder.benches import hand_in, load_bench
 from autograder.course import CLASSROOM_VARIABLE
+from autograder.feedback import is_stale, standing, write_pages
 from autograder.grade import grade
 from autograder.release import prepare
 from autograder.sources import read_notebook
@@ -75,6 +76,15 @@ def test_exercises_are_released_one_by_one_fetched_submitted_graded_and_explaine
         page = pages[0].read_text(encoding="utf-8")
         assert "10" in page
         assert "index.html" not in page
+
+    with course.api().gradebook as gradebook:
+        known = standing(course, gradebook)
+    keys = [(STUDENT, exercise) for exercise in EXERCISES]
+    assert not any(is_stale(course, known.marks, *key) for key in keys)
+    written = list(write_pages(course, known, keys))  # for a folder that holds the list, too
+    assert all(is_new and "index.html" in path.read_text(encoding="utf-8") for path, is_new in written)
+    assert not any(is_new for _, is_new in write_pages(course, known, keys))
+    assert not any(is_stale(course, known.marks, *key) for key in keys)
 
 
 def test_nothing_but_the_asked_exercise_is_released(course, nbgrader, tmp_path):
