@@ -16,6 +16,8 @@ def keep_less(model: Any) -> None:
 
     Norms are computed again in the backward pass. Layers that multiply the same input under autocast, as those of
     query, key and value do, keep one copy of it in autocast's type, where each would make and keep one of its own.
+    Scores stay what they are, to the bit; gradients too, but that those that meet at a shared copy are added up in
+    its type and not in float32.
     """
     share = SharedCast()
     for module in model.modules():
