@@ -153,7 +153,9 @@ def test_a_forgery_is_flagged_and_its_score_stays(graded):
     course, printed = graded
     assert "flagged for a person: problem1: shell.showtraceback had been replaced before the test" in printed
     flags = records(course)["forger"]["flags"]
-    assert flags[0].startswith("problem1: shell.showtraceback had been replaced before the test correct_squares")
+    # where the grader's own tests come is drawn by chance, so one of them may have been the first
+    before = r"problem1: shell\.showtraceback had been replaced before the test "
+    assert re.match(before + "(correct_squares|that only the grader knows)", flags[0])
     assert "Flagged for a person: shell.showtraceback" in (course / "graded" / "forger" / "ps1.log").read_text("utf-8")
     assert [records(course)[student]["flags"] for student in HONEST] == [[], [], []]
 
