@@ -270,7 +270,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--memory-only", action="store_true", help="on a CPU: no products, no times; memory alone")
     parser.add_argument("--tiny", action="store_true", help="a tiny model and one round, to see that everything runs")
     parser.add_argument("--out", type=Path, help="write all numbers here, as JSON")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.memory_only and options.device != "cpu":
+        parser.error("--memory-only is for a CPU: a GPU multiplies quickly, so leave it out there")
+    return options
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from sides import OURS, PEER, Case, measure, prepare_ours
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "growth.json"
+PROGRESS = ROOT / "build" / "growth.json"
 PICTURES = ROOT / "docs" / "pictures"
 NAMES = {OURS: "simpo", PEER: "TRL"}
 LABELS = {
@@ -57,27 +58,30 @@ def quick_precision() -> str:
 
 
 def measure_growth(about: dict[str, Any]) -> None:
-    """Seconds a step and gigabytes of each side at each value of each quantity, kept point by point.
+    """Seconds a step and gigabytes of each side at each value of each quantity.
 
-    What an earlier run with the same machine, versions and rounds has measured stays.
+    Points are kept in build/ as they come, so that a stopped run goes on where it was; the whole becomes RESULTS.
     """
     grown: dict[str, Any] = {"about": about}
-    if RESULTS.is_file():
-        earlier = json.loads(RESULTS.read_text(encoding="utf-8"))
+    if PROGRESS.is_file():
+        earlier = json.loads(PROGRESS.read_text(encoding="utf-8"))
         grown = earlier if earlier["about"] == about else grown
+    PROGRESS.parent.mkdir(exist_ok=True)
     for quantity, (values, make_case) in series(about["threads"], about["rounds"]).items():
         rows = grown.setdefault(quantity, {side: [] for side in values})
         for value in values[OURS]:
-            sides = [side for side in values if value in values[side]]
-            if all(any(row["at"] == value for row in rows[side]) for side in sides):
+            if any(row["at"] == value for row in rows[OURS]):
                 continue
             case = make_case(value)
-            for side, measured in measure(case, sides).items():
+            for side, measured in measure(case, [side for side in values if value in values[side]]).items():
                 seconds = statistics.median(step.seconds for step in measured[case.warm_up :])
                 row = {"at": value, "seconds": round(seconds, 3), "memory_gb": round(measured[-1].memory / 1e9, 3)}
                 rows[side].append(row)
                 print(f"{quantity} {value} {NAMES[side]}: {seconds:.2f} s, {row['memory_gb']:.2f} GB", flush=True)
-            RESULTS.write_text(json.dumps(grown, indent=1) + "\n", encoding="utf-8")
+            partial = PROGRESS.with_suffix(".partial")
+            partial.write_text(json.dumps(grown, indent=1) + "\n", encoding="utf-8")
+            partial.replace(PROGRESS)
+    PROGRESS.replace(RESULTS)
 
 
 def draw(grown: dict[str, Any], about: dict[str, Any]) -> None:
@@ -90,7 +94,11 @@ def draw(grown: dict[str, Any], about: dict[str, Any]) -> None:
             f"A step of SmolLM2-135M, {about['precision']}, on {about['threads']} of a CPU's cores",
             "seconds a step",
         ),
-        "finetune-growth-memory.png": ("memory_gb", "Its peak memory", "GB"),
+        "finetune-growth-memory.png": (
+            "memory_gb",
+            f"Peak memory of the process that trains SmolLM2-135M, {about['precision']}",
+            "GB",
+        ),
     }
     for file, (key, title, label) in figures.items():
         columns = axes("", "", "", columns=3)

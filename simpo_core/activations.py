@@ -38,6 +38,8 @@ class SharedCast:
 
     def __call__(self, module: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor | None, ...] | None:
         """As a hook before a layer's forward: what it gets instead; None for what it would have got anyway."""
+        if not inputs:  # given by name
+            return None
         given, *others = inputs
         kind = given.device.type
         if given.dtype != torch.float32 or not torch.is_autocast_enabled(kind):

@@ -56,6 +56,47 @@ def test_the_benchmark_takes_both_sides_turns_and_both_give_the_same_loss(tmp_pa
 
 
 @pytest.mark.slow
+def test_a_rehearsal_gives_memory_and_no_times():
+    pytest.importorskip("trl")
+    command = [sys.executable, "benchmarks/finetune.py", "--tiny", "--memory-only", "--cases", "even", "--threads", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    line = json.loads(done.stdout.splitlines()[-1])
+    assert line["memory_ratio_rehearsed"] > 0
+    assert not {"ratio", "memory_ratio", "ratio_rehearsed", "cpu_time_ratio_rehearsed"} & set(line)
+    assert "s/step" not in done.stdout
+
+
+@pytest.mark.slow
+def test_growth_goes_on_where_it_stopped_and_measures_anew_when_it_was_whole(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import growth
+    from sides import Measured
+
+    monkeypatch.setattr(growth, "PROGRESS", tmp_path / "build" / "growth.json")
+    monkeypatch.setattr(growth, "RESULTS", tmp_path / "growth.json")
+    asked = []
+
+    def measure(case, sides):
+        asked.append((len(case.lengths), case.lengths[0][0], case.fresh.get("vocab_size")))
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+        return {side: [Measured(2.0, 2.0, 0.5, 0.0, 3_000_000_000)] * case.steps for side in sides}
+
+    monkeypatch.setattr(growth, "measure", measure)
+    about = {"threads": 1, "rounds": 1}
+    with pytest.raises(KeyboardInterrupt):
+        growth.measure_growth(about)
+    assert not (tmp_path / "growth.json").exists()
+    growth.measure_growth(about)
+    assert len(asked) == 4 + 14 - 3  # three points of fourteen were there
+    grown = json.loads((tmp_path / "growth.json").read_text(encoding="utf-8"))
+    assert [row["at"] for row in grown["length"]["ours"]] == [32, 64, 128, 256, 384]
+    assert grown["vocabulary"]["trl"][-1] == {"at": 131072, "seconds": 2.0, "memory_gb": 3.0}
+    growth.measure_growth(about)
+    assert len(asked) == 15 + 14
+
+
+@pytest.mark.slow
 def test_the_benchmark_of_grading_compares_every_score_with_stock_nbgraders(tmp_path):
     out = tmp_path / "grading.json"
     command = [sys.executable, "benchmarks/grading.py", "--students", "4", "--stock-students", "3"]
