@@ -66,10 +66,22 @@ def page(width: int = 1200, height: int = 1000):
 
 
 def open_notebook(opened, address: str, name: str) -> None:
-    """Open a notebook, and none that was open before, and wait until its kernel is idle."""
+    """Open a notebook, and none that was open before, and wait until it is ready."""
     opened.goto(f"{address}/lab/tree/{name}?reset")
-    opened.wait_for_selector(".jp-Notebook-cell")
-    opened.wait_for_selector("text=Python 3 (ipykernel) | Idle")
+    wait_until_ready(opened, name.rpartition("/")[2])
+
+
+def wait_until_ready(opened, name: str) -> None:
+    """Wait until this notebook is in front, shown, and its own kernel is idle. (The status bar's word may still be
+    that of the notebook which was in front before.)"""
+    opened.wait_for_function(
+        """name => {
+            const shown = window.jupyterapp?.shell.currentWidget;
+            return shown?.title.label === name && shown.content.widgets?.length
+                && shown.sessionContext?.session?.kernel?.status === 'idle';
+        }""",
+        arg=name,
+    )
 
 
 def run_all(opened) -> None:
@@ -78,6 +90,10 @@ def run_all(opened) -> None:
     from playwright.sync_api import TimeoutError as NotSeen
 
     opened.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    opened.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.content.widgets"
+        ".every(cell => cell.model.type !== 'code' || cell.model.executionCount)"
+    )
     with suppress(NotSeen):
         opened.wait_for_function(
             "() => [...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell')].at(-1)"
