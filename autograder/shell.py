@@ -1,11 +1,14 @@
 """An IPython shell whose cells leave the outputs that a Jupyter kernel would send to a notebook."""
 
+import ast
 import base64
 import json
 import subprocess
 import sys
+import warnings
 from typing import Any
 
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
@@ -41,9 +44,40 @@ class _Hook(DisplayHook):
         pass
 
 
+class _Compiler(CachingCompiler):
+    """Parses a cell once, where IPython does three times."""
+
+    _ahead: tuple[Any, Any] = (None, None)
+
+    def parse_ahead(self, cell: str) -> bool:
+        """Parse a cell for the `ast_parse` to come, if it is Python alone and gives no warning."""
+        self._ahead = (None, None)
+        # A prompt that was copied along may look like an annotation; an await outside of functions needs a loop.
+        if cell.startswith("In [") or "await" in cell or "async" in cell:
+            return False
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            try:
+                tree = super().ast_parse(cell)
+            except (SyntaxError, ValueError):
+                return False
+        if not warned:
+            self._ahead = (cell, tree)
+        return not warned
+
+    def is_ahead(self, cell: Any) -> bool:
+        return cell is not None and self._ahead[0] == cell
+
+    def ast_parse(self, source: str, *args: Any, **kwargs: Any) -> ast.AST:
+        tree = self._ahead[1] if self.is_ahead(source) else super().ast_parse(source, *args, **kwargs)
+        self._ahead = (None, None)  # whoever gets a tree may change it
+        return tree
+
+
 class Shell(InteractiveShell):
     """Its `outputs` are those of the cell that ran last."""
 
+    compiler_class = _Compiler
     displayhook_class = _Hook
     display_pub_class = _Publisher
     shows_tracebacks = True
@@ -64,6 +98,18 @@ class Shell(InteractiveShell):
 
     def enable_gui(self, gui: Any = None) -> None:
         """`%matplotlib inline` asks for it; there is no window."""
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """A cell in Python alone as it is: to look for magics takes IPython longer than most cells run."""
+        cell = raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
+        if self.compile.parse_ahead(cell):
+            return cell
+        return str(super().transform_cell(raw_cell))
+
+    def should_run_async(self, raw_cell: str, *, transformed_cell: Any = None, **kwargs: Any) -> bool:
+        if self.compile.is_ahead(transformed_cell):
+            return False
+        return bool(super().should_run_async(raw_cell, transformed_cell=transformed_cell, **kwargs))
 
     def system(self, command: str) -> None:
         """Run what stands behind an exclamation mark; what it prints is the cell's output."""

@@ -23,6 +23,7 @@ from typing import Any
 
 from autograder.channel import DONE, Channel
 from autograder.forks import ROLES, SERVE, SERVE_AT_ONCE
+from autograder.large_pages import bring_into_large_pages
 from autograder.sandbox import EXAMINERS, Limits, NoConfinement, confine, limit
 from autograder.syscalls import PR_SET_PDEATHSIG
 
@@ -53,11 +54,13 @@ def listen(control: socket.socket) -> None:
 
 
 def _load_the_rest() -> None:
-    """Load what only some notebooks need: what the first optimiser imports, and a logarithmic axis's formulas."""
+    """Do what pays for many notebooks: load what only some need (what the first optimiser imports, and a logarithmic
+    axis's formulas), and see to it that forks cost little."""
     if "torch._dynamo" not in sys.modules:
         importlib.import_module("torch._dynamo")
         importlib.import_module("autograder.warm").draw_figure("log")
         _keep_shared()
+        bring_into_large_pages()
 
 
 def _keep_shared() -> None:

@@ -70,25 +70,17 @@ def cpu_cases(options: argparse.Namespace) -> list[Case]:
         threads=options.threads,
         rounds=options.rounds,
         pack_tokens=options.pack_tokens,
-        rehearsed=options.memory_only,
+        emulated=options.emulate_bfloat16,
     )
     ragged = replace(even, name="ragged", lengths=read_lengths("ragged"))
     in_float32 = [replace(even, name="float32"), replace(ragged, name="ragged_float32")]
-    return [even, ragged, *(replace(case, precision="float32") for case in in_float32)]
+    return [even, ragged, *(replace(case, precision="float32", emulated=False) for case in in_float32)]
 
 
 def chosen_cases(options: argparse.Namespace) -> list[Case]:
-    """Those that the command names; by default all that this device is made for."""
-    from simpo_core.devices import has_bfloat16
-
+    """Those that the command names; all by default."""
     cases = cpu_cases(options) if options.device == "cpu" else cuda_cases(options)
-    if options.cases:
-        return [case for case in cases if case.name in options.cases.split(",")]
-    if options.tiny or options.memory_only or has_bfloat16():
-        return cases
-    print("This CPU has no instructions for bfloat16, where a step would take minutes: float32 alone is measured.")
-    print("--memory-only measures the memory of all cases.")
-    return [case for case in cases if case.precision == "float32"]
+    return [case for case in cases if not options.cases or case.name in options.cases.split(",")]
 
 
 def cuda_cases(options: argparse.Namespace) -> list[Case]:
@@ -124,10 +116,17 @@ def tiny(case: Case) -> Case:
 def summarise(case: Case, results: dict[str, list[Measured]]) -> dict[str, Any]:
     """The numbers of a case: medians over the rounds, after the warm-up."""
     summary: dict[str, Any] = {"pairs": len(case.lengths), "batch_pairs": case.batch_pairs}
-    summary |= {"precision": case.precision, "pack_tokens": case.pack_tokens, "rehearsed": case.rehearsed}
+    summary |= {"precision": case.precision, "pack_tokens": case.pack_tokens, "emulated": case.emulated}
     summary |= memory_of(results)
-    if case.rehearsed:
-        return summary
+    for side, steps in results.items():
+        summary[side]["first_loss"] = steps[0].loss
+    if PEER in results:
+        summary |= compare_losses(results[OURS], results[PEER])
+    return summary if case.emulated else times_of(case, results, summary)
+
+
+def times_of(case: Case, results: dict[str, list[Measured]], summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary, with how fast each side was."""
     tokens = plain_tokens(case)[case.warm_up :]
     for side, steps in results.items():
         seconds = [step.seconds for step in steps[case.warm_up :]]
@@ -136,13 +135,12 @@ def summarise(case: Case, results: dict[str, list[Measured]]) -> dict[str, Any]:
             "seconds_per_step": round(statistics.median(seconds), 4),
             "cpu_seconds_per_step": round(statistics.median(step.cpu_seconds for step in steps[case.warm_up :]), 4),
             "tokens_per_second": round(statistics.median(n / x for n, x in zip(tokens, seconds, strict=True)), 1),
-            "first_loss": steps[0].loss,
         }
     peak = _peak_flops(case.device)
     if peak:
         rates = [step.flops / step.seconds / peak for step in results[OURS][case.warm_up :]]
         summary[OURS]["mfu"] = round(statistics.median(rates), 4)
-    return summary | (compare(case, results[OURS], results[PEER]) if PEER in results else {})
+    return summary | (compare_times(case, results[OURS], results[PEER]) if PEER in results else {})
 
 
 def memory_of(results: dict[str, list[Measured]]) -> dict[str, Any]:
@@ -152,18 +150,21 @@ def memory_of(results: dict[str, list[Measured]]) -> dict[str, Any]:
     return shown | ({"memory_ratio": round(memory[OURS] / memory[PEER], 3)} if PEER in memory else {})
 
 
-def compare(case: Case, ours: list[Measured], theirs: list[Measured]) -> dict[str, Any]:
-    """Ours against the peer: times as fast, and how far the losses are apart."""
+def compare_losses(ours: list[Measured], theirs: list[Measured]) -> dict[str, float]:
+    """How far the losses are apart."""
+    differences = [abs(a.loss - b.loss) for a, b in zip(ours, theirs, strict=True)]
+    return {"first_loss_difference": round(differences[0], 9), "worst_loss_difference": round(max(differences), 9)}
+
+
+def compare_times(case: Case, ours: list[Measured], theirs: list[Measured]) -> dict[str, Any]:
+    """How many times as fast as the peer ours is."""
     rounds = list(zip(ours, theirs, strict=True))
     ratios = [b.seconds / a.seconds for a, b in rounds[case.warm_up :]]
     cpu_ratios = [b.cpu_seconds / a.cpu_seconds for a, b in rounds[case.warm_up :]]
-    differences = [abs(a.loss - b.loss) for a, b in rounds]
     return {
         "ratio": round(statistics.median(ratios), 3),
         "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
         "cpu_time_ratio": round(statistics.median(cpu_ratios), 3),
-        "first_loss_difference": round(differences[0], 9),
-        "worst_loss_difference": round(max(differences), 9),
     }
 
 
@@ -183,23 +184,22 @@ def show(case: Case, summary: dict[str, Any]) -> None:
         if side in summary:
             x = summary[side]
             line = f"  {side:5}{x['memory_gb']:7.2f} GB"
-            if not case.rehearsed:
+            if not case.emulated:
                 line += f" {x['seconds_per_step']:8.3f} s/step {x['tokens_per_second']:10,.0f} tokens/s"
             print(line + (f"  MFU {x['mfu']:.1%}" if "mfu" in x else ""), flush=True)
-    if "ratio" in summary:
-        low, high = summary["ratio_range"]
-        print(
-            f"  {summary['ratio']:.2f} times as fast ({low:.2f} to {high:.2f}) in {summary['memory_ratio']:.2f} of the "
-            f"memory; the first loss differs by {summary['first_loss_difference']:.1e}",
-            flush=True,
-        )
+    if PEER in summary:
+        words = f"in {summary['memory_ratio']:.2f} of the memory"
+        if "ratio" in summary:
+            low, high = summary["ratio_range"]
+            words = f"{summary['ratio']:.2f} times as fast ({low:.2f} to {high:.2f}) {words}"
+        print(f"  {words}; the first loss differs by {summary['first_loss_difference']:.1e}", flush=True)
 
 
 def last_line(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The numbers for which targets are set; "even" has none behind its name."""
     line: dict[str, Any] = {}
     for name, summary in summaries.items():
-        suffix = ("" if name == "even" else f"_{name}") + ("_rehearsed" if summary["rehearsed"] else "")
+        suffix = ("" if name == "even" else f"_{name}") + ("_emulated" if summary["emulated"] else "")
         shown = summary | summary[OURS]
         keys = ("ratio", "cpu_time_ratio", "memory_ratio", "first_loss_difference", "mfu")
         line |= {key + suffix: shown[key] for key in keys if key in shown}
@@ -267,12 +267,22 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--pack-tokens", type=int, default=768, help="of a pass of ours on the CPU")
     parser.add_argument("--compile", action="store_true", help="torch.compile our layers")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels, where TRL is not installed")
-    parser.add_argument("--memory-only", action="store_true", help="on a CPU: no products, no times; memory alone")
+    parser.add_argument(
+        "--emulate-bfloat16",
+        action=argparse.BooleanOptionalAction,
+        help="on a CPU: its products by way of float32, for losses and memory but no times [default: if it has none]",
+    )
     parser.add_argument("--tiny", action="store_true", help="a tiny model and one round, to see that everything runs")
     parser.add_argument("--out", type=Path, help="write all numbers here, as JSON")
     options = parser.parse_args()
-    if options.memory_only and options.device != "cpu":
-        parser.error("--memory-only is for a CPU: a GPU multiplies quickly, so leave it out there")
+    if options.emulate_bfloat16 and options.device != "cpu":
+        parser.error("--emulate-bfloat16 is for a CPU: a GPU has bfloat16, so leave it out there")
+    if options.emulate_bfloat16 is None and options.device == "cpu":
+        from simpo_core.devices import has_bfloat16
+
+        options.emulate_bfloat16 = not has_bfloat16()
+        if options.emulate_bfloat16:
+            print("This CPU has no instructions for bfloat16: memory and losses alone are measured in it.")
     return options
 
 

@@ -20,6 +20,7 @@ BETA, GAMMA = 2.5, 1.0
 LEARNING_RATE = 1e-6
 SEED = 0
 OURS, PEER = "ours", "trl"
+BLOCK = 1 << 22  # numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class Case:
     device: str = "cpu"
     threads: int = 2
     compile: bool = False
-    rehearsed: bool = False  # see `products_of_zeros`
+    emulated: bool = False  # see `products_in_float32`
 
     @property
     def steps(self) -> int:
@@ -130,7 +131,7 @@ def _work(connection: Connection, side: str, case: Case) -> None:
         import torch
 
         torch.set_num_threads(case.threads)
-        with products_of_zeros() if case.rehearsed else contextlib.nullcontext():
+        with products_in_float32() if case.emulated else contextlib.nullcontext():
             {OURS: ours, PEER: peer}[side](case, Turns(connection, case))
     except (EOFError, BrokenPipeError):  # the process that asks is gone
         return
@@ -138,22 +139,39 @@ def _work(connection: Connection, side: str, case: Case) -> None:
         connection.send(f"{side}: {traceback.format_exc()}")
 
 
-def products_of_zeros() -> Any:
-    """A context in which matrix products are zeros, at once.
+def products_in_float32() -> Any:
+    """A context in which matrix products in bfloat16 are computed in float32, a block at a time, and rounded.
 
-    For memory on a CPU that would take many minutes for products in bfloat16: which tensors there are, how large
-    and for how long, does not depend on what is in them.
+    For a CPU without instructions for bfloat16, where such a product takes a hundred times as long. What comes out
+    are the same losses and the same memory, for all tensors are there in their own sizes; times say nothing.
     """
+    import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    class Zeros(TorchDispatchMode):
+    class InFloat32(TorchDispatchMode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if func.overloadpacket.__name__ in ("mm", "bmm", "addmm"):
-                left, right = args[-2:]
-                return left.new_zeros((*left.shape[:-1], right.shape[-1]))
-            return func(*args, **(kwargs or {}))
+            name = func.overloadpacket.__name__
+            if name not in ("mm", "bmm", "addmm") or args[-1].dtype != torch.bfloat16:
+                return func(*args, **(kwargs or {}))
+            product = _product(*args[-2:])
+            return product if name != "addmm" else product.add_(args[0])
 
-    return Zeros()
+    return InFloat32()
+
+
+def _product(left: Any, right: Any) -> Any:
+    """The product of two matrices, or of each two of a batch, in blocks of no more than BLOCK numbers each."""
+    import torch
+
+    product = left.new_empty((*left.shape[:-1], right.shape[-1]))
+    if left.dim() == 3:
+        return torch.stack([_product(*each) for each in zip(left, right, strict=True)], out=product)
+    size = max(1, BLOCK // left.shape[1])
+    for rows in range(0, left.shape[0], size):
+        wide = left[rows : rows + size].float()
+        for columns in range(0, right.shape[1], size):
+            product[rows : rows + size, columns : columns + size] = wide @ right[:, columns : columns + size].float()
+    return product
 
 
 def load(case: Case) -> tuple[Any, Any, list[Any]]:

@@ -43,6 +43,31 @@ def test_outputs_are_those_of_a_notebook(tmp_path):
     assert nothing == []
 
 
+def test_what_is_not_python_alone_runs_as_in_a_notebook(tmp_path):
+    cells = [
+        "%time 1 + 1",
+        "import asyncio\nawait asyncio.sleep(0)\n'awaited'",
+        "In [1]: x = 5\nIn [2]: x + 1",
+        ">>> x + 2",
+        "  x + 3\n",
+        "if x:\n%matplotlib inline",
+        "x is 5",
+        "from __future__ import annotations\nget_ipython().run_cell('x + 4')\nx + 5",
+        "def f(y: unknown):\n    return y\n\n\n\nf(x + 6)",
+        "x + 7;",
+    ]
+    timed, awaited, prompts, prompt, indented, broken, warned, nested, future, quiet = run_cells(cells, tmp_path)
+    assert timed[-1]["data"]["text/plain"] == "2"
+    assert awaited[-1]["data"]["text/plain"] == "'awaited'"
+    values = [outputs[-1]["data"]["text/plain"] for outputs in (prompts, prompt, indented, nested, future)]
+    assert values == ["6", "7", "8", "10", "11"]
+    assert broken[-1]["ename"] == "IndentationError"
+    assert kinds(warned) == ["stream", "execute_result"]
+    assert '"is" with ' in warned[0]["text"]
+    assert nested[0]["data"]["text/plain"] == "9"
+    assert quiet == []
+
+
 def test_cells_see_the_files_beside_the_notebook_and_no_module_is_shadowed(tmp_path):
     (tmp_path / "beside.py").write_text("value = 7")
     (tmp_path / "numpy_financial.txt").write_text("data")

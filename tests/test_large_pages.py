@@ -1,0 +1,32 @@
+"""Large pages change what forks cost, and nothing else."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autograder import large_pages
+
+TRIAL = """
+import re
+from pathlib import Path
+from autograder.large_pages import bring_into_large_pages
+def large():
+    return sum(map(int, re.findall(r"AnonHugePages: +(\\d+)", Path("/proc/self/smaps").read_text())))
+kept, before = [bytes([number]) * 50_000 for number in range(200)], large()
+print(bring_into_large_pages(), large() - before, all(kept[n] == bytes([n]) * 50_000 for n in range(200)))
+"""
+
+
+def test_memory_keeps_what_is_in_it_and_comes_to_lie_in_large_pages():
+    shown = subprocess.run([sys.executable, "-c", TRIAL], check=True, capture_output=True, text=True).stdout.split()
+    assert shown[2] == "True"
+    if shown[0] == "0":
+        pytest.skip("this kernel has none to give")
+    assert int(shown[1]) > 0
+
+
+def test_where_the_kernel_has_none_nothing_happens(monkeypatch):
+    monkeypatch.setattr(large_pages, "SIZE", Path("/nonexistent"))
+    assert large_pages.bring_into_large_pages() == 0
