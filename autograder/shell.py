@@ -52,6 +52,8 @@ class _Compiler(CachingCompiler):
     def parse_ahead(self, cell: str) -> bool:
         """Parse a cell for the `ast_parse` to come, if it is Python alone and gives no warning."""
         self._ahead = (None, None)
+        if "\n" not in cell.strip():  # one word may be a magic: `pwd`
+            return False
         # A prompt that was copied along may look like an annotation; an await outside of functions needs a loop.
         if cell.startswith("In [") or "await" in cell or "async" in cell:
             return False

@@ -20,7 +20,7 @@ BETA, GAMMA = 2.5, 1.0
 LEARNING_RATE = 1e-6
 SEED = 0
 OURS, PEER = "ours", "trl"
-BLOCK = 1 << 22  # numbers
+BLOCK = 1 << 20  # numbers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,15 +48,17 @@ def test_what_is_not_python_alone_runs_as_in_a_notebook(tmp_path):
         "%time 1 + 1",
         "import asyncio\nawait asyncio.sleep(0)\n'awaited'",
         "In [1]: x = 5\nIn [2]: x + 1",
-        ">>> x + 2",
-        "  x + 3\n",
+        ">>> x + 2\n>>> x + 2",
+        "  x\n  x + 3\n",
         "if x:\n%matplotlib inline",
-        "x is 5",
+        "y = x\nx is 5",
         "from __future__ import annotations\nget_ipython().run_cell('x + 4')\nx + 5",
         "def f(y: unknown):\n    return y\n\n\n\nf(x + 6)",
-        "x + 7;",
+        "y = x\nx + 7;",
+        "\npwd\n",
     ]
-    timed, awaited, prompts, prompt, indented, broken, warned, nested, future, quiet = run_cells(cells, tmp_path)
+    outputs_of = run_cells(cells, tmp_path)
+    timed, awaited, prompts, prompt, indented, broken, warned, nested, future, quiet, word = outputs_of
     assert timed[-1]["data"]["text/plain"] == "2"
     assert awaited[-1]["data"]["text/plain"] == "'awaited'"
     values = [outputs[-1]["data"]["text/plain"] for outputs in (prompts, prompt, indented, nested, future)]
@@ -66,6 +68,7 @@ def test_what_is_not_python_alone_runs_as_in_a_notebook(tmp_path):
     assert '"is" with ' in warned[0]["text"]
     assert nested[0]["data"]["text/plain"] == "9"
     assert quiet == []
+    assert word[-1]["data"]["text/plain"].startswith("'/")
 
 
 def test_cells_see_the_files_beside_the_notebook_and_no_module_is_shadowed(tmp_path):
