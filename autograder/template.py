@@ -19,13 +19,14 @@ import signal
 import socket
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from autograder.channel import DONE, Channel
 from autograder.forks import ROLES, SERVE, SERVE_AT_ONCE
 from autograder.large_pages import bring_into_large_pages
 from autograder.sandbox import EXAMINERS, Limits, NoConfinement, confine, limit
-from autograder.syscalls import PR_SET_PDEATHSIG
+from autograder.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
 
 
 def listen(control: socket.socket) -> None:
@@ -71,6 +72,7 @@ def _keep_shared() -> None:
 
 def serve(control: socket.socket, shell: Any) -> None:
     """Fork and end notebooks' processes as the messages say."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # what a notebook leaves behind becomes this process's child
     control.send(b"up")
     while True:
         message, fds, _, _ = socket.recv_fds(control, 1 << 16, len(ROLES))
@@ -83,6 +85,7 @@ def serve(control: socket.socket, shell: Any) -> None:
         control.send(json.dumps(pids).encode())
         goes_on = control.recv(1)
         ended = {role: _end(pid) for role, pid in pids.items()}
+        _end_children()
         if not goes_on:  # whoever grades was killed
             shutil.rmtree(request["private"], ignore_errors=True)
             return
@@ -138,6 +141,15 @@ def _end(pid: int) -> dict[str, Any]:
         "cpu_seconds": used.ru_utime + used.ru_stime,
         "memory_bytes": used.ru_maxrss * 1024,
     }
+
+
+def _end_children() -> None:
+    """Kill what an unconfined notebook started in a session of its own, and what that had started."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    while children.exists() and (left := children.read_text().split()):
+        for child in map(int, left):
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import json
 import os
-import time
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -109,22 +109,16 @@ def test_a_cell_can_start_no_process_and_the_next_one_runs(tmp_path):
     assert after[0]["data"]["text/plain"] == "'still here'"
 
 
-def test_what_an_unconfined_notebook_started_is_gone_with_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize("session", ["start_new_session=False", "start_new_session=True"])
+def test_what_an_unconfined_notebook_started_is_gone_with_it(tmp_path, monkeypatch, session):
     monkeypatch.setenv("AUTOGRADER_UNSAFE", "1")
-    start = "import subprocess\nprocess = subprocess.Popen(['sleep', '600'])\nprint(process.pid)"
+    start = f"import subprocess\nprocess = subprocess.Popen('sleep 600 & echo $!; wait', shell=True, {session},"
+    start += " stdout=subprocess.PIPE)\nprint(process.pid, process.stdout.readline().decode())"
     (outputs,) = run_cells([start], tmp_path)
-    pid = int(outputs[0]["text"])
-    for _ in range(100):
-        try:
-            state = (ROOT / f"/proc/{pid}/stat").read_text().split()[2]
-        except (FileNotFoundError, ProcessLookupError):
-            break
-        if state == "Z":  # dead, waiting for whoever adopts it
-            break
-        time.sleep(0.05)
-    else:
-        os.kill(pid, 9)
-        pytest.fail("a child outlived its notebook")
+    left = [pid for pid in outputs[0]["text"].split() if Path(f"/proc/{pid}").exists()]
+    for pid in left:
+        os.kill(int(pid), 9)
+    assert not left
 
 
 def test_a_flood_of_text_is_cut_and_the_next_cell_runs(tmp_path):
