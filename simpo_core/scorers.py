@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
-from simpo_core.packing import Pack, length, pack
+from simpo_core.packing import NO_PAIR, Pack, length, pack
 from simpo_core.preferences import TokenPair
 
 LOGITS_BYTES = 2**27  # the logits of one chunk: 128 MiB
+BLOCK = 128  # tokens of a block of flex_attention's mask
 FAST_PATH_TOLERANCE = 1e-3  # nats of a token's log-probability, in float32, between the fast and the plain path
 
 
@@ -132,13 +133,7 @@ def pair_layout(packed: Pack) -> Any:
     """
     pair_of, part_of = packed.pair_of, packed.part_of
     if pair_of.is_cuda:
-        from torch.nn.attention.flex_attention import create_block_mask
-
-        def visible(batch: Tensor, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
-            return (pair_of[q] == pair_of[k]) & (q >= k) & ~((part_of[q] == 2) & (part_of[k] == 1))
-
-        size = len(pair_of)
-        return create_block_mask(visible, None, None, size, size, device=str(pair_of.device))
+        return block_mask(pair_of, part_of)
     layout = []
     start = 0
     for pair in packed.pairs:
@@ -157,6 +152,39 @@ def _block(start: int, end: int, columns: list[slice]) -> tuple[slice, list[slic
     """Rows start to end, the columns that they look at, and the mask (rows, columns): none after itself."""
     seen = torch.cat([torch.arange(part.start, part.stop) for part in columns])
     return slice(start, end), columns, torch.arange(start, end)[:, None] >= seen
+
+
+def block_mask(pair_of: Tensor, part_of: Tensor) -> Any:
+    """flex_attention's mask of a pack: which blocks of keys a block of queries looks at, and at which it looks whole.
+
+    Made of the blocks themselves; torch's `create_block_mask` first makes a tensor of all tokens by all tokens.
+    """
+    from torch.nn.attention.flex_attention import BlockMask
+
+    def visible(batch: Tensor, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        return (pair_of[q] == pair_of[k]) & (q >= k) & ~((part_of[q] == 2) & (part_of[k] == 1))
+
+    size = len(pair_of)
+    missing = -size % BLOCK
+    pairs = torch.where(pair_of == NO_PAIR, size, pair_of)  # filling comes last, so pairs only rise
+    pairs, parts = (torch.cat([x, x[-1:].expand(missing)]).view(-1, BLOCK) for x in (pairs, part_of))
+    first, last = pairs[:, 0], pairs[:, -1]
+    number = torch.arange(len(pairs), device=pair_of.device)
+    same = (first == last)[:, None] & (first[:, None] == last) & (first == last)  # both of one and the same pair
+    rejected, chosen = (parts == 2)[:, None], (parts == 1)[None]
+    some = (number[:, None] >= number) & (last >= first[:, None])
+    some &= ~(same & rejected.all(-1) & chosen.all(-1))
+    whole = same & (number[:, None] > number) & ~(rejected.any(-1) & chosen.any(-1))
+    whole &= ((number + 1) * BLOCK <= size)[:, None]
+    return BlockMask.from_kv_blocks(
+        *_listed(some & ~whole), *_listed(whole), BLOCK_SIZE=BLOCK, mask_mod=visible, seq_lengths=(size, size)
+    )
+
+
+def _listed(blocks: Tensor) -> tuple[Tensor, Tensor]:
+    """How many blocks of each row are True, and their numbers in front: (1, 1, R) and (1, 1, R, C)."""
+    order = blocks.to(torch.int8).argsort(dim=-1, descending=True, stable=True)
+    return blocks.sum(-1).int()[None, None], order.int()[None, None].contiguous()
 
 
 def _flex(query: Tensor, key: Tensor, value: Tensor, layout: Any, scale: float | None) -> Tensor:

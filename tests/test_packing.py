@@ -293,3 +293,42 @@ def test_in_bfloat16_attention_multiplies_in_bfloat16_and_stays_near_float32(mon
     assert kinds == {torch.bfloat16}  # under autocast the rotation gives float32
     noise = (plain - exact).abs().max()  # what bfloat16 does to the plain path
     assert 0 < (rounded - exact).abs().max() < 3 * noise
+
+
+LONG = ((300, 200, 90), (1, 1, 1), (40, 500, 3), (7, 5, 300), (128, 128, 128))
+
+
+@pytest.mark.parametrize("fill_to", [0, 2048])
+@pytest.mark.parametrize("lengths", [RAGGED, LONG, LONG[::-1], LONG[2:3] * 2])
+def test_a_gpus_mask_leaves_out_no_block_and_takes_none_whole_that_is_not(lengths, fill_to):
+    packed = pack(token_pairs(*lengths), fill_to=fill_to)
+    mask = scorers.block_mask(packed.pair_of, packed.part_of)
+    size, blocks = len(packed.pair_of), -(-len(packed.pair_of) // scorers.BLOCK)
+    q, k = torch.arange(size)[:, None], torch.arange(size)
+    visible = torch.zeros(blocks * scorers.BLOCK, blocks * scorers.BLOCK, dtype=torch.bool)
+    visible[:size, :size] = mask.mask_mod(0, 0, q, k)
+    tiles = visible.view(blocks, scorers.BLOCK, blocks, scorers.BLOCK).transpose(1, 2).flatten(2)
+
+    def listed(counts, numbers):
+        return [set(row[:count].tolist()) for count, row in zip(counts[0, 0], numbers[0, 0], strict=True)]
+
+    partly = listed(mask.kv_num_blocks, mask.kv_indices)
+    whole = listed(mask.full_kv_num_blocks, mask.full_kv_indices)
+    for row in range(blocks):
+        assert not partly[row] & whole[row]
+        assert partly[row] | whole[row] >= set(tiles[row].any(-1).nonzero().flatten().tolist())
+        assert whole[row] <= set(tiles[row].all(-1).nonzero().flatten().tolist())
+    assert sum(map(len, partly)) + sum(map(len, whole)) <= blocks * (blocks + 1) // 2
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_a_gpus_mask_gives_the_attention_of_the_cpus_layout():
+    from torch.nn.attention.flex_attention import flex_attention
+
+    packed = pack(token_pairs(*RAGGED), fill_to=150)
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(1, heads, 150, 8) for heads in (4, 2, 2))
+    mask = scorers.block_mask(packed.pair_of, packed.part_of)
+    found = flex_attention(query, key, value, block_mask=mask, enable_gqa=True).transpose(1, 2)
+    expected = scorers._each_part(query, key, value, scorers.pair_layout(packed), None)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
