@@ -1,3 +1,7 @@
+import shutil
+import sysconfig
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -332,3 +336,30 @@ def test_a_gpus_mask_gives_the_attention_of_the_cpus_layout():
     found = flex_attention(query, key, value, block_mask=mask, enable_gqa=True).transpose(1, 2)
     expected = scorers._each_part(query, key, value, scorers.pair_layout(packed), None)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    shutil.which("g++") is None or not Path(sysconfig.get_path("include"), "Python.h").exists(),
+    reason="torch.compile needs g++ and Python's headers",
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile's own
+def test_a_gpus_layers_are_compiled_once_for_all_packs(monkeypatch):
+    """Forwards alone: flex_attention has no backward pass on a CPU."""
+    import torch._inductor.config
+
+    monkeypatch.setattr(torch._inductor.config, "compile_threads", 1)  # no processes that stay
+    packs = [pack(token_pairs(*lengths, seed=len(lengths)), fill_to=640) for lengths in (LONG[2:3], RAGGED, RAGGED[:2])]
+    model = make_model()
+    scorer = PairScorer(model)
+    with torch.no_grad():
+        expected = [scorer(packed) for packed in packs]
+        monkeypatch.setattr(scorers, "pair_layout", lambda packed: scorers.block_mask(packed.pair_of, packed.part_of))
+        for layer in model.model.layers:
+            layer.compile(dynamic=False)
+        found = [scorer(packs[0])]
+        with torch.compiler.set_stance("fail_on_recompile"):
+            found += [scorer(packed) for packed in packs[1:]]
+    torch._dynamo.reset()
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
