@@ -14,8 +14,8 @@ from pathlib import Path
 from autograder.large_pages import bring_into_large_pages
 def large():
     return sum(map(int, re.findall(r"AnonHugePages: +(\\d+)", Path("/proc/self/smaps").read_text())))
-kept, before = [bytes([number]) * 50_000 for number in range(200)], large()
-print(bring_into_large_pages(), large() - before, all(kept[n] == bytes([n]) * 50_000 for n in range(200)))
+kept = [bytes([number]) * 50_000 for number in range(200)]
+print(bring_into_large_pages(), large(), all(kept[n] == bytes([n]) * 50_000 for n in range(200)))
 """
 
 
