@@ -42,7 +42,7 @@ class FinetuneConfig:
     save_every: int = 0  # updates between checkpoints; 0: only at the end
     seed: int = 0
     device: str = "auto"  # cuda where there is one, else cpu
-    compile: bool = False  # torch.compile the layers: pays on a GPU, after some minutes
+    compile: bool = False  # on a GPU: torch.compile the layers, which pays after some minutes
 
     def __post_init__(self) -> None:
         """Raise UserError for a value that can't be meant."""

@@ -125,11 +125,13 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
         notes.append(why_plain)
     key = reference_key(scorer, pairs, config) if method.needs_reference else ""
     layers = _layers(model)
-    if config.compile:
+    if device.type == "cpu":
+        keep_less(model)
+        if config.compile:
+            notes.append("compile = true is left out: on a CPU every pack would be compiled anew")
+    elif config.compile:
         for layer in layers:
             layer.compile(dynamic=False)
-    elif device.type == "cpu":
-        keep_less(model)
     devices.shard(scorer, layers)
     with _memory(config):
         reference = reference_scores(scorer, pairs, config, key) if method.needs_reference else None
@@ -211,7 +213,7 @@ def _accumulate_gradients(training: Training, batch: Sequence[int]) -> tuple[Ten
     for place in range(devices.rank(), len(plan) + idle, workers):
         rows = plan[place % len(plan)]
         weight = 1.0 if place < len(plan) else 0.0
-        packed = pack([chosen[row] for row in rows], fill_to=_fixed_length(config, device)).to(device)
+        packed = pack([chosen[row] for row in rows]).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
             policy = training.method.score(training.scorer(packed), packed)
         reference = None if training.reference is None else training.reference[[batch[row] for row in rows]].to(device)
@@ -284,10 +286,6 @@ def _layers(model: Any) -> Any:
     return getattr(causal.base_model, "layers", [])
 
 
-def _fixed_length(config: FinetuneConfig, device: torch.device) -> int:
-    return config.pack_tokens if device.type == "cuda" else 0  # compiled kernels want one length
-
-
 def _flops(training: Training, pairs: Sequence[TokenPair]) -> float:
     from simpo_core.flops import pack_flops
 
@@ -301,7 +299,8 @@ def _memory(config: FinetuneConfig) -> Iterator[None]:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         # on a CPU torch raises a plain RuntimeError: "DefaultCPUAllocator: can't allocate memory"
-        if type(error) is RuntimeError and not re.search("can't allocate memory|not enough memory", str(error)):
+        said = re.search("can't allocate memory|not enough memory", str(error))
+        if not said and not isinstance(error, torch.OutOfMemoryError | MemoryError):
             raise
         raise TrainingError(
             f"memory ran out with pack_tokens = {config.pack_tokens}: set a lower pack_tokens (the result is the "

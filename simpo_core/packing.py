@@ -10,10 +10,11 @@ Prefix sharing: https://arxiv.org/abs/2410.20305.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from simpo_core.preferences import TokenPair
 
@@ -65,8 +66,8 @@ def plan_packs(pairs: Sequence[TokenPair], budget: int) -> list[list[int]]:
     return rows
 
 
-def pack(pairs: Sequence[TokenPair], *, fill_to: int = 0) -> Pack:
-    """Put pairs into one row, filled up to `fill_to` tokens (a fixed length, for compiled code).
+def pack(pairs: Sequence[TokenPair]) -> Pack:
+    """Put pairs into one row.
 
     Raises ValueError for a pair without a prompt or with an empty response: nothing would predict its tokens.
     """
@@ -92,11 +93,6 @@ def pack(pairs: Sequence[TokenPair], *, fill_to: int = 0) -> Pack:
                 predictors += [prompt_end - 1, *range(start, start + len(tokens) - 1)]
                 targets += tokens
                 response_of += [2 * number + part - 1] * len(tokens)
-    filling = max(0, fill_to - len(ids))
-    ids += [0] * filling
-    positions += [0] * filling
-    pair_of += [NO_PAIR] * filling
-    part_of += [0] * filling
     return Pack(
         pairs=tuple(pairs),
         input_ids=torch.tensor([ids]),
@@ -106,6 +102,18 @@ def pack(pairs: Sequence[TokenPair], *, fill_to: int = 0) -> Pack:
         predictors=torch.tensor(predictors),
         targets=torch.tensor(targets),
         response_of=torch.tensor(response_of),
+    )
+
+
+def fill(packed: Pack, multiple: int) -> Pack:
+    """The pack with tokens behind it that belong to no pair, so that its length is a multiple of `multiple`."""
+    missing = -packed.input_ids.shape[1] % multiple
+    return replace(
+        packed,
+        input_ids=pad(packed.input_ids, (0, missing)),
+        position_ids=pad(packed.position_ids, (0, missing)),
+        pair_of=pad(packed.pair_of, (0, missing), value=NO_PAIR),
+        part_of=pad(packed.part_of, (0, missing)),
     )
 
 

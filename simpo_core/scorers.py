@@ -5,6 +5,7 @@ predict a response token go through the output layer, some at a time, so that no
 vocabulary ever exists. `choose_scorer` compares the two on the model at hand.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,11 +14,14 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
-from simpo_core.packing import NO_PAIR, Pack, length, pack
+from simpo_core.packing import NO_PAIR, Pack, fill, length, pack
 from simpo_core.preferences import TokenPair
 
-LOGITS_BYTES = 2**27  # the logits of one chunk: 128 MiB
+LOGITS_BYTES = 2**27  # the logits of one chunk, in float32
+GPU_LOGITS_BYTES = 2**30  # on a GPU: each chunk adds to the whole gradient of the output layer, which takes time
 BLOCK = 128  # tokens of a block of flex_attention's mask
+ROW = 4 * BLOCK  # on a GPU a row's length is a multiple of this: kernels are compiled for each length
+MOST_LENGTHS = 64  # that torch compiles for before it gives up and computes the slow way
 FAST_PATH_TOLERANCE = 1e-3  # nats of a token's log-probability, in float32, between the fast and the plain path
 
 
@@ -35,15 +39,16 @@ class ChunkedLogps(torch.autograd.Function):
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         """hidden (N, H) and targets (N,), weight (V, H) of any float type; returns (N,)."""
         low = weight.to(hidden.dtype)
+        normaliser, chance = _softmax_steps(hidden.device)
         normalisers = []
         logps = []
-        chunks = _chunks(len(hidden), len(weight))
+        chunks = _chunks(hidden, weight)
         for rows in chunks:
-            logits = _logits(hidden[rows], low)
-            normalisers.append(logits.logsumexp(-1))
-            logps.append(logits.gather(-1, targets[rows, None])[:, 0] - normalisers[-1])
+            logits = hidden[rows] @ low.T
+            normalisers.append(normaliser(logits))
+            logps.append(_wide(logits.gather(-1, targets[rows, None])[:, 0]) - normalisers[-1])
         once = len(chunks) == 1 and ctx.needs_input_grad[0]
-        chances = logits.sub_(normalisers[0][:, None]).exp_().to(hidden.dtype) if once else None
+        chances = chance(logits, normalisers[0], None) if once else None
         result = torch.cat(logps)
         ctx.save_for_backward(hidden, weight, targets, torch.cat(normalisers), result, chances)
         return result
@@ -53,30 +58,49 @@ class ChunkedLogps(torch.autograd.Function):
         hidden, weight, targets, normalisers, logps, chances = ctx.saved_tensors
         target_slope = -grad * torch.expm1(logps)  # 1 - p, exact where p is near 1
         low = weight.to(hidden.dtype)
+        _, chance = _softmax_steps(hidden.device)
         hidden_grad = torch.empty_like(hidden)
         weight_grad = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
-        for rows in _chunks(len(hidden), len(weight)):
+        for rows in _chunks(hidden, weight):
             if chances is None:
-                slope = _logits(hidden[rows], low).sub_(normalisers[rows, None]).exp_()
+                slope = chance(hidden[rows] @ low.T, normalisers[rows], -grad[rows])
             else:
-                slope = chances.to(normalisers.dtype, copy=True)
-            slope.mul_(-grad[rows, None])
-            slope.scatter_(-1, targets[rows, None], target_slope[rows, None])
-            slope = slope.to(hidden.dtype)
+                slope = (chances * -grad[:, None]).to(hidden.dtype)
+            slope.scatter_(-1, targets[rows, None], target_slope[rows, None].to(hidden.dtype))
             hidden_grad[rows] = slope @ low
             if weight_grad is not None:
                 weight_grad += slope.T @ hidden[rows]
         return hidden_grad, weight_grad, None
 
 
-def _logits(hidden: Tensor, weight: Tensor) -> Tensor:
-    logits = hidden @ weight.T
-    return logits if logits.dtype == torch.float64 else logits.float()
+def _wide(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
 
 
-def _chunks(rows: int, vocabulary: int) -> list[slice]:
-    size = max(1, LOGITS_BYTES // (4 * vocabulary))
-    return [slice(start, start + size) for start in range(0, rows, size)]
+def _normaliser(logits: Tensor) -> Tensor:
+    """The logarithm of each row's sum of exponentials, in float32: (N, V) to (N,)."""
+    return _wide(logits).logsumexp(-1)
+
+
+def _chance(logits: Tensor, normalisers: Tensor, factors: Tensor | None) -> Tensor:
+    """Each row's softmax, times its factor if there is one: (N, V) of the logits' type, perhaps in their memory."""
+    wide = _wide(logits).sub_(normalisers[:, None]).exp_()
+    return (wide if factors is None else wide.mul_(factors[:, None])).to(logits.dtype)
+
+
+def _softmax_steps(device: torch.device) -> tuple[Any, Any]:
+    """The two passes over a chunk's logits; on a GPU each is compiled to one kernel, without copies in float32."""
+    return _compiled(_normaliser, _chance) if device.type == "cuda" else (_normaliser, _chance)
+
+
+@functools.cache
+def _compiled(*functions: Any) -> tuple[Any, ...]:
+    return tuple(torch.compile(function, dynamic=True) for function in functions)
+
+
+def _chunks(hidden: Tensor, weight: Tensor) -> list[slice]:
+    size = max(1, (GPU_LOGITS_BYTES if hidden.is_cuda else LOGITS_BYTES) // (4 * len(weight)))
+    return [slice(start, start + size) for start in range(0, len(hidden), size)]
 
 
 # -- Attention within a pack -----------------------------------------------------------------------------------------
@@ -188,12 +212,18 @@ def _listed(blocks: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _flex(query: Tensor, key: Tensor, value: Tensor, layout: Any, scale: float | None) -> Tensor:
+    return _compiled_flex(query, key, value, block_mask=layout, scale=scale, enable_gqa=True)
+
+
+def _prepare_for_gpu(packed: Pack) -> Pack:
+    """Have flex_attention compiled when it is first called, and fill the row up to one of few lengths."""
     global _compiled_flex
     if _compiled_flex is None:
         from torch.nn.attention.flex_attention import flex_attention
 
+        torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, MOST_LENGTHS)
         _compiled_flex = torch.compile(flex_attention, dynamic=False)
-    return _compiled_flex(query, key, value, block_mask=layout, scale=scale, enable_gqa=True)
+    return fill(packed, ROW)
 
 
 _compiled_flex: Any = None
@@ -215,6 +245,8 @@ class PairScorer(torch.nn.Module):
 
     def forward(self, packed: Pack) -> Tensor:
         """Log-probability of each response token, in nats, float32: shape (N,), in the order of `packed.targets`."""
+        if packed.pair_of.is_cuda:
+            packed = _prepare_for_gpu(packed)
         causal = self.causal[0]
         usual = causal.config._attn_implementation
         causal.set_attn_implementation("packed_pairs")

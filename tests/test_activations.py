@@ -81,10 +81,8 @@ def test_less_is_kept():
         assert before_low - kept(model, packed) >= norms + 3 * 2 * values
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit")  # of torch itself, when it loads its compiler
-@pytest.mark.parametrize("compiled", [False, True])
-def test_training_on_a_cpu_keeps_less_unless_a_compiler_sees_to_it(tmp_path, compiled):
-    model = prepare(make_run(tmp_path, compile=compiled)).scorer.model
+def test_training_on_a_cpu_keeps_less(tmp_path):
+    model = prepare(make_run(tmp_path)).scorer.model
     norms = [module for module in model.modules() if "Norm" in type(module).__name__]
     assert norms
-    assert all(("forward" in vars(norm)) is not compiled for norm in norms)
+    assert all("forward" in vars(norm) for norm in norms)

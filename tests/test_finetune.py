@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+import torch._dynamo
 from tiny import make_model, make_run, token_pairs, write_pairs
 
 from simpo_core import finetune as module
@@ -377,14 +378,21 @@ def test_running_out_of_memory_is_a_sentence_that_names_pack_tokens(tmp_path, mo
         train()
 
 
-def test_other_errors_keep_their_traceback(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", [RuntimeError, torch._dynamo.exc.InternalTorchDynamoError])
+def test_other_errors_keep_their_traceback(tmp_path, monkeypatch, kind):
     def fail(*args, **kwargs):
-        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+        raise kind("mat1 and mat2 shapes cannot be multiplied")
 
     training = prepare(make_run(tmp_path))
     monkeypatch.setattr(PairScorer, "forward", fail)
-    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+    with pytest.raises(kind, match="mat1 and mat2"):
         next(finetune(training))
+
+
+def test_compiling_on_a_cpu_is_left_out_and_said(tmp_path):
+    training = prepare(make_run(tmp_path, compile=True))
+    assert "compile = true is left out: on a CPU every pack would be compiled anew" in training.notes
+    assert next(finetune(training)).metrics == next(finetune(prepare(make_run(tmp_path)))).metrics
 
 
 def test_pairs_with_equal_answers_are_left_out_and_said(tmp_path):

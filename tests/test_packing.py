@@ -1,16 +1,12 @@
-import shutil
-import sysconfig
-from pathlib import Path
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import VOCABULARY, make_model, token_pairs
+from tiny import VOCABULARY, assert_same, make_model, scores_and_gradients, token_pairs
 
 from simpo_core import scorers
 from simpo_core.logps import mean_logps, sum_logps
-from simpo_core.packing import NO_PAIR, length, means, pack, plan_packs, sums
+from simpo_core.packing import NO_PAIR, fill, length, means, pack, plan_packs, sums
 from simpo_core.scorers import ChunkedLogps, PairScorer, PlainScorer
 
 RAGGED = ((5, 3, 9), (1, 1, 1), (12, 1, 20), (2, 30, 1), (7, 4, 4))
@@ -27,32 +23,6 @@ MODELS = {
 @pytest.fixture(scope="module")
 def llama():
     return make_model()
-
-
-def scores_and_gradients(scorer, model, packs):
-    """Each response token's log-probability, and the gradient of their sum with differing weights."""
-    model.zero_grad()
-    found = []
-    for packed in packs:
-        logps = scorer(packed)
-        weights = torch.linspace(-1, 1, len(logps)) + 0.3
-        (logps * weights).sum().backward()
-        found.append(logps.detach())
-    return found, {name: x.grad.clone() for name, x in model.named_parameters()}
-
-
-def assert_same(found, expected):
-    """Scores within 1e-5, and each parameter's gradient within 1e-4 of its length.
-
-    Some gradients are 0 but for rounding (a query that sees one key, the bias of all keys), so that a difference of
-    a millionth of the longest gradient is let pass.
-    """
-    for one, other in zip(found[0], expected[0], strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
-    assert found[1].keys() == expected[1].keys()
-    longest = max(float(x.norm()) for x in expected[1].values())
-    for name, gradient in expected[1].items():
-        assert float((found[1][name] - gradient).norm()) <= 1e-4 * (float(gradient.norm()) + 0.01 * longest), name
 
 
 # -- The fast path gives the plain path's numbers --------------------------------------------------------------------
@@ -73,18 +43,18 @@ def test_packs_of_one_and_of_many_are_the_plain_path(llama, lengths):
 
 
 @settings(deadline=None)
-@given(lengths=st.lists(st.tuples(*[st.integers(1, 12)] * 3), min_size=1, max_size=5), fill_to=st.integers(0, 90))
-def test_any_lengths_and_any_filling_give_the_plain_paths_numbers(llama, lengths, fill_to):
+@given(lengths=st.lists(st.tuples(*[st.integers(1, 12)] * 3), min_size=1, max_size=5), multiple=st.integers(1, 90))
+def test_any_lengths_and_any_filling_give_the_plain_paths_numbers(llama, lengths, multiple):
     pairs = token_pairs(*lengths)
     with torch.no_grad():
-        fast, plain = PairScorer(llama)(pack(pairs, fill_to=fill_to)), PlainScorer(llama)(pack(pairs))
+        fast, plain = PairScorer(llama)(fill(pack(pairs), multiple)), PlainScorer(llama)(pack(pairs))
     torch.testing.assert_close(fast, plain, rtol=1e-5, atol=1e-6)
 
 
 def test_filling_changes_no_gradient(llama):
     pairs = token_pairs(*RAGGED)
     size = sum(map(length, pairs))
-    filled, plain = pack(pairs, fill_to=size + 37), pack(pairs, fill_to=3)
+    filled, plain = fill(pack(pairs), size + 37), pack(pairs)
     assert (filled.input_ids.shape, plain.input_ids.shape) == ((1, size + 37), (1, size))
     found = [scores_and_gradients(PairScorer(llama), llama, [packed]) for packed in (filled, plain)]
     assert_same(*found)
@@ -190,7 +160,7 @@ def test_no_two_rows_would_fit_into_one(lengths):
 
 def test_the_row_of_the_docstring():
     # tokens p p p c c r r r | p p c c c r, then two of filling; "predictors" are the tokens just before
-    packed = pack(token_pairs((3, 2, 3), (2, 3, 1)), fill_to=16)
+    packed = fill(pack(token_pairs((3, 2, 3), (2, 3, 1))), 8)
     assert packed.position_ids.tolist() == [[0, 1, 2, 3, 4, 3, 4, 5, 0, 1, 2, 3, 4, 2, 0, 0]]
     assert packed.pair_of.tolist() == [0] * 8 + [1] * 6 + [NO_PAIR] * 2
     assert packed.part_of.tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 0, 0, 1, 1, 1, 2, 0, 0]
@@ -297,70 +267,3 @@ def test_in_bfloat16_attention_multiplies_in_bfloat16_and_stays_near_float32(mon
     assert kinds == {torch.bfloat16}  # under autocast the rotation gives float32
     noise = (plain - exact).abs().max()  # what bfloat16 does to the plain path
     assert 0 < (rounded - exact).abs().max() < 3 * noise
-
-
-LONG = ((300, 200, 90), (1, 1, 1), (40, 500, 3), (7, 5, 300), (128, 128, 128))
-
-
-@pytest.mark.parametrize("fill_to", [0, 2048])
-@pytest.mark.parametrize("lengths", [RAGGED, LONG, LONG[::-1], LONG[2:3] * 2])
-def test_a_gpus_mask_leaves_out_no_block_and_takes_none_whole_that_is_not(lengths, fill_to):
-    packed = pack(token_pairs(*lengths), fill_to=fill_to)
-    mask = scorers.block_mask(packed.pair_of, packed.part_of)
-    size, blocks = len(packed.pair_of), -(-len(packed.pair_of) // scorers.BLOCK)
-    q, k = torch.arange(size)[:, None], torch.arange(size)
-    visible = torch.zeros(blocks * scorers.BLOCK, blocks * scorers.BLOCK, dtype=torch.bool)
-    visible[:size, :size] = mask.mask_mod(0, 0, q, k)
-    tiles = visible.view(blocks, scorers.BLOCK, blocks, scorers.BLOCK).transpose(1, 2).flatten(2)
-
-    def listed(counts, numbers):
-        return [set(row[:count].tolist()) for count, row in zip(counts[0, 0], numbers[0, 0], strict=True)]
-
-    partly = listed(mask.kv_num_blocks, mask.kv_indices)
-    whole = listed(mask.full_kv_num_blocks, mask.full_kv_indices)
-    for row in range(blocks):
-        assert not partly[row] & whole[row]
-        assert partly[row] | whole[row] >= set(tiles[row].any(-1).nonzero().flatten().tolist())
-        assert whole[row] == set(tiles[row].all(-1).nonzero().flatten().tolist())
-    inside = [set(part.tolist()) for part in packed.pair_of.split(scorers.BLOCK)]  # which pairs a block has to do with
-    assert all(inside[row] & inside[column] for row in range(blocks) for column in partly[row])
-
-
-@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
-def test_a_gpus_mask_gives_the_attention_of_the_cpus_layout():
-    from torch.nn.attention.flex_attention import flex_attention
-
-    packed = pack(token_pairs(*RAGGED), fill_to=150)
-    torch.manual_seed(0)
-    query, key, value = (torch.randn(1, heads, 150, 8) for heads in (4, 2, 2))
-    mask = scorers.block_mask(packed.pair_of, packed.part_of)
-    found = flex_attention(query, key, value, block_mask=mask, enable_gqa=True).transpose(1, 2)
-    expected = scorers._each_part(query, key, value, scorers.pair_layout(packed), None)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    shutil.which("g++") is None or not Path(sysconfig.get_path("include"), "Python.h").exists(),
-    reason="torch.compile needs g++ and Python's headers",
-)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile's own
-def test_a_gpus_layers_are_compiled_once_for_all_packs(monkeypatch):
-    """Forwards alone: flex_attention has no backward pass on a CPU."""
-    import torch._inductor.config
-
-    monkeypatch.setattr(torch._inductor.config, "compile_threads", 1)  # no processes that stay
-    packs = [pack(token_pairs(*lengths, seed=len(lengths)), fill_to=640) for lengths in (LONG[2:3], RAGGED, RAGGED[:2])]
-    model = make_model()
-    scorer = PairScorer(model)
-    with torch.no_grad():
-        expected = [scorer(packed) for packed in packs]
-        monkeypatch.setattr(scorers, "pair_layout", lambda packed: scorers.block_mask(packed.pair_of, packed.part_of))
-        for layer in model.model.layers:
-            layer.compile(dynamic=False)
-        found = [scorer(packs[0])]
-        with torch.compiler.set_stance("fail_on_recompile"):
-            found += [scorer(packed) for packed in packs[1:]]
-    torch._dynamo.reset()
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)

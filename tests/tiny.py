@@ -46,6 +46,32 @@ def token_pairs(*lengths, seed=0):
     return [TokenPair(prompt, chosen, rejected, False) for prompt, chosen, rejected in parts]
 
 
+def scores_and_gradients(scorer, model, packs):
+    """Each response token's log-probability, and the gradient of their sum with differing weights."""
+    model.zero_grad()
+    found = []
+    for packed in packs:
+        logps = scorer(packed)
+        weights = torch.linspace(-1, 1, len(logps)) + 0.3
+        (logps * weights).sum().backward()
+        found.append(logps.detach())
+    return found, {name: x.grad.clone() for name, x in model.named_parameters()}
+
+
+def assert_same(found, expected, scores_within=1e-5):
+    """Scores within 1e-5 or what is given, and each parameter's gradient within 1e-4 of its length.
+
+    Some gradients are 0 but for rounding (a query that sees one key, the bias of all keys), so that a difference of
+    a millionth of the longest gradient is let pass.
+    """
+    for one, other in zip(found[0], expected[0], strict=True):
+        torch.testing.assert_close(one, other, rtol=scores_within, atol=1e-6)
+    assert found[1].keys() == expected[1].keys()
+    longest = max(float(x.norm()) for x in expected[1].values())
+    for name, gradient in expected[1].items():
+        assert float((found[1][name] - gradient).norm()) <= 1e-4 * (float(gradient.norm()) + 0.01 * longest), name
+
+
 def write_pairs(path, count=12):
     """A file of ragged pairs that a model can learn to tell apart: chosen says one, rejected says two."""
     draw = random.Random(count)
