@@ -79,8 +79,12 @@ def cpu_cases(options: argparse.Namespace) -> list[Case]:
 
 def chosen_cases(options: argparse.Namespace) -> list[Case]:
     """Those that the command names; all by default."""
-    cases = cpu_cases(options) if options.device == "cpu" else cuda_cases(options)
-    return [case for case in cases if not options.cases or case.name in options.cases.split(",")]
+    cases = {case.name: case for case in (cpu_cases if options.device == "cpu" else cuda_cases)(options)}
+    names = options.cases.split(",") if options.cases else list(cases)
+    unknown = [name for name in names if name not in cases]
+    if unknown:
+        raise SystemExit(f"--cases {options.cases}: there is no {unknown[0]!r}, expected some of {','.join(cases)}")
+    return [cases[name] for name in names]
 
 
 def cuda_cases(options: argparse.Namespace) -> list[Case]:

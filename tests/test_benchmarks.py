@@ -68,6 +68,13 @@ def test_emulated_bfloat16_gives_memory_and_losses_and_no_times():
     assert "s/step" not in done.stdout
 
 
+def test_a_case_that_is_not_there_is_one_sentence():
+    command = [sys.executable, "benchmarks/finetune.py", "--device", "cuda", "--cases", "even,oven"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "--cases even,oven: there is no 'oven', expected some of even,ragged,smollm2,float32\n"
+
+
 @pytest.mark.slow
 def test_growth_goes_on_where_it_stopped_and_measures_anew_when_it_was_whole(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))

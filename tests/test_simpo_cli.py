@@ -11,6 +11,7 @@ import pytest
 import torch
 from tiny import SIMPO, environment, losses, make_run, simpo, write_pairs, write_run
 
+from simpo_core import devices
 from simpo_core.checkpoint import newest_checkpoint
 from simpo_core.finetune import METRICS, finetune, prepare
 from simpo_core.models import fetch_smollm2, fresh_model, load_model, quiet
@@ -53,6 +54,14 @@ def test_a_run_leaves_its_settings_its_metrics_a_figure_and_a_model(call, tmp_pa
     assert (out / "run.png").read_bytes().startswith(b"\x89PNG")
     assert call("finetune", out / "run.toml", "--set", f"output={tmp_path / 'again'}")[0] == 0
     assert losses(tmp_path / "again") == losses(out)
+
+
+def test_where_the_devices_speed_is_known_a_step_shows_the_share_that_is_used(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "peak_flops", lambda device: 1e12)
+    _, said, _ = call("finetune", write_run(tmp_path, steps=1))
+    row = json.loads((tmp_path / "out" / "metrics.jsonl").read_text())
+    assert 0 < row["mfu"] < 1
+    assert f"tokens/s  MFU {row['mfu']:.1%}  {row['memory_gb']:.1f} GB" in said
 
 
 def test_what_cannot_be_meant_is_one_sentence_and_status_2(call, tmp_path):
