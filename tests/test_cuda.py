@@ -65,6 +65,9 @@ def test_a_gpus_mask_leaves_out_no_block_and_takes_none_whole_that_is_not(length
         assert not partly[row] & whole[row]
         assert partly[row] | whole[row] >= set(tiles[row].any(-1).nonzero().flatten().tolist())
         assert whole[row] == set(tiles[row].all(-1).nonzero().flatten().tolist())
+    for kind, rows in {"": partly, "full_": whole}.items():  # what the backward pass goes by
+        columns = listed(getattr(mask, f"{kind}q_num_blocks"), getattr(mask, f"{kind}q_indices"))
+        assert columns == [{row for row in range(blocks) if column in rows[row]} for column in range(blocks)]
     inside = [set(part.tolist()) for part in packed.pair_of.split(scorers.BLOCK)]  # which pairs a block has to do with
     assert all(inside[row] & inside[column] for row in range(blocks) for column in partly[row])
 
