@@ -74,8 +74,11 @@ class FinetuneConfig:
         if not self.lora_rank and (self.lora_alpha or self.lora_dropout):
             raise UserError("lora_alpha and lora_dropout are for adapters, and lora_rank is 0: set it, to 16 say")
         for name in ("model", "data", "output"):
-            if not getattr(self, name).strip():
+            given = getattr(self, name)
+            if not given.strip():
                 raise UserError(f"{name} is empty: give a name")
+            if given.startswith("~/"):
+                object.__setattr__(self, name, str(Path(given).expanduser()))
         if self.precision == "auto":
             object.__setattr__(self, "precision", "bfloat16" if _is_quick_at_bfloat16(self.device) else "float32")
 
@@ -127,10 +130,7 @@ def make_config(values: Mapping[str, Any]) -> FinetuneConfig:
     required = [x.name for x in dataclasses.fields(FinetuneConfig) if _required(x) and x.name not in values]
     if required:
         raise UserError(f"{' and '.join(required)} must be set: there is no default")
-    paths = {
-        name: str(Path(values[name]).expanduser()) for name in ("model", "data", "output") if values[name][:1] == "~"
-    }
-    return FinetuneConfig(**{**values, **paths})
+    return FinetuneConfig(**values)
 
 
 def _override(values: dict[str, Any], override: str) -> None:
@@ -157,7 +157,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if get_origin(hint) is dict:
         return isinstance(value, dict) and all(_fits(x, get_args(hint)[1]) for x in value.values())
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+        return isinstance(value, float) or (_fits(value, int) and abs(value) < 1e300)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, hint)

@@ -43,7 +43,7 @@ def run_file(tmp_path):
         ({"loss_args": {"beta": "2"}}, "loss_args is {'beta': '2'}: it must be a table of numbers"),
         ({"loss_args": {"bta": 2.0}}, "loss_args.bta: simpo has no such setting"),
         ({"method": "ipo"}, "method is 'ipo': it must be one of simpo, dpo, squared"),
-        ({"precision": "float16"}, "precision is 'float16': it must be one of bfloat16, float32"),
+        ({"precision": "float16"}, "precision is 'float16': it must be one of auto, bfloat16, float32"),
         ({"schedule": "step"}, "schedule is 'step': it must be one of cosine, linear, constant"),
         ({"device": "tpu"}, "device is 'tpu': it must be one of auto, cpu, cuda"),
         ({"steps": 0}, "steps is 0: it must be at least 1"),
@@ -102,7 +102,8 @@ def test_a_run_file_is_read(run_file):
     ],
 )
 def test_an_override_is_read_as_toml_or_as_a_word(run_file, override, name, value):
-    found = getattr(read_config(run_file, [override]), name)
+    model = ["model=fresh"] if name == "fresh" else []
+    found = getattr(read_config(run_file, [*model, override]), name)
     assert found == value
     assert type(found) is type(value)
 
@@ -127,7 +128,9 @@ def test_an_override_that_cannot_be_meant_is_named(run_file, override, words):
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"model = ", "is not TOML"), (b'model = "\xff"', "is not TOML")])
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"model = ", "is not TOML"), (b'model = "\xff"', "is not UTF-8: save it as UTF-8")]
+)
 def test_a_file_that_is_not_toml_is_one_sentence(tmp_path, content, words):
     path = tmp_path / "run.toml"
     path.write_bytes(content)
@@ -142,16 +145,17 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path):
 
 # -- Written and read again --------------------------------------------------------------------------------------------
 
-words = st.text(st.characters(exclude_categories=["Cs"]))
+words = st.text(st.characters(exclude_categories=["Cs"])).filter(str.strip)
 positive = st.floats(1e-300, 1e300)
 CONFIGS = st.builds(
     FinetuneConfig,
-    model=words,
+    model=st.just("fresh"),
     data=words,
     output=words,
     method=st.just("simpo"),
     loss_args=st.fixed_dictionaries({}, optional={"beta": positive, "gamma": st.floats(-1e300, 1e300)}),
     fresh=st.dictionaries(st.sampled_from(["hidden_size", "num_hidden_layers"]), st.integers(-(2**63), 2**63 - 1)),
+    lora_rank=st.just(4),
     lora_dropout=st.floats(0, 1, exclude_max=True),
     steps=st.integers(1, 2**63 - 1),
     learning_rate=positive,
@@ -170,5 +174,5 @@ def test_settings_written_as_toml_are_read_back_the_same(config):
 
 
 def test_every_setting_is_written_out():
-    config = make_config(NEEDED | {"loss_args": {"beta": 2.0}, "fresh": {"hidden_size": 8}})
+    config = make_config(NEEDED | {"model": "fresh", "loss_args": {"beta": 2.0}, "fresh": {"hidden_size": 8}})
     assert set(tomllib.loads(to_toml(config))) == {x.name for x in dataclasses.fields(FinetuneConfig)}

@@ -396,8 +396,12 @@ def test_compiling_on_a_cpu_is_left_out_and_said(tmp_path):
 
 
 def test_pairs_longer_than_learnt_positions_are_one_sentence():
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=97, n_positions=32, n_embd=32, n_layer=1, n_head=2))
+    models.check_fit(model, token_pairs((30, 2, 1)))
     with pytest.raises(UserError, match="the longest pair has 41 tokens, and the model has places for 32: set max_len"):
-        models.check_fit(make_model("GPT2", n_positions=32, n_embd=32, n_layer=1, n_head=2), token_pairs((30, 11, 4)))
+        models.check_fit(model, token_pairs((30, 11, 4)))
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a tensor", b"\x80\x02}q\x00."])
@@ -433,7 +437,10 @@ def test_nothing_left_to_train_on_is_one_sentence(tmp_path):
 
 def test_cut_pairs_are_said(tmp_path):
     training = prepare(make_run(tmp_path, max_length=20, max_prompt_length=12))
-    assert any("pairs are cut to max_length = 20 tokens" in note for note in training.notes)
+    assert any(
+        "pairs are cut: a prompt to max_prompt_length = 12 tokens, or prompt and response to max_length = 20" in note
+        for note in training.notes
+    )
     assert all(pair.chosen and pair.rejected for pair in training.pairs)
 
 

@@ -107,7 +107,9 @@ def test_a_run_does_not_go_on_with_other_pairs(call, tmp_path):
 
 def test_two_processes_do_not_write_to_one_folder(call, tmp_path):
     run_file = write_run(tmp_path, steps=200, save_every=1)
-    other = subprocess.Popen([*SIMPO, "finetune", str(run_file)], env=environment(), stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen(
+        [*SIMPO, "finetune", str(run_file)], env=environment(tmp_path), stdout=subprocess.PIPE, text=True
+    )
     try:
         assert any("step 2 " in line for line in other.stdout)
         words = refused(call("finetune", run_file, "--resume"))

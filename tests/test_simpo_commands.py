@@ -92,7 +92,7 @@ def small_sampling():
 def test_demo_shows_answers_before_and_after(call, monkeypatch, tmp_path):
     step = {"step": 1, "loss": 0.5, "rewards/margins": 1.0, "rewards/accuracies": 1.0, "tokens_per_second": 9.0}
     shown = demo.Demonstration(report("Well, ice is … and", keeps=False), report("Ice is frozen water.", keeps=True))
-    monkeypatch.setattr(demo, "demo", lambda output: iter([step | {"memory_gb": 0.1}, shown]))
+    monkeypatch.setattr(demo, "demo", lambda output, stopped: iter([step | {"memory_gb": 0.1}, shown]))
     status, said, _ = call("demo", "--output", tmp_path / "out")
     assert status == 0
     assert "step  1  loss 0.5000" in said
