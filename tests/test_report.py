@@ -37,7 +37,24 @@ def test_the_page_says_what_came_of_the_class(page):
     assert "dee 1 · The squared loss not gradable: it is not complete JSON" in text
     assert f"bob {ESSAY}" in text  # is missing
     assert "(eve) everything" in text
-    assert "mean 5.0, median 5 of 16, 1 provisional" in text  # ada 10, her essay unread, and cy 0
+    assert "mean 5, median 5 of 16, 1 provisional" in text  # ada 10, her essay unread, and cy 0
+
+
+def test_a_file_that_cannot_be_read_was_handed_in(small_class, tmp_path):
+    course = copied(small_class, tmp_path)
+    with course.api().gradebook as gradebook:
+        gradebook.update_or_create_student("dee")
+    missing = render(course).partition('id="missing"')[2]
+    assert re.findall(r'class="who">(\w+)</th><td>([\w, ]+)<', missing) == [("bob", ESSAY), ("dee", ESSAY)]
+    assert "<dt>not handed in</dt><dd>4</dd>" in render(course)  # bob one, dee one, eve two
+
+
+def test_the_mean_is_not_rounded_to_one_decimal(small_class, tmp_path):
+    course = copied(small_class, tmp_path)
+    with course.api().gradebook as gradebook:
+        gradebook.find_grade("gradients-value", ESSAY, ESSAY, "cy").manual_score = 4.5
+        gradebook.db.commit()
+    assert "mean 7.25, median 7.25 of 16" in render(course)  # ada 10
 
 
 def test_an_exercise_that_nobody_has_handed_in_is_not_on_the_page(page):
