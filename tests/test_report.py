@@ -150,6 +150,18 @@ def test_the_page_is_accessible_and_fits_a_phone(page, tmp_path, scheme):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium")
+def test_on_a_phone_a_wide_table_shows_that_it_goes_on_and_scrolls_in_its_box(page, tmp_path):
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    with browser_page(width=390, height=844) as opened:
+        opened.goto((tmp_path / "report.html").as_uri())
+        box = opened.locator("#progress .scroll")
+        assert "scroll" in box.evaluate("box => getComputedStyle(box).backgroundAttachment")  # the shadows
+        box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
+        edges = "one => one.getBoundingClientRect().right"
+        assert box.locator("thead th").last.evaluate(edges) <= box.evaluate(edges)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium")
 def test_only_numbers_that_wait_are_in_bold(page, tmp_path):
     (tmp_path / "report.html").write_text(page, encoding="utf-8")
     with browser_page() as opened:
