@@ -100,7 +100,7 @@ def test_students_get_stubs_and_no_hidden_test(small):
     assert released["squared-loss-inputs"].source.startswith("# Graded when you hand in")
 
 
-@pytest.mark.parametrize("exercise", Course(ROOT, ROOT).exercises())
+@pytest.mark.parametrize("exercise", Course(ROOT, ROOT / "classroom").exercises())
 def test_both_editions_carry_the_same_code_and_points(exercise):
     english, chinese = (read_notebook(ROOT / folder / f"{exercise}.ipynb") for folder in ("notebooks", "notebooks/zh"))
     assert [cell.id for cell in english.cells] == [cell.id for cell in chinese.cells]
