@@ -23,9 +23,16 @@ import numpy as np
 
 from autograder.values import copied, difference, is_plain, shape_words, show, type_name, unchanged, without_torch
 
+MESSAGE = 2000  # characters; a longer one loses its middle, for students' values may stand in it
+
 
 class _Sentence(Exception):
     """An exception that Jupyter shows as its message alone."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(
+            message if len(message) <= MESSAGE else f"{message[: MESSAGE // 2]} … {message[-MESSAGE // 2 :]}"
+        )
 
     def _render_traceback_(self) -> list[str]:
         return str(self).splitlines()
@@ -130,6 +137,7 @@ def check_close(
     *,
     rtol: float = 1e-6,
     scale: float | None = None,
+    is_strict: bool = False,
     hint: str = "",
     mistakes: Mapping[str, Any] | None = None,
 ) -> None:
@@ -139,6 +147,7 @@ def check_close(
         actual: What is checked.
         expected: A number, an array or tensor, or another Answer (for a property such as symmetry).
         rtol: Relative tolerance of each element; raised to 1e-4 where the answer is in single precision.
+        is_strict: Hold an answer in single precision to rtol as well.
         scale: The size below which an element counts as zero; by default a thousandth of the largest
             expected element, or 1 where all are zero.
         hint: One likely cause, told when no mistake below is recognised.
@@ -150,6 +159,7 @@ def check_close(
         of_what = f" (the value of {expected.label})"
         expected = numbers(expected)
     wanted = _as_numbers("expected", expected)
+    got = got.astype(np.float64) if is_strict else got
     seen = difference(got, wanted, rtol, scale)
     if seen is None:
         return

@@ -29,7 +29,14 @@ class Room:
     """What a page has left for what the student made."""
 
     def __init__(self, size: int = ROOM) -> None:
-        self.left, self.left_out = size, 0
+        self.left, self.left_out, self.to_read = size, 0, size
+
+    def reads(self, source: str) -> bool:
+        """Whether there is time for this text of a cell; as `takes`, before it is made HTML."""
+        fits = len(source) <= self.to_read
+        self.to_read -= len(source) if fits else 0
+        self.left_out += not fits
+        return fits
 
     def takes(self, html: str) -> bool:
         """Whether this still fits; if so, its room is taken, and otherwise it counts as left out."""

@@ -190,8 +190,10 @@ class _Reader:
         if text in self.given.places:
             shown = self._outputs(cell)
             return Cell(GIVEN, source=python(text), outputs=shown) if shown else None
+        if not text or cell.cell_type == "raw" or not self.room.reads(cell.source[:SOURCE]):
+            return None
         source = _source(cell)
-        if not text or cell.cell_type == "raw" or not self.room.takes(source):
+        if not self.room.takes(source):
             return None
         return Cell(NOTE if cell.cell_type == "markdown" else OWN, source=source, outputs=self._outputs(cell))
 

@@ -59,7 +59,7 @@ def run_steps(steps: Sequence[Step], beside: Sequence[Path], seconds: float = CE
                     return Executed([], "", fault=words)
     except Exception as error:  # whatever it is, it is this notebook's alone
         return Executed([], "", fault=f"{type(error).__name__}: {error}")
-    if notebook.examiner.ended:
+    if notebook.examiner.ended and not notebook.is_spoilt:
         return Executed([], "", fault=f"the examiner's process {notebook.examiner.ended}")
     return Executed(outputs, notebook.verdict)
 

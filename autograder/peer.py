@@ -45,11 +45,16 @@ class Remote(Foreign):
 
 
 class Peer:
-    """One side of the conversation."""
+    """One side of the conversation.
 
-    def __init__(self, channel: Channel, variables: Mapping[str, Any]) -> None:
+    variables: what the other side may read by name.
+    is_secret: the other side learns neither a function's name nor a line of source.
+    """
+
+    def __init__(self, channel: Channel, variables: Mapping[str, Any], *, is_secret: bool = False) -> None:
         self.channel = channel
-        self.variables = variables  # what the other side may read by name
+        self.variables = variables
+        self.is_secret = is_secret
         self.kept: dict[int, Any] = {}  # what the other side knows by number
         self.graphs: list[tuple[list[Any], list[Any]]] = []  # tensors that came in, tensors that went out
 
@@ -78,9 +83,9 @@ class Peer:
         try:
             answer = json.dumps(self._answer(decoded(body)))
         except KeyError as error:
-            answer = json.dumps(_error(NameError(f"name {error} is not defined")))
+            answer = json.dumps(self._error(NameError(f"name {error} is not defined")))
         except BaseException as error:
-            answer = json.dumps(_error(error))
+            answer = json.dumps(self._error(error))
         self.channel.forward(ANSWER, answer.encode(), None)
 
     def _answer(self, question: Any) -> Tree:
@@ -150,11 +155,11 @@ class Peer:
         kind = type(item)
         seen: dict[str, Any] = {
             "type": [str(kind.__module__)[:TEXT], str(kind.__qualname__)[:TEXT]],
-            "shown": repr(item)[:TEXT],
+            "shown": "<function>" if self.is_secret else repr(item)[:TEXT],
         }
         if callable(item):
             self.kept[id(item)] = item
-            name = getattr(item, "__name__", None)
+            name = "function" if self.is_secret else getattr(item, "__name__", None)
             seen |= {"number": id(item), "name": name[:TEXT] if isinstance(name, str) else None}
         return seen
 
@@ -170,6 +175,15 @@ class Peer:
             remote.__name__ = seen["name"][:TEXT]
         return remote
 
+    def _error(self, error: BaseException) -> Tree:
+        """An exception as the other side will see it: its type's name, its words, the line it came from."""
+        try:
+            words = str(error)
+        except Exception:
+            words = ""
+        line = "" if self.is_secret else _line(error)
+        return {"error": [type(error).__name__[:TEXT], words[:TEXT], line[:TEXT]]}
+
 
 def _linked(outputs: list[Any], inputs: list[Any], graph: int, backward: Callable[..., Any]) -> tuple[Any, ...]:
     """The outputs, with the other side's part of the backward pass behind them."""
@@ -177,10 +191,15 @@ def _linked(outputs: list[Any], inputs: list[Any], graph: int, backward: Callabl
 
     class Link(torch.autograd.Function):
         @staticmethod
-        def forward(context: Any, *tensors: Any) -> Any:
+        def forward(*tensors: Any) -> Any:
             return tuple(output.clone() for output in outputs)
 
         @staticmethod
+        def setup_context(context: Any, inputs: Any, output: Any) -> None:
+            """Nothing to keep; torch.func wants it apart."""
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
         def backward(context: Any, *gradients: Any) -> Any:
             return tuple(backward(graph, list(gradients)))
 
@@ -204,15 +223,6 @@ def _put_back(target: Any, changed: Any) -> None:
         target.data = changed
     else:
         target[...] = changed
-
-
-def _error(error: BaseException) -> Tree:
-    """An exception as the other side will see it: its type's name, its words, the line it came from."""
-    try:
-        words = str(error)
-    except Exception:
-        words = ""
-    return {"error": [type(error).__name__[:TEXT], words[:TEXT], _line(error)[:TEXT]]}
 
 
 def _line(error: BaseException) -> str:

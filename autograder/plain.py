@@ -136,9 +136,25 @@ def _is_tensor(item: Any) -> bool:
 def _pack_tensor(tensor: Any) -> Tree:
     import torch
 
-    plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
-    content = plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
+    with torch._C._DisableFuncTorch():
+        plain = _unwrapped(tensor).detach().resolve_conj().resolve_neg().cpu().contiguous()
+        content = plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
     return {"tensor": [str(plain.dtype).removeprefix("torch."), list(plain.shape), base64.b64encode(content).decode()]}
+
+
+def _unwrapped(tensor: Any) -> Any:
+    """The numbers of a tensor that torch.func.grad has wrapped. Raises TypeError within torch's other transforms."""
+    from torch._C import _functorch
+
+    if not _functorch.is_functorch_wrapped_tensor(tensor):
+        return tensor
+    transforms = [level.key() for level in _functorch.get_interpreter_stack() or []]
+    if transforms != [_functorch.TransformType.Grad]:
+        raise TypeError(
+            "torch can take the derivative of a function of the check's once, by .backward() or torch.func.grad, "
+            "and not by vmap, jacrev or jacfwd"
+        )
+    return _functorch.get_unwrapped(tensor)
 
 
 def _unpack_tensor(name: str, shape: Sequence[int], data: str) -> Any:

@@ -22,12 +22,16 @@ from autograder.sanitise import clean
 
 _CLASSES = {Keyword: "k", Operator.Word: "k", String: "s", Number: "n", Comment: "c", Name.Function: "f"}
 _MATHML = "{http://www.w3.org/1998/Math/MathML}"
+_FORMULA = re.compile(r"\\\\[(\[]|\\begin\{")
+_MOST_FORMULAS = 300  # for each that begins in this way, Jupyter's parser may read all the rest of the text
 _ALIGNED = re.compile(r"\\(begin|end)\{(?:aligned|gathered|eqnarray\*?)\}")  # latex2mathml knows align*
 
 
 @functools.lru_cache(maxsize=4096)
 def markdown(text: str) -> Markup:
     """A markdown cell: Jupyter's markdown with formulas; headings below those of the page."""
+    if len(_FORMULA.findall(text)) > _MOST_FORMULAS:
+        return Markup(f'<div class="code"><pre tabindex="0">{escape(text)}</pre></div>')
     return Markup(clean(_MARKDOWN.render(text)))
 
 

@@ -126,6 +126,7 @@ class Session:
         self.verdict = GRADED
         self.shown = 0  # bytes of outputs
         self.has_asked = False  # the examiner, anything of the student's process
+        self.is_spoilt = False  # the examiner's process has ended over what the student's code gave it
 
     def run(self, source: str) -> list[Output]:
         """The outputs of a cell in the student's process."""
@@ -170,6 +171,8 @@ class Session:
             if was_stopped and asked and not has_asked:  # slow by itself
                 self.examiner.end(TIMED_OUT)
                 asked = None
+            if asked is None and (self.is_spoilt or (has_asked and self.examiner.ended != DIED)):
+                return [self._spoilt()]
             if asked is None:
                 return [error_output("ExaminerFault", "The check itself did not come to its end.")]
             if was_stopped:
@@ -188,6 +191,19 @@ class Session:
                 words = f"It gave back more than {ITEMS:,} values; numpy arrays may hold more."
                 reply = (ANSWER, _no_answer(*self._noted_words("TooMuchOutput", words)))
             message = reply
+
+    def _spoilt(self) -> Output:
+        """The output of a check whose process has ended over what the student's code gave it, now or in one before."""
+        if self.is_spoilt:
+            return error_output(
+                "NotChecked", "Not checked: an earlier check had to be ended over what your code gave it."
+            )
+        self.is_spoilt = True
+        if self.examiner.ended == TIMED_OUT:
+            name, words = "CellTimeoutError", self._too_long("With what your code gave it, the check ran")
+        else:
+            name, words = "TooMuchOutput", "With what your code gave it, the check said too much, and was ended."
+        return self._noted(error_output(name, words))
 
     def _cell_deadline(self) -> float:
         return min(time.monotonic() + self.cell_seconds, self.deadline)

@@ -52,7 +52,7 @@ def work(role: str, shell: Shell, end: socket.socket, folder: str) -> None:
         sys.path.append(folder)  # last, so that no file there stands before a module
         peer = Peer(Channel(end), shell.user_ns)
     else:
-        peer = Peer(Channel(end), {})
+        peer = Peer(Channel(end), {}, is_secret=True)
         shell.shows_tracebacks = False  # they would show hidden tests
         shell.user_ns, shell.user_module = Names(shell.user_ns, peer.value), _Module()
         shell.user_module.__dict__ = shell.user_ns

@@ -200,7 +200,7 @@ def prepare_ours(case: Case) -> Any:
     model, tokenizer, pairs = load(case)
     config = FinetuneConfig(
         model=case.model,
-        data="",
+        data="none",
         output="/nonexistent",
         loss_args={"beta": BETA, "gamma": GAMMA},
         steps=case.steps,

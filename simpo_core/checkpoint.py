@@ -24,15 +24,28 @@ STATE = "training.pt"
 def newest_checkpoint(output: Path) -> Path | None:
     """The checkpoint of the highest step in a run's folder, or None."""
     whole = [path for path in _checkpoints(output) if (path / STATE).is_file()]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return max(whole, key=_step, default=None)
+
+
+def newest_model(output: Path) -> Path | None:
+    """As `newest_checkpoint`, but one from which no run can go on will do: its model is all that is wanted."""
+    names = ("config.json", "adapter_config.json")
+    models = [path for path in _checkpoints(output) if any((path / name).is_file() for name in names)]
+    return max(models, key=_step, default=None)
 
 
 def _checkpoints(output: Path) -> list[Path]:
     return [path for path in output.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
 
 
-def save_checkpoint(output: Path, step: int, scorer: Any, optimizer: Any, tokenizer: Any) -> Path:
+def _step(folder: Path) -> int:
+    return int(folder.name.rpartition("-")[2])
+
+
+def save_checkpoint(output: Path, step: int, scorer: Any, optimizer: Any, tokenizer: Any, pairs: str) -> Path:
     """Write the checkpoint of a step, then remove older ones. All processes must call it.
+
+    pairs: the fingerprint of what is trained on.
 
     Raises:
         UserError: The disk is full or can't be written to; the checkpoint before this one is still there.
@@ -46,7 +59,7 @@ def save_checkpoint(output: Path, step: int, scorer: Any, optimizer: Any, tokeni
     if devices.rank() == 0:
         trainable = {name for name, x in scorer.named_parameters() if x.requires_grad}
         trained = {name: x for name, x in weights.items() if name in trainable}
-        state = {"step": step, "weights": trained, "optimizer": optimizer_state}
+        state = {"step": step, "weights": trained, "optimizer": optimizer_state, "pairs": pairs}
         partial = folder.with_suffix(".partial")
         try:
             _write(partial, scorer.model, _plain_names(weights), tokenizer, state)
@@ -55,7 +68,7 @@ def save_checkpoint(output: Path, step: int, scorer: Any, optimizer: Any, tokeni
             _bring_to_disk(output)
         except Exception as error:
             shutil.rmtree(partial, ignore_errors=True)
-            raise _explained(error, output) from error
+            raise explained(error, output, "a checkpoint") from error
         for older in [*_checkpoints(output), *output.glob("checkpoint-*.partial")]:
             if older != folder:
                 shutil.rmtree(older, ignore_errors=True)
@@ -73,6 +86,7 @@ def _write(folder: Path, model: Any, weights: dict[str, Any], tokenizer: Any, st
     with quiet():
         model.save_pretrained(str(folder), state_dict=weights)
         tokenizer.save_pretrained(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)  # peft's form of a model card, not filled in
     torch.save(state, folder / STATE)
     for path in [*folder.iterdir(), folder]:
         _bring_to_disk(path)
@@ -88,8 +102,8 @@ def _bring_to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _explained(error: Exception, output: Path) -> Exception:
-    """The error as a sentence if it comes from the disk, else as it is.
+def explained(error: Exception, output: Path, what: str) -> Exception:
+    """The error as a sentence if it comes from a disk that had no space for `what`, else as it is.
 
     safetensors and torch.save report a full disk in words of their own, so the errno alone doesn't tell.
     """
@@ -99,23 +113,28 @@ def _explained(error: Exception, output: Path) -> Exception:
     if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(sign in words for sign in signs):
         kept = newest_checkpoint(output)
         return UserError(
-            f"{output}: no space for a checkpoint ({str(error).splitlines()[0]}). Free some, or choose another output; "
+            f"{output}: no space for {what} ({str(error).splitlines()[0]}). Free some, or choose another output; "
             + (f"{kept.name} is whole, go on from it with --resume" if kept else "there is no checkpoint yet")
         )
     return error
 
 
-def load_checkpoint(folder: Path, scorer: Any, optimizer: Any) -> int:
+def load_checkpoint(folder: Path, scorer: Any, optimizer: Any, pairs: str) -> int:
     """Put a checkpoint's weights and optimiser state in place; returns its step.
 
+    pairs: the fingerprint of what is to be trained on.
+
     Raises:
-        UserError: The checkpoint can't be read, or it is of another model.
+        UserError: The checkpoint can't be read, or it is of another model or of other pairs.
     """
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict, set_optimizer_state_dict
 
     try:
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
         step = int(state["step"])
+        lacking = {name for name, x in scorer.named_parameters() if x.requires_grad} - set(state["weights"])
+        if lacking:
+            raise ValueError(f"it lacks {len(lacking)} of the trained weights, such as {min(lacking)}")
         set_model_state_dict(
             scorer, state["weights"], options=StateDictOptions(full_state_dict=True, cpu_offload=True, strict=False)
         )
@@ -124,5 +143,13 @@ def load_checkpoint(folder: Path, scorer: Any, optimizer: Any) -> int:
         )
     except Exception as error:  # torch.load raises errors of a dozen kinds for damaged files
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{folder} can't be resumed from: {reason}. Remove the folder to start again") from error
+        raise UserError(
+            f"{folder} can't be resumed from: it is damaged, or of another model ({reason}). "
+            "Remove the folder to start again"
+        ) from error
+    if state.get("pairs", pairs) != pairs:
+        raise UserError(
+            f"{folder} was trained on other pairs than those that the data holds now. Put these back, "
+            "or start a new run in another output"
+        )
     return step

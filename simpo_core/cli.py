@@ -1,5 +1,7 @@
 """The method's front door: `simpo`. Only this module prints."""
 
+import io
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -24,10 +26,17 @@ Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value, o
 
 def main() -> None:
     """Run a command; what the user can mend is one line on stderr and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ✓ is no reason to lose what was measured
     try:
         app()
     except UserError as error:
-        print(f"simpo: {error}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # torchrun's other processes would say the same
+            print(f"simpo: {error}", file=sys.stderr)
+        sys.exit(2)
+    except MemoryError:
+        print("simpo: memory ran out: take a smaller model, or set a lower pack_tokens", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("transformers", "peft", "gguf", "safetensors", "tokenizers"):
@@ -63,13 +72,24 @@ def finetune(
     from simpo_core.run import start
 
     config = read_config(run_file, override or [])
+    if os.environ.get("RANK", "0") == "0":
+        scores = "" if config.method == "simpo" else ", and the reference model's scores of all pairs"
+        print(f"preparing {config.model}, {config.data}{scores}", flush=True)
     training = start(config, resume=resume)
     if devices.rank() == 0:
         _say_settings(training)
+        if resume:
+            print(
+                f"going on after step {training.step}"
+                if training.step
+                else f"{config.output} has no checkpoint yet: beginning with the first step"
+            )
     with _stop_signal() as stopped:
         last = _show_steps(training, stopped)
     if devices.rank() == 0:
-        if training.step < config.steps:
+        if training.step > config.steps:
+            print(f"nothing to do: {training.step} steps are taken already, and steps is {config.steps}")
+        elif training.step < config.steps:
             print(f"stopped after step {training.step} of {config.steps}, and saved. To go on: the same with --resume")
         else:
             _say_end(config.output, last)
@@ -86,10 +106,8 @@ def _say_settings(training: Any) -> None:
         ratio = training.loss_args["gamma"] / training.loss_args["beta"]
         settings += f" (in units of reward; gamma / beta = {ratio:g})"
     trained = sum(x.numel() for x in training.scorer.parameters() if x.requires_grad)
-    weights = f"{trained / 1e6:.1f} M weights trained"
+    weights = f"{trained / 1e6:.1f} M weights trained" if trained >= 1e5 else f"{trained} weights trained"
     print(f"{config.method} with {settings}; {len(training.pairs)} pairs; {weights} on {training.device}")
-    if training.step:
-        print(f"going on after step {training.step}")
 
 
 def _show_steps(training: Any, stopped: "_Stop") -> dict[str, Any]:
@@ -97,7 +115,7 @@ def _show_steps(training: Any, stopped: "_Stop") -> dict[str, Any]:
     from simpo_core.run import train
 
     row: dict[str, Any] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (MofNCompleteColumn(), TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=devices.rank() > 0 or not console.is_terminal) as progress:
         task = progress.add_task("step", total=training.config.steps, completed=training.step)
         for row in train(training, lambda: bool(stopped.signal)):
@@ -189,8 +207,8 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="A checkpoint, a run's folder, smollm2, or a name on the hub.")],
     data: Annotated[Path | None, typer.Option(help="Held-out pairs, .jsonl or .parquet.")] = None,
     rule: Annotated[str | None, typer.Option(help="Answer the test prompts; how many keep this rule?")] = None,
-    temperature: Annotated[float, typer.Option(help="0: the likeliest token each time.")] = 0.0,
-    max_new_tokens: int = 96,
+    temperature: Annotated[float, typer.Option(min=0, help="0: the likeliest token each time.")] = 0.0,
+    max_new_tokens: Annotated[int, typer.Option(min=1)] = 96,
     show: Annotated[int, typer.Option(help="Answers to print.")] = 5,
 ) -> None:
     """Measure a model on held-out pairs, or its answers to held-out prompts, or both."""
@@ -262,12 +280,13 @@ def make_pairs(
     output: Annotated[Path, typer.Argument(help="A new .jsonl file.")],
     model: Annotated[str, typer.Option(help="The model that makes its own pairs.")] = "smollm2",
     split: Annotated[str, typer.Option(help="Whose prompts: train, validation or test.")] = "train",
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
 ) -> None:
     """Let a model make pairs: answers sampled with a wish in the prompt against answers sampled without it."""
     import dataclasses
     import json
 
+    from simpo_core import devices
     from simpo_core.make_pairs import SAMPLING, read_prompts
     from simpo_core.make_pairs import make_pairs as make
     from simpo_core.models import load_model
@@ -275,11 +294,22 @@ def make_pairs(
     chosen_rule, prompts = _rule(rule), read_prompts(split)
     if output.exists():
         raise UserError(f"{output} exists already: name a new file")
+    if output.suffix != ".jsonl":
+        raise UserError(f"{output}: expected a name that ends in .jsonl")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(output.name + ".partial")
+    partial.touch()  # better to learn now than after the sampling that nothing can be written here
     loaded, tokenizer = load_model(model)
+    loaded = loaded.bfloat16() if devices.has_bfloat16() else loaded
     with console.status(f"asking {model} {len(prompts)} questions, with and without “{chosen_rule.wish}”"):
         sampling = dataclasses.replace(SAMPLING[rule], seed=seed)
-        records, yields = make(loaded.bfloat16(), tokenizer, prompts, chosen_rule, sampling)
-    partial = output.with_name(output.name + ".partial")
+        records, yields = make(loaded, tokenizer, prompts, chosen_rule, sampling)
+    if not records:
+        partial.unlink()
+        raise UserError(
+            f"no pair: {yields.kept_rule} of {yields.wished} answers with the wish keep the rule, {yields.clean} are "
+            f"clean, and {yields.bare_kept_rule} of {yields.bare} without it keep it. Take a model that can do better"
+        )
     partial.write_text("".join(json.dumps(x, ensure_ascii=False) + "\n" for x in records), encoding="utf-8")
     partial.replace(output)
     print(f"{yields.pairs} pairs from {yields.prompts} prompts: {output}")
@@ -301,11 +331,17 @@ def demo(
     print(
         "SmolLM2-135M-Instruct, SimPO, pairs that the model made itself; first its answers before training", flush=True
     )
-    for item in run(output):
-        if isinstance(item, Demonstration):
-            _show_demonstration(item)
-        else:
-            print(f"step {item['step']:2}  {_one_line(item)}", flush=True)
+    shown = False
+    with _stop_signal() as stopped:
+        for item in run(output, lambda: bool(stopped.signal)):
+            if isinstance(item, Demonstration):
+                _show_demonstration(item)
+                shown = True
+            else:
+                print(f"step {item['step']:2}  {_one_line(item)}", flush=True)
+    if not shown:
+        print("stopped, and saved. To go on: the same again")
+        raise typer.Exit(128 + (stopped.signal or signal.SIGTERM))
     print(f"{time.monotonic() - started:.0f} seconds; the model: {output}")
 
 

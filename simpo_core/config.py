@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from simpo_core.inputs import UserError
 
-PRECISIONS = ("bfloat16", "float32")
+PRECISIONS = ("auto", "bfloat16", "float32")
 SCHEDULES = ("cosine", "linear", "constant")
 
 
@@ -35,7 +35,7 @@ class FinetuneConfig:
     schedule: str = "cosine"  # cosine or linear to 0, or constant
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0  # longer gradients are cut to this
-    precision: str = "bfloat16"  # of the products (autocast); weights and softmax are float32. Or "float32"
+    precision: str = "auto"  # of the products: bfloat16 (by autocast; weights and softmax stay float32) where quick
     max_length: int = 1024  # tokens of a prompt and a response
     max_prompt_length: int = 512  # tokens of a prompt; longer ones lose their beginning
     pack_tokens: int = 2048  # tokens in one forward pass; lower it if memory runs out
@@ -69,6 +69,21 @@ class FinetuneConfig:
                 "a response needs room behind its prompt"
             )
         loss_settings(self.method, self.loss_args)
+        if self.fresh and self.model != "fresh":
+            raise UserError(f'[fresh] is for model = "fresh", and model is {self.model!r}: leave one of the two out')
+        if not self.lora_rank and (self.lora_alpha or self.lora_dropout):
+            raise UserError("lora_alpha and lora_dropout are for adapters, and lora_rank is 0: set it, to 16 say")
+        for name in ("model", "data", "output"):
+            if not getattr(self, name).strip():
+                raise UserError(f"{name} is empty: give a name")
+        if self.precision == "auto":
+            object.__setattr__(self, "precision", "bfloat16" if _is_quick_at_bfloat16(self.device) else "float32")
+
+
+def _is_quick_at_bfloat16(device: str) -> bool:
+    from simpo_core import devices
+
+    return devices.has_bfloat16(device)
 
 
 def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
@@ -88,10 +103,12 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> FinetuneConfig:
         UserError: The file can't be read, or a field is unknown, missing or of the wrong type.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8: save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not TOML: {error}") from None
     for override in overrides:
         _override(values, override)
@@ -110,7 +127,10 @@ def make_config(values: Mapping[str, Any]) -> FinetuneConfig:
     required = [x.name for x in dataclasses.fields(FinetuneConfig) if _required(x) and x.name not in values]
     if required:
         raise UserError(f"{' and '.join(required)} must be set: there is no default")
-    return FinetuneConfig(**values)
+    paths = {
+        name: str(Path(values[name]).expanduser()) for name in ("model", "data", "output") if values[name][:1] == "~"
+    }
+    return FinetuneConfig(**{**values, **paths})
 
 
 def _override(values: dict[str, Any], override: str) -> None:
@@ -137,7 +157,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if get_origin(hint) is dict:
         return isinstance(value, dict) and all(_fits(x, get_args(hint)[1]) for x in value.values())
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, hint)

@@ -1,7 +1,7 @@
 """The demonstration: a small model learns, in minutes on a laptop, to answer in one sentence."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -40,21 +40,22 @@ def demo_config(output: Path) -> FinetuneConfig:
         batch_pairs=4,
         learning_rate=1e-5,
         schedule="constant",
-        precision="bfloat16" if devices.has_bfloat16() else "float32",
     )
 
 
-def demo(output: Path) -> Iterator[dict[str, Any] | Demonstration]:
+def demo(output: Path, stopped: Callable[[], bool] = lambda: False) -> Iterator[dict[str, Any] | Demonstration]:
     """Train, and compare: yields each step's metrics, and then the answers before and after.
 
-    A folder that holds the run already is not trained again.
+    A folder that holds the run already is not trained again. Where `stopped` says so, the run is saved and ends
+    without the answers.
     """
     prompts = held_out_prompts()
     base, tokenizer = load_model("smollm2")
     before = answer_report(base, tokenizer, prompts)
     training = start(demo_config(output), resume=True)
-    yield from train(training)
-    yield Demonstration(before, answer_report(training.scorer.model, tokenizer, prompts))
+    yield from train(training, stopped)
+    if training.step == training.config.steps:
+        yield Demonstration(before, answer_report(training.scorer.model, tokenizer, prompts))
 
 
 def held_out_prompts() -> list[str]:
@@ -64,6 +65,6 @@ def held_out_prompts() -> list[str]:
 
 def answer_report(model: Any, tokenizer: Any, prompts: list[str]) -> AnswerReport:
     """Greedy answers; by a bfloat16 copy of the model where that is quicker."""
-    if devices.has_bfloat16():
+    if devices.has_bfloat16(model.device.type):
         model = copy.deepcopy(model).bfloat16()
     return evaluate_answers(model, tokenizer, prompts, RULE, max_new_tokens=MAX_NEW_TOKENS)

@@ -88,10 +88,10 @@ def shard(scorer: Any, layers: Any) -> None:
     fully_shard(scorer, mesh=mesh)
 
 
-def has_bfloat16() -> bool:
-    """Whether this machine multiplies bfloat16 numbers quickly: any GPU of today, and CPUs with AVX-512 or AMX."""
+def has_bfloat16(device: str = "auto") -> bool:
+    """Whether the device multiplies bfloat16 numbers quickly: any GPU of today, and CPUs with AVX-512 or AMX."""
     try:
-        return torch.cuda.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return (device != "cpu" and torch.cuda.is_available()) or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     except (AttributeError, RuntimeError):
         return False
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from simpo_core.generate import answers
+from simpo_core.models import check_fit
 from simpo_core.packing import means, pack, plan_packs, sums
 from simpo_core.preferences import TokenPair
 from simpo_core.rules import Rule, count_words
@@ -91,6 +92,7 @@ def pair_logps(model: Any, pairs: Sequence[TokenPair], *, budget: int = 2048) ->
         pairs: Tokenised pairs.
         budget: Tokens scored at a time.
     """
+    check_fit(model, pairs)
     result = np.zeros((2, len(pairs), 2))
     scorer, _ = choose_scorer(model, pairs)
     was_training = model.training

@@ -29,10 +29,10 @@ from simpo_core.checkpoint import load_checkpoint, newest_checkpoint, save_check
 from simpo_core.config import FinetuneConfig
 from simpo_core.inputs import UserError
 from simpo_core.methods import METHODS, Method, loss_settings
-from simpo_core.models import add_lora, load_model
+from simpo_core.models import add_lora, check_fit, load_model
 from simpo_core.packing import length, pack, plan_packs
 from simpo_core.pair_files import read_pairs
-from simpo_core.preferences import TokenPair, tokenize_pair
+from simpo_core.preferences import TokenPair, fingerprint, tokenize_pair
 from simpo_core.reference import reference_key, reference_scores
 from simpo_core.scorers import PairScorer, PlainScorer, choose_scorer
 
@@ -99,7 +99,7 @@ def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
     training.notes[:0] = notes
     checkpoint = newest_checkpoint(Path(config.output)) if resume else None
     if checkpoint:
-        training.step = load_checkpoint(checkpoint, training.scorer, training.optimizer)
+        training.step = load_checkpoint(checkpoint, training.scorer, training.optimizer, fingerprint(pairs))
     return training
 
 
@@ -120,7 +120,9 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
         raise UserError(f"model {config.model!r} is a LoRA adapter: train on from what `simpo merge` makes of it")
     if config.lora_rank:
         model = add_lora(model, rank=config.lora_rank, alpha=config.lora_alpha or None, dropout=config.lora_dropout)
-    scorer, why_plain = choose_scorer(model.to(device), pairs)
+    check_fit(model, pairs)
+    with _memory(config):
+        scorer, why_plain = choose_scorer(model.to(device), pairs)
     if why_plain:
         notes.append(why_plain)
     key = reference_key(scorer, pairs, config) if method.needs_reference else ""
@@ -134,7 +136,7 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
             layer.compile(dynamic=False)
     devices.shard(scorer, layers)
     with _memory(config):
-        reference = reference_scores(scorer, pairs, config, key) if method.needs_reference else None
+        reference = reference_scores(scorer, pairs, config, key, notes) if method.needs_reference else None
     optimizer = torch.optim.AdamW(
         [x for x in scorer.parameters() if x.requires_grad],
         lr=config.learning_rate,
@@ -194,9 +196,8 @@ def finetune(training: Training) -> Iterator[Step]:
 
 def save(training: Training) -> Path:
     """Write a checkpoint of where the run stands now; returns its folder."""
-    return save_checkpoint(
-        Path(training.config.output), training.step, training.scorer, training.optimizer, training.tokenizer
-    )
+    output, pairs = Path(training.config.output), fingerprint(training.pairs)
+    return save_checkpoint(output, training.step, training.scorer, training.optimizer, training.tokenizer, pairs)
 
 
 def _accumulate_gradients(training: Training, batch: Sequence[int]) -> tuple[Tensor, float]:
@@ -263,12 +264,18 @@ def _token_pairs(config: FinetuneConfig, tokenizer: Any) -> tuple[list[TokenPair
     pairs = [pair for pair in everything if pair.chosen != pair.rejected]
     notes = []
     if not pairs:
-        raise UserError(f"{config.data}: no pair is left to train on")
+        raise UserError(
+            f"{config.data}: no pair is left to train on"
+            + (f": both answers are equal in all {len(everything)}" if everything else "")
+        )
     if len(pairs) < len(everything):
         notes.append(f"{len(everything) - len(pairs)} pairs left out: their two answers are equal")
     cut = sum(pair.truncated for pair in pairs)
     if cut:
-        notes.append(f"{cut} of {len(pairs)} pairs are cut to max_length = {config.max_length} tokens")
+        notes.append(
+            f"{cut} of {len(pairs)} pairs are cut: a prompt to max_prompt_length = {config.max_prompt_length} tokens, "
+            f"or prompt and response to max_length = {config.max_length}"
+        )
     return pairs, notes
 
 
@@ -310,6 +317,11 @@ def _memory(config: FinetuneConfig) -> Iterator[None]:
 
 def _not_finite(step: int, loss: float, norm: float, config: FinetuneConfig) -> str:
     kept = newest_checkpoint(Path(config.output))
+    if step == 1:
+        return (
+            f"step 1: the loss is {loss:.4g} and the length of the gradient {norm:.4g}, expected finite numbers. No "
+            "update was made yet, so look at the model's own weights and at [loss_args]"
+        )
     return (
         f"step {step}: the loss is {loss:.4g} and the length of the gradient {norm:.4g}, expected finite numbers. "
         f"Start again in another output with a lower learning_rate (now {config.learning_rate:g}) or more warmup_steps "

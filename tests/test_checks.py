@@ -94,6 +94,21 @@ def test_single_precision_is_given_room_and_double_is_not():
     assert "expected 1.0" in says(check_close, answer("x", off), 1.0)
 
 
+def test_a_strict_check_gives_single_precision_no_room():
+    check_close(answer("x", np.float32(1.5)), 1.5, is_strict=True)
+    check_close(answer("x", torch.tensor(0.1)), 0.1, is_strict=True)
+    with pytest.raises(CheckFailed, match=r"x: it is 1\.00001, expected 1"):
+        check_close(answer("x", np.float32(1.00001)), 1.0, is_strict=True)
+
+
+def test_a_long_message_loses_its_middle_and_keeps_its_hint():
+    with pytest.raises(CheckFailed) as caught:
+        check_that(False, "x is " + "very " * 10_000 + "long", hint="Shorten it.")
+    assert str(caught.value).startswith("Check failed: x is very")
+    assert str(caught.value).endswith(" long\nHint: Shorten it.")
+    assert len(str(caught.value)) < 2100
+
+
 def test_numbers_that_look_alike_are_shown_with_more_digits():
     assert "it is 1.41421, expected 1.41421356237" in says(check_close, answer("root", 1.41421), 2**0.5)
 

@@ -395,6 +395,27 @@ def test_compiling_on_a_cpu_is_left_out_and_said(tmp_path):
     assert next(finetune(training)).metrics == next(finetune(prepare(make_run(tmp_path)))).metrics
 
 
+def test_pairs_longer_than_learnt_positions_are_one_sentence():
+    with pytest.raises(UserError, match="the longest pair has 41 tokens, and the model has places for 32: set max_len"):
+        models.check_fit(make_model("GPT2", n_positions=32, n_embd=32, n_layer=1, n_head=2), token_pairs((30, 11, 4)))
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a tensor", b"\x80\x02}q\x00."])
+def test_a_damaged_or_read_only_cache_of_the_references_scores_is_computed_again(tmp_path, damage, monkeypatch):
+    first = prepare(make_run(tmp_path, method="dpo")).reference
+    (path,) = (tmp_path / "cache").rglob("reference/*.pt")
+    path.write_bytes(damage)
+    training = prepare(make_run(tmp_path, method="dpo"))
+    assert torch.equal(training.reference, first)
+    assert not training.notes
+    path.unlink()
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    training = prepare(make_run(tmp_path, method="dpo"))
+    assert torch.equal(training.reference, first)
+    assert "the reference's scores can't be kept for the next run: " in training.notes[0]
+
+
 def test_pairs_with_equal_answers_are_left_out_and_said(tmp_path):
     data = write_pairs(tmp_path / "pairs.jsonl")
     with data.open("a") as file:

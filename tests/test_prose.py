@@ -42,6 +42,12 @@ def test_every_formula_of_the_course_can_be_read(path):
     assert not re.search(r"<code>[^<]*\\[a-z]+\{", html)  # LaTeX that was left
 
 
+@pytest.mark.parametrize("opened", [r"\\(", r"\\[", r"\begin{a}"])
+def test_a_text_of_formulas_that_never_end_is_shown_as_it_is(opened):
+    text = "x " + opened * 2000
+    assert markdown(text) == f'<div class="code"><pre tabindex="0">{text}</pre></div>'
+
+
 def test_headings_come_below_those_of_the_page():
     assert markdown("# a\n\n## b\n\n### c\n\n###### d") == "<h4>a</h4>\n<h4>b</h4>\n<h4>c</h4>\n<h6>d</h6>\n"
 

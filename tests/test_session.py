@@ -70,6 +70,40 @@ def test_an_error_in_a_students_function_keeps_its_name_words_and_line(notebook)
     )
 
 
+def test_a_check_tells_the_student_neither_its_functions_names_nor_its_lines(notebook):
+    notebook.examine("def telling(x):\n    return 7.25 - x")
+    notebook.run(
+        "def look(f, x):\n    try:\n        f('a')\n    except TypeError as error:\n"
+        "        return f'{f!r} {f.__name__} {vars(error)} {error}'"
+    )
+    seen = notebook.examine("print(value(call(look, telling, 1.5)))")[0]["text"]
+    assert seen.startswith("<function> function {'line': ''} unsupported operand")
+    assert "telling" not in seen
+    assert "7.25" not in seen
+
+
+def test_torch_func_takes_the_derivative_of_a_function_of_the_checks(notebook):
+    notebook.examine("def cube(x):\n    return x ** 3")
+    notebook.run(
+        "def slope(f, r):\n    x = torch.tensor(r, dtype=torch.float64)\n"
+        "    return float(torch.func.grad(f)(x)), float(torch.func.grad(lambda x: 2 * f(x) * x)(x))\n"
+        "def slopes(f, r):\n"
+        "    return torch.func.grad(lambda x: f(x).sum())(torch.tensor([r, 2 * r], dtype=torch.float64))"
+    )
+    assert notebook.examine("check_close(call(slope, cube, 1.5), (6.75, 27.0))") == []
+    assert notebook.examine("check_close(call(slopes, cube, 1.5), [6.75, 27.0])") == []
+
+
+@pytest.mark.parametrize(
+    "transformed", ["torch.vmap(f)", "torch.func.jacrev(f)", "torch.func.jacfwd(f)", "torch.vmap(torch.func.grad(f))"]
+)
+def test_what_torch_would_get_wrong_without_a_word_is_refused(notebook, transformed):
+    notebook.examine("def cube(x):\n    return x ** 3")
+    notebook.run(f"def use(f, r):\n    return {transformed}(torch.tensor([r, r], dtype=torch.float64))")
+    found = message(notebook.examine("check_close(call(use, cube, 1.5), 1)"))
+    assert "torch can take the derivative of a function of the check's once, by .backward() or torch.func.grad" in found
+
+
 def test_an_object_of_the_students_own_class_equals_nothing(notebook):
     notebook.run(
         "class Yes(float):\n    def __eq__(self, other): return True\n"
@@ -190,6 +224,30 @@ def test_an_answer_that_keeps_the_examiner_busy_costs_its_check_alone(tmp_path, 
         assert notebook.verdict == "timed out"
         assert notebook.examiner.ended is None
         assert notebook.examine("check_close(answer('three', np.array(3)), 3)") == []
+
+
+@pytest.mark.parametrize(
+    ("check", "words", "verdict"),
+    [
+        (
+            "f(); numpy.ones((9000, 9000), int) @ numpy.ones((9000, 9000), int)",
+            "the check ran longer than 1 seconds",
+            "timed out",
+        ),
+        ("raise ValueError(f() * 20_000_000)", "the check said too much", "too much output"),
+    ],
+)
+def test_a_check_that_ends_over_what_the_student_gave_it_costs_it_and_those_after(
+    tmp_path, monkeypatch, check, words, verdict
+):
+    monkeypatch.setattr("autograder.session.GRACE_SECONDS", 0.5)
+    cells = [(BOTH, "import numpy", ""), (STUDENTS, "def f():\n    return 'x'", "")]
+    checks = [(CHECK, "assert f() == 'x'", "a"), (CHECK, check, "b"), (CHECK, "f()", "c")]
+    done = run_steps([*cells, *checks], [tmp_path], seconds=1)
+    assert (done.fault, done.verdict) == ("", verdict)
+    assert done.outputs[2] == []
+    assert words in message(done.outputs[3])
+    assert "an earlier check had to be ended over what your code gave it" in message(done.outputs[4])
 
 
 def test_a_check_that_is_slow_by_itself_is_a_fault_of_the_graders(tmp_path, monkeypatch):

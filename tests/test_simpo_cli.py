@@ -77,6 +77,91 @@ def test_what_cannot_be_meant_is_one_sentence_and_status_2(call, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_empty_and_idle_settings_are_refused(call, tmp_path):
+    run_file = write_run(tmp_path)
+    for name in ("model", "data", "output"):
+        assert f"{name} is empty: give a name" in refused(call("finetune", run_file, "--set", f"{name}="))
+    idle = ("--set", "fresh.hidden_size=32", "--set", "model=smollm2")
+    assert '[fresh] is for model = "fresh", and model is' in refused(call("finetune", run_file, *idle))
+    assert "lora_rank is 0: set it" in refused(call("finetune", run_file, "--set", "lora_alpha=8"))
+
+
+def test_a_run_file_from_notepad_and_a_home_folder_are_understood(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run_file = write_run(tmp_path, steps=1)
+    run_file.write_bytes(b"\xef\xbb\xbf" + run_file.read_bytes())
+    assert call("finetune", run_file, "--set", "output=~/elsewhere", "--set", "data=~/pairs.jsonl")[0] == 0
+    assert (tmp_path / "elsewhere" / "run.png").is_file()
+    run_file.write_bytes("model = 'é'".encode("utf-16"))
+    assert "is not UTF-8: save it as UTF-8" in refused(call("finetune", run_file))
+
+
+def test_a_run_does_not_go_on_with_other_pairs(call, tmp_path):
+    run_file = write_run(tmp_path, schedule="constant", steps=2)
+    call("finetune", run_file)
+    write_pairs(tmp_path / "pairs.jsonl", 9)
+    words = refused(call("finetune", run_file, "--resume", "--set", "steps=4"))
+    assert "was trained on other pairs than those that the data holds now" in words
+    assert len(losses(tmp_path / "out")) == 2
+
+
+def test_two_processes_do_not_write_to_one_folder(call, tmp_path):
+    run_file = write_run(tmp_path, steps=200, save_every=1)
+    other = subprocess.Popen([*SIMPO, "finetune", str(run_file)], env=environment(), stdout=subprocess.PIPE, text=True)
+    try:
+        assert any("step 2 " in line for line in other.stdout)
+        words = refused(call("finetune", run_file, "--resume"))
+        assert words == (
+            f"simpo: another process is writing to {tmp_path / 'out'}: wait until it is done, or name another output\n"
+        )
+    finally:
+        other.terminate()
+        other.communicate(timeout=60)
+    assert call("finetune", run_file, "--resume", "--set", "save_every=100")[0] == 0
+    assert not (tmp_path / "out" / ".lock").exists()
+
+
+def test_a_checkpoint_without_what_a_run_needs_is_a_model_still_and_is_not_lost(call, tmp_path):
+    run_file = write_run(tmp_path, schedule="constant", steps=2)
+    call("finetune", run_file)
+    kept = tmp_path / "out" / "checkpoint-000002"
+    (kept / "training.pt").unlink()
+    words = refused(call("finetune", run_file, "--resume", "--set", "steps=4"))
+    assert f"{kept} has no training.pt, without which a run can't go on" in words
+    assert call("evaluate", tmp_path / "out", "--data", tmp_path / "pairs.jsonl")[0] == 0
+    assert (kept / "model.safetensors").is_file()
+
+
+def test_a_run_says_where_it_begins(call, tmp_path):
+    run_file = write_run(tmp_path, schedule="constant", steps=2)
+    assert "has no checkpoint yet: beginning with the first step" in call("finetune", run_file, "--resume")[1]
+    assert "going on after step 2" in call("finetune", run_file, "--resume", "--set", "steps=3")[1]
+    fewer = call("finetune", run_file, "--resume", "--set", "steps=1")
+    assert (fewer[0], "nothing to do: 3 steps are taken already, and steps is 1" in fewer[1]) == (0, True)
+
+
+def test_damaged_lines_of_metrics_stop_no_run(call, tmp_path):
+    run_file = write_run(tmp_path, schedule="constant", steps=2)
+    call("finetune", run_file)
+    with (tmp_path / "out" / "metrics.jsonl").open("ab") as file:
+        file.write(b"[1]\n{}\n\xff\xfe\n")
+    assert call("finetune", run_file, "--resume", "--set", "steps=3")[0] == 0
+    assert len(losses(tmp_path / "out")) == 3
+
+
+def test_a_name_that_looks_like_a_folder_here_is_not_looked_for_on_the_hub(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build").mkdir()
+    words = refused(call("evaluate", "build/nope", "--data", write_pairs(tmp_path / "pairs.jsonl")))
+    assert "model 'build/nope': no such folder" in words
+
+
+def test_pairs_that_do_not_fit_the_model_are_one_sentence(call, tmp_path):
+    run_file = write_run(tmp_path)
+    small = ("--set", "fresh.vocab_size=100")
+    assert "and the model knows 100 tokens" in refused(call("finetune", run_file, *small))
+
+
 def test_a_folder_with_a_run_is_not_written_over(call, tmp_path):
     run_file = write_run(tmp_path)
     call("finetune", run_file)
