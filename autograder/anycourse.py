@@ -22,6 +22,7 @@ from autograder.extras import BESIDE_BYTES
 from autograder.marking import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, Check, Result, notebook_checks
 from autograder.notebook import CELL_SECONDS, Executed, Step, refusal
 from autograder.records import GRADER, log_path, recall, remember
+from autograder.release import why_not
 from autograder.repair import NOTES, restore
 from autograder.roster import ID_RULE, STUDENT
 from autograder.sandbox import NoConfinement
@@ -89,8 +90,7 @@ def prepare(course: Course) -> list[str]:
         if not known or not all(path.is_file() for path in released if path.stem in known):
             outcome = api.generate_assignment(exercise, force=True, create=True)
             if not outcome["success"]:
-                words = outcome.get("log") or outcome.get("error")
-                raise UserError(f"nbgrader can't release {exercise}, so it can't be graded:\n{words}")
+                raise UserError(f"nbgrader can't release {exercise}, so it can't be graded:\n{why_not(outcome)}")
             notes.append(f"{exercise}: released by nbgrader (release/ or the gradebook did not have it)")
         for source, path in zip(sources, released, strict=True):
             if path.is_file() and source.stat().st_mtime > path.stat().st_mtime:
@@ -219,6 +219,7 @@ def _result(course: Course, api: Any, one: Due, given: dict[str, Given]) -> Resu
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(str(outcome.get("log", "")) + str(outcome.get("error", "")), encoding="utf-8")
     if not outcome["success"]:
+        why_not(outcome)  # Ctrl-C is no fault
         return replace(result, verdict=GRADER_FAULT, reason=f"nbgrader stopped; its words are in {log}")
     for name in sorted(given):
         path = course.classroom / "autograded" / student / exercise / f"{name}.ipynb"

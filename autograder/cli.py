@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from autograder import lean
-from autograder.cli_class import CORES, Classroom, commands, console, grade_class, write_pages
+from autograder.cli_class import CORES, Classroom, commands, console, grade_class, stoppable, write_pages
 from autograder.cli_handing_in import commands as handing_in_commands
 from autograder.cli_outputs import commands as output_commands
 from autograder.course import UserError, find_course
@@ -47,12 +47,14 @@ def release(
     from autograder.release import release as run
 
     course = find_course(classroom)
-    stale = run(course, only_check=check)
+    with stoppable():
+        stale = run(course, only_check=check)
     for path in stale:
         print(("stale: " if check else "wrote " if path.exists() else "removed ") + str(path.relative_to(course.root)))
     count = len(course.exercises())
     if check and stale:
-        print(f"{len(stale)} files are not what solutions/ generate: run `autograder release` and commit")
+        files = "1 file is" if len(stale) == 1 else f"{len(stale)} files are"
+        print(f"{files} not what solutions/ generate: run `autograder release` and commit")
         raise typer.Exit(1)
     print(f"{count} exercises, {2 * count} notebooks up to date")
 

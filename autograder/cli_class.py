@@ -1,10 +1,11 @@
 """The commands of `autograder` for a class: grade it, explain to it, read its essays. Like `cli`, it may print."""
 
+import contextlib
 import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -123,6 +124,20 @@ def formgrader(context: typer.Context, classroom: Classroom = None) -> None:
     raise typer.Exit(subprocess.call([*lab_command(folder, "/formgrader/gradebook"), *context.args], env=environment))
 
 
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """At Ctrl-C say so, and end what still runs."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from autograder.workers import stop
+
+        print("stopping; run the same command again to go on", file=sys.stderr, flush=True)
+        stop()
+        raise
+
+
+@stoppable()
 def grade_class(
     course: Course,
     submissions: Path | None,
@@ -200,7 +215,8 @@ def results_table(results: list) -> Table:
             words += [f"and {len(wrong) - 2} more"] if len(wrong) > 2 else []
             words += [f"flagged for a person: {flag}" for flag in result.flags]
             words += [f"repaired: {result.repairs[0]}"] if result.repairs else []
-            words += [f"and {len(result.repairs) - 1} more repairs"] if len(result.repairs) > 1 else []
+            more = len(result.repairs) - 1
+            words += [f"and {more} more repair{'s' * (more != 1)}"] if more > 0 else []
         # Text, because rich would take [t] in a student's or a check's words for markup
         table.add_row(*map(Text, (result.student, result.exercise, points, "\n".join(words))))
     return table
@@ -213,27 +229,32 @@ def _cause(message: str) -> str:
     return hints[0] if hints else first.removeprefix("Check failed: ")
 
 
+@stoppable()
 def write_pages(
     course: Course, students: Collection[str] = (), exercises: Collection[str] = (), *, force: bool = False
 ) -> None:
     """Write the pages that are missing or show what is no longer so. students, exercises: all if empty."""
     from autograder import feedback as pages
 
-    chosen = pages.graded(course)
-    if not chosen:
+    everything = pages.graded(course)
+    refused = pages.refused(course)  # have no page, but a line on the student's list
+    if not everything and not refused:
         raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
+    found = {*everything, *refused}
     for wanted, place, what in ((students, 0, "student"), (exercises, 1, "exercise")):
         for name in wanted:
-            if name not in {key[place] for key in chosen}:
+            if name not in {key[place] for key in found}:
                 raise UserError(f"no notebook is graded of {what} {name!r} in {course.classroom / 'autograded'}")
-        chosen = [key for key in chosen if not wanted or key[place] in wanted]
+        found = {key for key in found if not wanted or key[place] in wanted}
+    chosen = [key for key in everything if key in found]
     columns = (TextColumn("Feedback"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with course.api().gradebook as gradebook:
         known = pages.standing(course, gradebook)
     with Progress(*columns, console=console, transient=True) as progress:
         written = pages.write_pages(course, known, chosen, force=force)
         new = sum(is_new for _, is_new in progress.track(written, total=len(chosen)))
-    owners = sorted({student for student, _ in chosen})
+    owners = sorted({student for student, _ in found})
     lists = sum(is_new for _, is_new in pages.write_indexes(course, known, owners, force=force))
     print(f"Feedback: {course.classroom / 'feedback'}/<student>/index.html")
-    print(f"{new} pages written, {len(chosen) - new} as before; {lists} students' lists written")
+    listed = "1 student's list" if lists == 1 else f"{lists} students' lists"
+    print(f"{new} page{'s' * (new != 1)} written, {len(chosen) - new} as before; {listed} written")

@@ -72,7 +72,8 @@ def add_to_roster(course: Course, files: Sequence[Path]) -> None:
 
     people = [person for file in files for person in read(file)]
     everybody = add(course, people)
-    print(f"{course.classroom / 'roster.csv'}: {len(everybody)} students, {len(people)} of them in what you gave")
+    count = _counted(len(everybody), "student")
+    print(f"{course.classroom / 'roster.csv'}: {count}, {len(people)} of them in what you gave")
 
 
 def report_collected(course: Course, downloads: Path, taken: Sequence["Submission"], left: Sequence["Left"]) -> None:

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from autograder.cli_class import CORES, Classroom, console
+from autograder.cli_class import CORES, Classroom, console, stoppable
 from autograder.course import UNSAFE_VARIABLE, UserError, find_course
 
 commands = typer.Typer()
@@ -214,6 +214,7 @@ def regrade(
     """Show whose points a changed source changes: student, check, before and after. Then, with --apply, change them.
 
     Without --apply nothing of the class's is written. Points and comments that people gave stay in either case.
+    A check that takes everybody's points by one and the same exception is broken itself: --apply refuses.
     """
     course = find_course(classroom)
     _quiet()
@@ -222,7 +223,7 @@ def regrade(
 
     if unsafe:
         os.environ[UNSAFE_VARIABLE] = "1"
-    with console.status(f"Grading {exercise} by its present source"):
+    with stoppable(), console.status(f"Grading {exercise} by its present source"):
         done = (work.apply if apply else work.preview)(course, exercise, jobs)
     if done.changes:
         table = Table("student", "check", "before", "after", "message")
@@ -237,9 +238,12 @@ def regrade(
     up, down = done.count(1), done.count(-1)
     print(f"{exercise}: of {done.students} graded, {done.students - up - down} unchanged, {up} up, {down} down")
     if done.first_time:
-        print(f"{done.first_time} more {'are' if apply else 'would be'} graded for the first time")
+        verb = "would be" if not apply else "is" if done.first_time == 1 else "are"
+        print(f"{done.first_time} more {verb} graded for the first time")
     if apply:
         print(f"Written to {describe(course)}. Next: autograder feedback")
+    elif done.refusal:
+        print(done.refusal[0].upper() + done.refusal[1:])
     elif done.changes or done.first_time:
         print(f"Nothing was written. To write: autograder regrade {exercise} --apply")
 

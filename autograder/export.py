@@ -204,6 +204,8 @@ class CanvasExporter(LmsExporter):
     "name (number)" for each assignment; in the second row the points possible. An import finds students by
     ID, SIS User ID, SIS Login ID or name, in this order, and offers to make an assignment for each column
     without a number that it doesn't know. "Final Points" is one of the columns that it never reads.
+    A student's id may have come from either of the two SIS columns, and the gradebook doesn't know from which: it
+    is written into both, and Canvas takes the one that fits.
 
     Sources: https://community.instructure.com/en/kb/articles/660862-how-do-i-import-grades-in-the-gradebook and
     https://github.com/instructure/canvas-lms/tree/master/lib (gradebook_importer.rb, gradebook_exporter.rb)
@@ -217,7 +219,7 @@ class CanvasExporter(LmsExporter):
         for student in scores.students:
             name = f"{student.last_name}, {student.first_name}".strip(", ") or student.id
             yield [
-                *map(disarmed, (name, student.lms_id, "", student.id, "")),
+                *map(disarmed, (name, student.lms_id, student.id, student.id, "")),
                 *(_cell(self.points(scores, student.id, exercise)) for exercise in scores.exercises),
                 _cell(self.total(scores, student.id)),
             ]

@@ -24,6 +24,7 @@ from autograder.marks import Marks, read_marks
 from autograder.pages import points, render
 from autograder.records import results
 from autograder.scores import read_scores
+from autograder.submissions import submitted
 
 Key = tuple[str, str]  # student, exercise
 _DESIGN = (
@@ -44,6 +45,7 @@ class Standing:
 
     marks: Mapping[Key, Marks]
     refused: Mapping[Key, str]  # why what was handed in last could not be graded
+    max_points: Mapping[str, float]  # of each exercise that somebody has handed in, as in `export`
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,16 @@ def graded(course: Course) -> list[Key]:
     return sorted((path.parts[-3], path.stem) for path in pages if path.stem == path.parent.name)
 
 
+def refused(course: Course) -> dict[Key, str]:
+    """Why what was handed in last could not be graded, by student and exercise."""
+    return {(r.student, r.exercise): r.reason for r in results(course) if r.verdict == NOT_GRADABLE}
+
+
 def standing(course: Course, gradebook: Any) -> Standing:
     """Read nbgrader's gradebook, which is open, and what is known of the files that could not be graded."""
-    marks = read_marks(gradebook, read_scores(gradebook))
-    refused = {(r.student, r.exercise): r.reason for r in results(course) if r.verdict == NOT_GRADABLE}
-    return Standing(marks, refused)
+    scores = read_scores(gradebook)
+    begun = scores.begun([submission.exercise for submission in submitted(course)])
+    return Standing(read_marks(gradebook, scores), refused(course), scores.only(begun).max_points)
 
 
 def write_feedback(course: Course, student: str, exercise: str) -> Path:
@@ -113,7 +120,7 @@ def write_indexes(
     """Write these students' lists of exercises; yield each, and whether it is new."""
     for student in students:
         path = course.classroom / "feedback" / student / "index.html"
-        language = _language_of(course, student)
+        language = _language_of(course, known, student)
         rows = _rows(course, known, student, language)
         key = _hash(design(), language, rows)
         is_new = force or _key_in(path) != key
@@ -169,18 +176,23 @@ def _notices(page: Page) -> list[str]:
 
 
 def _rows(course: Course, known: Standing, student: str, language: str) -> list[Row]:
-    """The student's exercises, in order."""
+    """The exercises in order: those that somebody has handed in, whether the student has or not."""
     words, rows = WORDS[language], []
-    for exercise in sorted({name for who, name in (*known.marks, *known.refused) if who == student}):
+    theirs = {name for who, name in (*known.marks, *known.refused) if who == student}
+    for exercise in sorted(theirs | set(known.max_points)):
         marks = known.marks.get((student, exercise), Marks())
         has_page = bool(marks.cells) and course.notebook("autograded", student, exercise).is_file()
         notes = [words["waiting"]] if marks.unread else []
         notes += [words["minus_late"].format(points=points(marks.late_penalty))] if marks.late_penalty else []
         if reason := known.refused.get((student, exercise)):
             notes.append(words["not_gradable"].format(reason=reason))
+        elif not marks.cells:
+            there = course.notebook("submitted", student, exercise).is_file()
+            notes.append(words["to_grade" if there else "not_handed_in"])
         link = f"{exercise}/{exercise}.html" if has_page else ""
         title = title_of(course.classroom, exercise, language)
-        rows.append(Row(title, link, marks.points, marks.max_points, marks.unread, tuple(notes)))
+        max_points = marks.max_points if marks.cells else known.max_points.get(exercise, 0.0)
+        rows.append(Row(title, link, marks.points, max_points, marks.unread, tuple(notes)))
     return rows
 
 
@@ -212,11 +224,19 @@ def _key_in(path: Path) -> str:
     return _head(path).partition('name="autograder-key" content="')[2].partition('"')[0]
 
 
-def _language_of(course: Course, student: str) -> str:
-    """The language of most of the student's pages."""
+def _language_of(course: Course, known: Standing, student: str) -> str:
+    """The language of most of the student's pages; without any, that of the files that could not be graded."""
     pages = (course.classroom / "feedback" / student).glob("*/*.html")
     counts = Counter('lang="zh' in _head(page) for page in pages)
+    if not counts:
+        counts.update(_is_chinese(course, *key) for key in known.refused if key[0] == student)
     return "zh" if counts[True] > counts[False] else "en"
+
+
+def _is_chinese(course: Course, student: str, exercise: str) -> bool:
+    """Whether a file that is no notebook, a part of one maybe, has the Chinese title in it."""
+    text = course.notebook("submitted", student, exercise).read_text(encoding="utf-8", errors="replace")
+    return title_of(course.classroom, exercise, "zh") in text
 
 
 def _head(path: Path) -> str:

@@ -106,9 +106,12 @@ def notes(filled: Filled, scores: ClassScores, scale: bool) -> Iterator[str]:
                 "with --scale"
             )
     if filled.nobody:
-        yield f"{len(filled.nobody)} rows are nobody's in the gradebook and stay as they are: {_some(filled.nobody)}"
+        rows = "1 row is nobody's" if len(filled.nobody) == 1 else f"{len(filled.nobody)} rows are nobody's"
+        yield f"{rows} in the gradebook and left as found: {_some(filled.nobody)}"
     if filled.without_row:
-        yield f"{len(filled.without_row)} students with points have no row there: {_some(filled.without_row)}"
+        count = len(filled.without_row)
+        have = "1 student with points has" if count == 1 else f"{count} students with points have"
+        yield f"{have} no row there: {_some(filled.without_row)}"
 
 
 def _filled_row(

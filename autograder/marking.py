@@ -195,7 +195,7 @@ def _read_outputs(outputs: list[Any]) -> tuple[str, str]:
         if output.output_type == "error" and output.ename in ("CheckFailed", "NotAttempted"):
             return (NOT_ATTEMPTED if output.ename == "NotAttempted" else WRONG), output.evalue
         if output.output_type == "error":
-            return WRONG, f"{output.ename}: {output.evalue}"
+            return WRONG, f"{output.ename}: {output.evalue}" if output.evalue else output.ename
         if output.output_type == "stream" and output.name == "stderr":
             return WRONG, f"The cell wrote to stderr: {output.text.strip()[:200]}"
     return WRONG, ""

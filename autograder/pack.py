@@ -56,7 +56,8 @@ class Packed:
     def __repr__(self) -> str:
         lines = [line for sheet in self.sheets for line in sheet.lines()]
         count = sum(sheet.path is not None for sheet in self.sheets)
-        lines += ["", f"Packed {count} notebook{'s' * (count != 1)} as they were last saved: upload {self.archive}"]
+        packed = "1 notebook as it was" if count == 1 else f"{count} notebooks as they were"
+        lines += ["", f"Packed {packed} last saved: upload {self.archive}"]
         if count < len(self.sheets):
             lines.append("To hand in some exercises only, name them: autograder pack 01_simpo_loss")
         if self.costs:

@@ -4,17 +4,18 @@ The preview grades copies of the submissions by the changed source, in a scratch
 of its own, so it takes the very steps that grading takes and writes nothing of the class's.
 """
 
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from autograder.analysis import named
+from autograder.analysis import UNNAMED, named
 from autograder.course import Course, UserError
 from autograder.grade import grade
 from autograder.gradebook import open_gradebook
-from autograder.marking import Result
+from autograder.marking import Check, Result
 from autograder.records import recorded
 from autograder.release import prepare
 from autograder.scores import ClassScores
@@ -22,6 +23,8 @@ from autograder.shared import SEPARATE
 from autograder.sources import is_answer, read_notebook, role
 from autograder.status import class_scores
 from autograder.submissions import Submission, submitted
+
+RAISED = re.compile(r"[A-Za-z_][\w.]*(?=:|$)")  # how a message begins that is no check's sentence: TypeError: ...
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,10 @@ class Regrading:
 
     exercise: str
     changes: tuple[Change, ...]
-    students: int  # compared
+    students: int  # compared: graded before and now
     first_time: int  # submissions that had not been graded before
     faults: tuple[Result, ...]  # submissions that could not be graded this time
+    broken: tuple[str, ...] = ()  # checks that seem to be wrong themselves, a sentence each
 
     def count(self, sign: int) -> int:
         """How many students' points go up (1) or down (-1); the rest stay."""
@@ -56,6 +60,16 @@ class Regrading:
         for change in self.changes:
             gains[change.student] = gains.get(change.student, 0.0) + change.gain
         return sum(sign * gain > 1e-9 for gain in gains.values())
+
+    @property
+    def refusal(self) -> str:
+        """Why the new points should not be written, and what to do; empty if nothing is against it."""
+        if not self.broken:
+            return ""
+        return (
+            f"nothing was written: {'; '.join(self.broken)}. Mend it in solutions/{self.exercise}.ipynb, prove it with "
+            f"`autograder benches {self.exercise}`, and look again with `autograder regrade {self.exercise}`"
+        )
 
 
 def preview(course: Course, exercise: str, jobs: int = 1) -> Regrading:
@@ -80,8 +94,10 @@ def apply(course: Course, exercise: str, jobs: int = 1) -> Regrading:
     """Grade the exercise again into the gradebook. Points and comments by people stay; what was read stays read.
 
     Raises:
-        UserError: As `preview`.
+        UserError: As `preview`; or a check seems to be broken, and nothing was written.
     """
+    if refusal := preview(course, exercise, jobs).refusal:
+        raise UserError(refusal)
     found = _handed_in(course, exercise)
     scores, known = class_scores(course), _known(course, found)
     texts = {submission.student: _answers(course, submission.student, exercise) for submission in found}
@@ -109,7 +125,9 @@ def _known(course: Course, found: Iterable[Submission]) -> dict[str, Result]:
 
 def _compare(exercise: str, scores: ClassScores, known: dict[str, Result], after: list[Result]) -> Regrading:
     new = {result.student: result for result in after}
-    unchanged = {student for student in known if student not in new}  # nothing had changed, so nothing was graded
+    before = {student for student, result in known.items() if result.checks}
+    unchanged = before - set(new)  # nothing had changed, so nothing was graded
+    graded = {student for student, result in new.items() if result.checks}
     changes: list[Change] = []
     for student, result in sorted(new.items()):
         if student in known and result.checks:
@@ -119,10 +137,37 @@ def _compare(exercise: str, scores: ClassScores, known: dict[str, Result], after
     return Regrading(
         exercise,
         tuple(changes),
-        students=len(unchanged) + sum(student in known for student in new),
-        first_time=sum(student not in known for student in new),
+        students=len(unchanged) + len(graded & before),
+        first_time=len(graded - set(known)),
         faults=tuple(result for result in new.values() if not result.checks),
+        broken=tuple(_broken(changes, [new[student] for student in sorted(graded)])),
     )
+
+
+def _broken(changes: list[Change], graded: list[Result]) -> Iterable[str]:
+    """The checks that take everybody's points by one and the same exception, which is no check's sentence."""
+    found: dict[str, list[Check]] = {}
+    for result in graded:
+        for check in result.checks:
+            found.setdefault(check.grade_id, []).append(check)
+    lost = {change.grade_id for change in changes if not change.after}
+    for grade_id in (name for name in found if name in lost):
+        raised = {_exception(check.message) for check in found[grade_id]} - {""}
+        if len(raised) == 1 and not any(check.points for check in found[grade_id]):
+            words = next(check.message for check in found[grade_id] if _exception(check.message))
+            yield f"the check {grade_id} gives nobody a point and stops with {words.splitlines()[0]}"
+
+
+def _exception(message: str) -> str:
+    """The exception that stopped a check; empty if the check came to its own sentence."""
+    found = RAISED.match(message)
+    return found[0] if found else ""
+
+
+def _words(message: str) -> str:
+    """The mistake that a message names or, where it names none, the exception that stopped the check."""
+    words = named(message)
+    return message.splitlines()[0] if words == UNNAMED and _exception(message) else words
 
 
 def _changes(student: str, known: Result, result: Result, by_hand: set[str]) -> Iterable[Change]:
@@ -133,9 +178,9 @@ def _changes(student: str, known: Result, result: Result, by_hand: set[str]) -> 
         before, after = old.get(grade_id), new.get(grade_id)
         if (before and before.points) == (after and after.points):
             continue
-        message = named(after.message) if after and after.message else ""
+        message = _words(after.message) if after and after.message else ""
         if not message and before and before.message:
-            message = f"was: {named(before.message)}"
+            message = f"was: {_words(before.message)}"
         yield Change(
             student,
             grade_id,

@@ -107,8 +107,19 @@ def _generate_one(course: Course, exercise: str) -> Any:
     shutil.copyfile(course.solutions / source.name, source)
     result = course.api().generate_assignment(exercise)
     if not result["success"]:
-        raise UserError(f"nbgrader could not release {exercise}:\n{result.get('log') or result['error']}")
+        raise UserError(f"nbgrader could not release {exercise}:\n{why_not(result)}")
     return read_notebook(released)
+
+
+def why_not(outcome: dict[str, Any]) -> str:
+    """What nbgrader says of a step that failed.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C stopped it, which nbgrader takes for a failure like any other.
+    """
+    if str(outcome.get("error", "")).rstrip().endswith("KeyboardInterrupt"):
+        raise KeyboardInterrupt
+    return str(outcome.get("log") or outcome["error"])
 
 
 def keep_running(notebook: NotebookNode) -> NotebookNode:

@@ -23,6 +23,7 @@ from autograder.scores import ClassScores, Student
 from autograder.session import GRADED
 from autograder.sources import read_notebook
 from autograder.status import class_scores, standings, total
+from autograder.submissions import submitted
 
 KEY = "anonymous.key"  # in the classroom: who has it can tell which code is whose
 MISTAKES = 25  # rows
@@ -87,7 +88,7 @@ def render(course: Course, *, anonymous: bool = False) -> str:
         troubles=_troubles(graded, who, anonymous),
         flags=_flags(graded, who, anonymous),
         repairs=_repairs(graded, who, anonymous),
-        missing=_missing(scores, who),
+        missing=_missing(scores, {(one.student, one.exercise) for one in submitted(course)}, who),
     )
 
 
@@ -142,7 +143,8 @@ def _points(heading: str, exercise: str, scores: ClassScores) -> Points:
         max_points=maximum,
         waiting=waiting,
         figure=_histogram(spread, maximum),
-        description=f"Histogram of the points of {len(every)} submissions, {waiting} of them provisional. {listed}.",
+        description=f"Histogram of the points of {_counted(len(every), 'submission')}, {waiting} of them provisional. "
+        f"{listed}.",
     )
 
 
@@ -218,11 +220,11 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _missing(scores: ClassScores, who: Callable[[str], str]) -> list[Remark]:
-    """The students who have not handed in everything, and what is missing of each."""
+def _missing(scores: ClassScores, handed_in: set[tuple[str, str]], who: Callable[[str], str]) -> list[Remark]:
+    """The students who have not handed in everything, and what is missing of each. A file need not be readable."""
     found = []
     for student in scores.students:
-        missing = [name for name in scores.exercises if name not in scores.of(student.id)]
+        missing = [name for name in scores.exercises if (student.id, name) not in handed_in]
         if missing:
             everything = len(missing) == len(scores.exercises)
             found.append(Remark(who(student.id), "", "everything" if everything else ", ".join(missing)))

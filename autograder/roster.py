@@ -2,7 +2,7 @@
 
 The classroom's roster.csv has nbgrader's columns (id, first_name, last_name, email, lms_user_id) and one
 more, lms_name: how the LMS writes a name that is not the first and the last name. Exports of Moodle
-(participants, grading worksheet) and of Canvas (gradebook) are read into it.
+(participants, grading worksheet) and of Canvas (gradebook) are read into it, with English or Chinese headings.
 """
 
 import csv
@@ -19,10 +19,15 @@ from autograder.course import Course, UserError
 STUDENT = re.compile(r"\w[\w.@+-]*")  # an id that is safe in paths and in nbgrader's globs
 ID_RULE = "must be letters, digits and . @ + - _ and begin with a letter or digit"
 # The columns under which a fact is found, the best first; headings are compared without case, blanks and underscores.
-IDS = ("id", "ID number", "SIS User ID", "SIS Login ID", "Username", "Email address", "Email")
-FIRST_NAMES, LAST_NAMES = ("first_name",), ("last_name", "Surname")
-FULL_NAMES = ("lms_name", "Full name", "Student", "Name")
-EMAILS = ("Email", "Email address", "SIS Login ID")
+ADDRESSES = ("Email address", "Email", "电子邮件地址", "电子邮件", "电子邮箱", "邮箱地址", "邮箱", "Email地址")
+NUMBERS = ("ID number", "学号", "ID号", "ID号码", "编号")
+IDS = ("id", *NUMBERS, "SIS User ID", "SIS Login ID", "Username", "用户名", *ADDRESSES)
+FIRST_NAMES, LAST_NAMES = ("first_name", "名", "名字"), ("last_name", "Surname", "姓", "姓氏")
+FULL_NAMES = ("lms_name", "Full name", "Student", "Name", "姓名", "全名", "用户全名", "学生")
+EMAILS = (*ADDRESSES, "SIS Login ID")
+EXPECTED = "id, ID number, SIS User ID, Username, Email address, Full name, 学号, 用户名, 电子邮件地址, 姓名"
+TEST_STUDENT = "Student, Test"  # Canvas's, by whom a teacher sees the course as students do; has no SIS User ID
+SUFFIX = re.compile(r"(jr|sr|ii|iii|iv)\.?", re.IGNORECASE)  # Canvas may write one after the first name
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,14 @@ def read(path: Path) -> list[Person]:
         UserError: It is not such a file; the message names the line and the column.
     """
     people: dict[str, Person] = {}
-    for line, row in table(path):
+    headings, rows = _headings_and_rows(path)
+    known = {heading(name) for name in (*IDS, *FULL_NAMES)}
+    if rows and not known & set(map(heading, headings)):
+        seen = ", ".join(filter(None, headings)) or "empty"
+        raise UserError(
+            f"{path}: no column says who a student is. Its headings are {seen}; expected at least one of {EXPECTED}"
+        )
+    for line, row in rows:
         if person := _person(row, f"{path}, line {line}"):
             if person.id in people:
                 raise UserError(
@@ -101,13 +113,19 @@ def table(path: Path) -> list[tuple[int, dict[str, str]]]:
     Raises:
         UserError: It is not UTF-8, or not a table.
     """
+    return _headings_and_rows(path)[1]
+
+
+def _headings_and_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """The headings as they are written, and what `table` gives."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as opened:
             first = opened.readline()
             opened.seek(0)
             reader = csv.reader(opened, delimiter=max(",;\t", key=first.count))
-            headings = [heading(cell) for cell in next(reader, [])]
-            return [
+            written = [cell.strip() for cell in next(reader, [])]
+            headings = list(map(heading, written))
+            return written, [
                 (reader.line_num, dict(zip(headings, map(str.strip, row), strict=False))) for row in reader if any(row)
             ]
     except UnicodeDecodeError:
@@ -127,17 +145,23 @@ def first_of(row: Mapping[str, str], columns: Iterable[str]) -> str:
 
 
 def _person(row: Mapping[str, str], where: str) -> Person | None:
-    """The student in a row; None for the rows in a Canvas export that are nobody's."""
+    """The student in a row; None for the rows in a Canvas export that are nobody's, or its test student's."""
     canvas = "section" in row and "id" in row  # Canvas's ID is its own number
     if canvas and not row["id"]:
         return None  # "Points Possible", and the row that says which columns are hidden
     name, first, last = (first_of(row, columns) for columns in (FULL_NAMES, FIRST_NAMES, LAST_NAMES))
     chosen = first_of(row, (*IDS[1:], "id") if canvas else IDS) or slug(name)
+    if canvas and name == TEST_STUDENT and not row.get("sisuserid"):
+        return None
+    if not chosen:
+        raise UserError(f"{where}: nothing says who this is; fill in an id, an email address or a full name")
     if not STUDENT.fullmatch(chosen):
         raise UserError(f"{where}: the id {chosen!r} {ID_RULE}")
     email = next((row[heading(column)] for column in EMAILS if "@" in row.get(heading(column), "")), "")
     if name and not (first or last):
-        last, comma, first = (part.strip() for part in name.partition(","))
+        last, comma, first = (part.strip() for part in name.rpartition(","))
+        if SUFFIX.fullmatch(first):  # King, Martin, Jr.
+            last, comma, first = (part.strip() for part in name.partition(","))
         if not comma:
             first, _, last = name.rpartition(" ")
     own = row.get("lmsuserid", "")

@@ -77,6 +77,12 @@ def run_tasks(
         pool.shutdown(wait=not running, cancel_futures=True)
 
 
+def stop() -> None:
+    """End the workers of this process at once, with what they run."""
+    for worker in multiprocessing.active_children():
+        worker.kill()
+
+
 def _next(waiting: Iterator[Run], again: list[Run], running: Mapping[Any, Run], most: int) -> Run | None:
     """What to run beside what runs, if anything.
 

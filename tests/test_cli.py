@@ -12,7 +12,7 @@ from autograder.cli import app
 from autograder.cli_class import results_table
 from autograder.course import Course
 from autograder.doctor import examine
-from autograder.marking import WRONG, Check, Result
+from autograder.marking import RIGHT, WRONG, Check, Result
 from autograder.session import GRADED
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
@@ -47,6 +47,13 @@ def test_words_in_brackets_are_not_taken_for_markup(capsys):
     out = capsys.readouterr().out
     assert "a: logits[t] scores tokens[t+1]" in out
     assert "s[red]1" in out
+
+
+@pytest.mark.parametrize(("repairs", "words"), [("ab", "and 1 more repair\n"), ("abc", "and 2 more repairs\n")])
+def test_one_repair_is_one(capsys, repairs, words):
+    result = Result("s", "01_simpo_loss", GRADED, (Check("a", 1, 1, RIGHT, ""),), repairs=tuple(repairs))
+    Console(width=100).print(results_table([result]))
+    assert words in "".join(f"{line.strip(' │')}\n" for line in capsys.readouterr().out.splitlines())
 
 
 def test_the_doctor_finds_this_environment_well():

@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 import zipfile
 from dataclasses import replace
@@ -28,6 +29,8 @@ RUN = (STUDENT, INSTRUCTOR, MAINTAINER)
 CHINESE = sorted((DOCS / "zh").glob("*.md"))
 DOCUMENTS = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *CHINESE]
 ARCHIVE = "git archive --format=zip -o students.zip HEAD -- . ':!solutions' ':!tests'"
+WRITTEN_BY_STUDENTS = ["simpo_core/losses.py", "simpo_core/logps.py", "simpo_core/ranking.py"]
+WITHOUT_ANSWERS = " ".join([ARCHIVE, *(f"':!{name}'" for name in WRITTEN_BY_STUDENTS)])
 NOT_RUN = {  # by `run_all` here: why
     "make lab": "opens a browser",
     "make demo": "installs, then runs `autograder demo`, as test_cli.py does",
@@ -40,6 +43,7 @@ NOT_RUN = {  # by `run_all` here: why
     "autograder doctor": "test_cli.py looks at what it finds",
     f"autograder benches {LOSS}": "test_benches.py proves every bench",
     ARCHIVE: "needs a clone; test_students_get_neither_solutions_nor_benches runs it",
+    WITHOUT_ANSWERS: "needs a clone; test_notebooks_need_nothing_that_students_write runs it",
 }
 INTO_CANVAS = "autograder export --to canvas --into gradebook.csv"
 INTO_MOODLE = f"autograder export --to moodle --into worksheet.csv --exercise {LOSS}"
@@ -164,6 +168,30 @@ def test_students_get_neither_solutions_nor_benches(tmp_path):
     names = zipfile.ZipFile(at).namelist()
     assert {"Makefile", "docs/student.md", "notebooks/00_start.ipynb", "notebooks/zh/00_start.ipynb"} <= set(names)
     assert [name for name in names if name.startswith(("solutions/", "tests/"))] == []
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists() or not shutil.which("git"), reason="git archive needs a clone")
+def test_notebooks_need_nothing_that_students_write(tmp_path):
+    at = tmp_path / "students.zip"
+    subprocess.run([*shlex.split(WITHOUT_ANSWERS.replace("students.zip", str(at)))], cwd=ROOT, check=True)
+    with zipfile.ZipFile(at) as opened:
+        assert not set(WRITTEN_BY_STUDENTS) & set(opened.namelist())
+        opened.extractall(tmp_path)
+    cells = [
+        cell.source
+        for path in sorted((tmp_path / "notebooks").rglob("*.ipynb"))
+        for cell in read_notebook(path).cells
+        if cell.cell_type == "code"
+    ]
+    imports = {line for cell in cells for line in cell.splitlines() if line.startswith("from simpo_core")}
+    assert len(imports) >= 3
+    # an editable installation would find this clone's files, and not those of the archive
+    alone = "import sys; sys.meta_path = [one for one in sys.meta_path if 'Editable' not in str(one)]"
+    for lines in ("\n".join(sorted(imports)), "import autograder.pack"):
+        run = subprocess.run(
+            [sys.executable, "-c", f"{alone}\n{lines}"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, run.stderr
 
 
 def test_what_is_not_run_is_listed_with_the_reason_and_nothing_else():

@@ -1,5 +1,6 @@
 """The pages of one small class, graded once: what they say, what they keep, and when they are written again."""
 
+import csv
 import os
 import re
 import shutil
@@ -14,9 +15,13 @@ from browser import CHROMIUM, FLAGS
 from conftest import ROOT
 from hidden import hidden_lines, leaks, words_of
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from small_class import copied
+from typer.testing import CliRunner
 
 from autograder.benches import hand_in, load_bench
+from autograder.cli import app
 from autograder.course import Course, UserError
+from autograder.export import CsvExporter
 from autograder.feedback import graded, standing, write_indexes, write_pages
 from autograder.feedback_words import VERDICTS, WORDS
 from autograder.grade import grade
@@ -205,9 +210,9 @@ def test_the_lists_add_up_to_the_gradebook(course):
     read_essay(course, "sum", 3.25)
     pages(course)
     with course.api().gradebook as gradebook:
+        possible = sum(gradebook.find_assignment(exercise).max_score for exercise in (CODE, ESSAY))
         for student in ("right", "sum", "untouched", "hostile"):
             found = gradebook.find_student(student)
-            possible = sum(submission.max_score for submission in found.submissions)
             label = WORDS["zh" if student == "sum" else "en"]["sum"]
             assert words_of(index(course, student)).endswith(f" {label} {found.score:g} / {possible:g}"), student
 
@@ -215,7 +220,42 @@ def test_the_lists_add_up_to_the_gradebook(course):
 def test_the_list_says_what_could_not_be_graded_and_what_waits(original):
     words = words_of(index(original, "untouched"))
     assert "The file that you handed in last could not be graded: it is not complete JSON" in words
+    assert "Please hand it in again. 0 / 16" in words
     assert "6 points are in essays that have not been read yet" in words_of(index(original, "right"))
+
+
+def test_the_list_has_what_was_not_handed_in_and_the_total_that_is_exported(course, tmp_path):
+    assert "not handed in 0 / 16 Sum 9 / 26" in words_of(index(course, "hostile"))
+    with course.api().gradebook as gradebook:
+        CsvExporter(to=str(tmp_path / "grades.csv"), classroom=str(course.classroom)).export(gradebook)
+    with (tmp_path / "grades.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert (rows["hostile"]["total"], rows["hostile"]["out of"]) == ("9", "26")
+
+
+def test_what_was_handed_in_since_is_not_called_missing(course):
+    submit(course, "hostile", ESSAY, hand_in(course, ESSAY, None))
+    pages(course)
+    assert "handed in, not graded yet 0 / 16" in words_of(index(course, "hostile"))
+
+
+def test_who_has_handed_in_one_broken_file_alone_is_told_so(small_class, tmp_path, monkeypatch):
+    course = copied(small_class, tmp_path)
+    monkeypatch.chdir(course.root)
+    for half, words in ((None, "hand it in again"), (chinese_half(course), "请重新提交")):
+        if half:
+            submit(course, "dee", CODE, half)
+        run = CliRunner().invoke(app, ["feedback", "--student", "dee"])
+        assert (run.exit_code, "1 student's list written" in run.output) == (0, True), run.output
+        said = words_of(index(course, "dee"))
+        assert "it is not complete JSON" in said
+        assert words in said
+        assert "0 / 26" in said
+
+
+def chinese_half(course):
+    text = hand_in(course, CODE, None, "zh")
+    return text[: len(text) // 2]
 
 
 def test_a_verdict_and_repairs_are_said(course):

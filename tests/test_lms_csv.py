@@ -50,6 +50,17 @@ def test_canvas_with_semicolons_as_some_languages_have_it():
     assert filled(text).text == text.replace("S1;\n", "S1;9.5\n")
 
 
+@pytest.mark.parametrize("row", ["Nobody,999,ada,login", "Nobody,999,sis,ada", "Nobody,101,sis,login"])
+def test_a_canvas_row_is_found_by_any_of_its_ids_which_stay_where_they_are(row):
+    text = f"Student,ID,SIS User ID,SIS Login ID,Section,01_simpo_loss (4711)\n{row},S1,\n"
+    assert filled(text).text == text.replace("S1,\n", "S1,9.5\n")
+
+
+def test_a_file_with_chinese_headings_is_refused_in_one_sentence():
+    with pytest.raises(UserError, match=r"名, 姓氏, 学号.*another language, switch the system to English and download"):
+        filled("名,姓氏,学号,01_simpo_loss\nAda,Lovelace,ada,\n")
+
+
 WORKSHEET = (
     '\ufeffIdentifier,"Full name","Email address",Status,Grade,"Maximum grade","Grade can be changed",'
     '"Last modified (submission)","Last modified (grade)","Feedback comments"\n'
@@ -96,7 +107,7 @@ def test_a_name_that_two_students_have_is_nobodys():
 
 def test_students_without_a_row_are_named():
     done = filled("Student,ID,Section,01_simpo_loss\nAda,101,S1,\n")
-    assert list(notes(done, SCORES, False)) == ["1 students with points have no row there: bob"]
+    assert list(notes(done, SCORES, False)) == ["1 student with points has no row there: bob"]
 
 
 @pytest.mark.parametrize(

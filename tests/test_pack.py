@@ -55,6 +55,7 @@ def test_a_solved_notebook_needs_nothing_and_packs_to_the_same_bytes(folder):
     assert packed.costs == 0
     assert f"{EXERCISE}.ipynb, saved 20" in repr(packed)
     assert "nothing to mend" in repr(packed)
+    assert "Packed 1 notebook as it was last saved: upload" in repr(packed)
     assert packed.archive == folder / "simpo-practice_s1.zip"
     before = packed.archive.read_bytes()
     os.utime(folder / f"{EXERCISE}.ipynb", (0, 0))

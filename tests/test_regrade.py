@@ -46,7 +46,7 @@ def test_the_preview_names_who_gains_and_who_loses_and_writes_nothing(small_clas
         ("bob", CHECK, 0.0, 1.0),
     ]
     assert seen.changes[1].message == "was: This is the sum; the mean is asked for."
-    assert (seen.students, seen.count(1), seen.count(-1), seen.first_time) == (4, 1, 1, 0)
+    assert (seen.students, seen.count(1), seen.count(-1), seen.first_time) == (3, 1, 1, 0)  # dee's can't be graded
     assert [fault.student for fault in seen.faults] == ["dee"]
     assert files(course) == before
 
@@ -66,7 +66,7 @@ def test_applying_does_what_was_shown_and_keeps_what_people_gave(small_class, tm
     assert (scores["ada", LOSS].points, scores["bob", LOSS].points) == (9, 9.5)
     assert not scores["bob", LOSS].is_final  # the check now says otherwise: a person should look again
     again = preview(course, LOSS)
-    assert (again.changes, again.students) == ((), 4)
+    assert (again.changes, again.students) == ((), 3)
 
 
 def test_what_people_have_read_stays_read_with_their_comments(small_class, tmp_path):
@@ -93,9 +93,25 @@ def test_the_command_shows_then_writes(small_class, tmp_path, monkeypatch):
     monkeypatch.chdir(course.root)
     run = CliRunner().invoke(app, ["regrade", LOSS, "--jobs", "1"])
     assert run.exit_code == 0
-    assert f"{LOSS}: of 4 graded, 2 unchanged, 1 up, 1 down" in run.output
+    assert f"{LOSS}: of 3 graded, 1 unchanged, 1 up, 1 down" in run.output
     assert f"Nothing was written. To write: autograder regrade {LOSS} --apply" in run.output
     assert "dee: not gradable: it is not complete JSON" in run.output
+
+
+def test_a_check_that_is_broken_itself_is_said_and_not_written(small_class, tmp_path, monkeypatch):
+    course = copied(small_class, tmp_path)
+    mend(course, LOSS, ("    4.25 / 3,\\n", "    4.25 / '3',\\n"))
+    before, raised = files(course), "TypeError: unsupported operand type(s) for /: 'float' and 'str'"
+    seen = preview(course, LOSS)
+    assert [(one.student, one.grade_id, one.message) for one in seen.changes] == [("ada", CHECK, raised)]
+    assert seen.broken == (f"the check {CHECK} gives nobody a point and stops with {raised}",)
+    with pytest.raises(UserError, match=rf"nothing was written: the check {CHECK} .* `autograder benches {LOSS}`"):
+        apply(course, LOSS)
+    assert files(course) == before
+    monkeypatch.chdir(course.root)
+    run = CliRunner().invoke(app, ["regrade", LOSS, "--jobs", "1"])
+    assert f"Nothing was written: the check {CHECK} gives nobody a point and stops with {raised}" in run.output
+    assert "--apply" not in run.output
 
 
 def test_an_exercise_that_is_not_there_is_one_sentence(small_class):

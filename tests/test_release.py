@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.course import Course, UserError
-from autograder.release import check_sources, generate, release
+from autograder.release import check_sources, generate, release, why_not
 from autograder.sources import is_answer, is_test, read_notebook, role
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
@@ -45,6 +45,15 @@ def test_the_check_writes_nothing_and_names_stale_files(small, monkeypatch):
     assert "stale: notebooks/99_left_over.ipynb" in run.output
     assert "run `autograder release` and commit" in run.output
     assert {path: path.read_bytes() for path in small.root.rglob("*") if path.is_file()} == before
+
+
+def test_ctrl_c_within_nbgrader_is_ctrl_c_and_no_failure():
+    log = "[INFO] Converting notebook\n[ERROR] Canceled\n"
+    with pytest.raises(KeyboardInterrupt):
+        why_not({"success": False, "log": log, "error": "Traceback (most recent call last):\nKeyboardInterrupt\n"})
+    assert (
+        why_not({"success": False, "log": "[ERROR] no", "error": "Traceback\nNbGraderException: no\n"}) == "[ERROR] no"
+    )
 
 
 def test_the_check_misses_no_notebook(small, monkeypatch):
@@ -91,7 +100,7 @@ def test_students_get_stubs_and_no_hidden_test(small):
     assert released["squared-loss-inputs"].source.startswith("# Graded when you hand in")
 
 
-@pytest.mark.parametrize("exercise", Course(ROOT, ROOT).exercises())
+@pytest.mark.parametrize("exercise", Course(ROOT, ROOT / "classroom").exercises())
 def test_both_editions_carry_the_same_code_and_points(exercise):
     english, chinese = (read_notebook(ROOT / folder / f"{exercise}.ipynb") for folder in ("notebooks", "notebooks/zh"))
     assert [cell.id for cell in english.cells] == [cell.id for cell in chinese.cells]

@@ -37,7 +37,24 @@ def test_the_page_says_what_came_of_the_class(page):
     assert "dee 1 · The squared loss not gradable: it is not complete JSON" in text
     assert f"bob {ESSAY}" in text  # is missing
     assert "(eve) everything" in text
-    assert "mean 5.0, median 5 of 16, 1 provisional" in text  # ada 10, her essay unread, and cy 0
+    assert "mean 5, median 5 of 16, 1 provisional" in text  # ada 10, her essay unread, and cy 0
+
+
+def test_a_file_that_cannot_be_read_was_handed_in(small_class, tmp_path):
+    course = copied(small_class, tmp_path)
+    with course.api().gradebook as gradebook:
+        gradebook.update_or_create_student("dee")
+    missing = render(course).partition('id="missing"')[2]
+    assert re.findall(r'class="who">(\w+)</th><td>([\w, ]+)<', missing) == [("bob", ESSAY), ("dee", ESSAY)]
+    assert "<dt>not handed in</dt><dd>4</dd>" in render(course)  # bob one, dee one, eve two
+
+
+def test_the_mean_is_not_rounded_to_one_decimal(small_class, tmp_path):
+    course = copied(small_class, tmp_path)
+    with course.api().gradebook as gradebook:
+        gradebook.find_grade("gradients-value", ESSAY, ESSAY, "cy").manual_score = 4.5
+        gradebook.db.commit()
+    assert "mean 7.25, median 7.25 of 16" in render(course)  # ada 10
 
 
 def test_an_exercise_that_nobody_has_handed_in_is_not_on_the_page(page):
@@ -130,6 +147,18 @@ def test_the_page_is_accessible_and_fits_a_phone(page, tmp_path, scheme):
         assert complaints == []  # the content security policy has nothing to stop
         found = Axe().run(opened).response["violations"]
         assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium")
+def test_on_a_phone_a_wide_table_shows_that_it_goes_on_and_scrolls_in_its_box(page, tmp_path):
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    with browser_page(width=390, height=844) as opened:
+        opened.goto((tmp_path / "report.html").as_uri())
+        box = opened.locator("#progress .scroll")
+        assert "scroll" in box.evaluate("box => getComputedStyle(box).backgroundAttachment")  # the shadows
+        box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
+        edges = "one => one.getBoundingClientRect().right"
+        assert box.locator("thead th").last.evaluate(edges) <= box.evaluate(edges)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium")

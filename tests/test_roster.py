@@ -80,6 +80,45 @@ def test_moodles_participants_are_a_roster(tmp_path):
     assert read(path) == [Person("zoe@uni.edu", "Zoë", "Müller", "zoe@uni.edu")]
 
 
+@pytest.mark.parametrize(
+    ("text", "person"),
+    [
+        ("名,姓氏,学号,电子邮件地址\n小明,王,2026,w@uni.edu\n", Person("2026", "小明", "王", "w@uni.edu")),
+        ("姓,名,ID号,Email地址\n王,小明,2026,w@uni.edu\n", Person("2026", "小明", "王", "w@uni.edu")),
+        ("姓名,用户名\n王 小明,wxm\n", Person("wxm", "王", "小明", lms_name="王 小明")),
+        ("全名,电子邮件\n王小明,w@uni.edu\n", Person("w@uni.edu", "", "王小明", "w@uni.edu", lms_name="王小明")),
+    ],
+)
+def test_chinese_headings_are_understood(tmp_path, text, person):
+    path = tmp_path / "participants.csv"
+    path.write_text(text, "utf-8")
+    assert read(path) == [person]
+
+
+def test_canvas_test_student_is_nobody(tmp_path):
+    handed = [
+        Handed("Zoë", "Müller", b"", sid="20261"),
+        Handed("Test", "Student", b"", email="b1946ac92492d2347c6235b4d2611184"),
+    ]
+    assert [person.id for person in read(canvas_gradebook(tmp_path / "g.csv", handed))] == ["20261"]
+    named_so = [Handed("Test", "Student", b"", sid="20262")]
+    assert [person.id for person in read(canvas_gradebook(tmp_path / "g.csv", named_so))] == ["20262"]
+
+
+@pytest.mark.parametrize(
+    ("name", "last", "first"),
+    [
+        ("O'Neil, Jr., Seán", "O'Neil, Jr.", "Seán"),
+        ("King, Martin, Jr.", "King", "Martin, Jr."),
+        ("Müller, Zoë", "Müller", "Zoë"),
+    ],
+)
+def test_a_name_is_split_at_its_last_comma(tmp_path, name, last, first):
+    path = tmp_path / "r.csv"
+    path.write_text(f'Student,ID,SIS User ID,Section\n"{name}",1,s1,A\n', "utf-8")
+    assert read(path) == [Person("s1", first, last, "", "1", name)]
+
+
 def test_canvas_gradebook_is_a_roster(tmp_path):
     handed = [Handed("Zoë", "Müller", b"", number=4711, sid="20261", email="zoe@uni.edu"), Handed("Li", "Wei", b"")]
     people = read(canvas_gradebook(tmp_path / "g.csv", handed))
@@ -95,6 +134,12 @@ def test_canvas_gradebook_is_a_roster(tmp_path):
         (b"id,email\na b,x\n", r"line 2: the id 'a b' must be letters"),
         (b"id\ns1\ns1\n", r"line 3: a second student with the id 's1'"),
         (b"id\n", "holds no students"),
+        (
+            b"Vorname,Nachname,Matrikel Nr\nZoe,M,7\n",
+            "no column says who a student is. Its headings are Vorname, Nachname, Matrikel Nr; expected at least one "
+            "of id, ID number, .*学号",
+        ),
+        (b"id,section_name\n,A\n", "line 2: nothing says who this is; fill in an id"),
         (b"", "holds no students"),
         ("id,first_name\ns1,Zoë\n".encode("latin-1"), "is not UTF-8; in a spreadsheet, save it as CSV UTF-8"),
         (b'id\n"' + b"x" * 200_000, "is not a CSV file: field larger"),

@@ -105,6 +105,45 @@ def test_a_run_ends_without_a_word_and_leaves_no_process(tmp_path):
     assert not left
 
 
+STOPPED = """
+import time
+from pathlib import Path
+from autograder.cli_class import stoppable
+from autograder.workers import run_tasks
+with stoppable():
+    for _ in run_tasks([(name, Path(name)) for name in "abc"], 2, sleep):
+        pass
+"""
+
+
+def sleep(path):
+    path.touch()
+    time.sleep(600)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_ctrl_c_says_what_to_do_and_does_not_wait_for_what_runs(tmp_path):
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    run = subprocess.Popen(
+        [sys.executable, "-c", "from test_workers import sleep\n" + STOPPED],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+    _, said = run.communicate(timeout=60)
+    assert said.splitlines()[0] == "stopping; run the same command again to go on"
+    while (left := left_of(run.pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+
+
 def test_the_death_of_the_examiner_is_a_fault_of_the_graders(tmp_path):
     executed = run_steps([(STUDENTS, "x = 1", ""), (CHECK, "import os\nos.kill(os.getpid(), 9)", "a")], [tmp_path])
     assert "examiner" in executed.fault
