@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,23 +48,39 @@ def due(
     exercise: Annotated[str, typer.Argument(help="Name of an exercise (default: show all due times).")] = "",
     time: Annotated[str, typer.Argument(help="Such as '2026-12-01 23:59' (default: show what is set).")] = "",
     clear: Annotated[bool, typer.Option("--clear", help="Let the exercise have no due time any more.")] = False,
+    student: Annotated[str, typer.Option(help="An extension: the time is this student's alone.")] = "",
     classroom: Classroom = None,
 ) -> None:
-    """Say until when an exercise is to be handed in; or show what was said."""
-    from autograder.due import check_exercise, due_times, read_time, set_due
+    """Say until when an exercise is to be handed in, by all or by one student; or show what was said.
+
+    What is graded already gets its late penalty anew.
+    """
+    from autograder.due import check_exercise, check_student, due_times, extend, read_time, set_due
+    from autograder.extensions import read_extensions
 
     course = find_course(classroom)
     if clear and (time or not exercise):
         raise UserError("--clear takes the name of one exercise, and no time")
     if exercise:
         check_exercise(course, exercise)
-    if time or clear:
+    if student:
+        check_student(course, student)
+    if student and (time or clear):
+        extend(course, exercise, student, read_time(time) if time else None)
+    elif time or clear:
         set_due(course, exercise, read_time(time) if time else None)
-    times = due_times(course)
+    times, extensions = due_times(course), read_extensions(course)
     for name in [exercise] if exercise else sorted(times):
-        print(f"{name}: " + (f"{times[name].astimezone():%Y-%m-%d %H:%M %Z}" if name in times else "no due time"))
+        print(f"{name}: " + (_shown(times[name]) if name in times else "no due time"))
+        for (who, what), until in sorted(extensions.items()):
+            if what == name and student in ("", who):
+                print(f"{name}, {who}: {_shown(until)}")
     if not times and not exercise:
         print("no due times are set: autograder due EXERCISE '2026-12-01 23:59' sets one")
+
+
+def _shown(time: datetime) -> str:
+    return f"{time.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def add_to_roster(course: Course, files: Sequence[Path]) -> None:

@@ -28,7 +28,8 @@ def status(classroom: Classroom = None) -> None:
 
     new: never graded.
 
-    changed: graded, but the submission, the source or the grader has changed since.
+    changed: graded, but the submission, the source or the grader has changed since, or the gradebook, restored from
+    a copy, has no such score.
 
     not gradable: the file can't be read.
 
@@ -36,7 +37,9 @@ def status(classroom: Classroom = None) -> None:
 
     flagged: with signs of forgery, found where checks run in the student's process (grade --isolation shared).
 
-    essays: submissions that wait for a person.
+    essays: submissions with an essay that waits for a person.
+
+    appeals: submissions with a check that a person gave points for, and that comes out otherwise since.
 
     feedback: pages that are missing or show what is no longer so.
     """
@@ -71,12 +74,17 @@ COLUMNS = {  # fields of a standing: the column's heading, and what to do where 
     "to_grade": ("new", "not graded yet: autograder grade"),
     "out_of_date": (
         "changed",
-        "changed since they were graded: autograder grade, or first autograder regrade EXERCISE",
+        "changed since they were graded, or no longer in the gradebook: autograder grade, or first autograder regrade "
+        "EXERCISE",
     ),
     "not_gradable": ("not gradable", "not gradable: autograder grade says why; ask for the file again"),
     "stopped": ("stopped", "stopped before their end: autograder report"),
     "flagged": ("flagged", "with signs of forgery: autograder report says which"),
     "essays": ("essays", "with an essay to read: autograder formgrader"),
+    "appeals": (
+        "appeals",
+        "with a check that comes out otherwise since a person gave points for it; these stay: autograder formgrader",
+    ),
     "old_feedback": ("feedback", "with feedback to write: autograder feedback"),
 }
 
@@ -129,8 +137,7 @@ def export(
     course = find_course(classroom)
     _quiet()
     from autograder.export import EXPORTERS, LmsExporter
-    from autograder.gradebook import open_gradebook
-    from autograder.status import has_gradebook
+    from autograder.gradebook import has_gradebook, open_gradebook
 
     if to not in EXPORTERS:
         raise UserError(f"--to is {to!r}: it must be one of {', '.join(EXPORTERS)}")

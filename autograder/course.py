@@ -83,12 +83,10 @@ class Course:
     def folders(self) -> Any:
         """nbgrader's CourseDirectory: where this course's files and its gradebook are; `config` is its settings."""
         from nbgrader.coursedir import CourseDirectory
-        from traitlets.config import Config
 
         self.classroom.mkdir(parents=True, exist_ok=True)
-        config = Config()
+        config = own_settings(self.root)
         if self.is_any:
-            config = own_settings(self.root)
             configure_grading(config, config.CourseDirectory.root)
         else:
             configure(config, self)
@@ -161,8 +159,7 @@ def configure(config: Any, course: Course) -> None:
     """Set nbgrader up for this course. `config` is traitlets' configuration object."""
     config.CourseDirectory.root = str(course.classroom)
     config.CourseDirectory.course_id = "simpo_practice"
-    if url := course.database():
-        config.CourseDirectory.db_url = url
+    config.CourseDirectory.db_url = course.database() or f"sqlite:///{course.classroom / 'gradebook.db'}"
     config.GenerateAssignment.preprocessors = _release_preprocessors()
     config.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotAttempted"}
     config.ClearSolutions.text_stub = ESSAY_PLACEHOLDER

@@ -1,10 +1,14 @@
 """When each exercise is due: nbgrader's due dates, which its late penalties go by."""
 
+import contextlib
 import warnings
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from autograder.course import Course, UserError
+from autograder.extensions import read_extensions, write_extensions
+from autograder.gradebook import open_gradebook
+from autograder.roster import load
 from autograder.submissions import Submission
 
 
@@ -29,11 +33,69 @@ def check_exercise(course: Course, exercise: str) -> None:
 
 
 def set_due(course: Course, exercise: str, time: datetime | None) -> None:
-    """Set when an exercise is due; None: never. Raises UserError if there is no such exercise."""
+    """Set when an exercise is due; None: never, and extensions of it end. Late penalties are reckoned anew.
+
+    Raises:
+        UserError: There is no such exercise.
+    """
     check_exercise(course, exercise)
     with warnings.catch_warnings(), course.api().gradebook as gradebook:
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of how nbgrader 0.9.6 adds rows; they are added
         gradebook.update_or_create_assignment(exercise, duedate=time and time.replace(tzinfo=None))
+    if time is None:
+        write_extensions(course, {key: until for key, until in read_extensions(course).items() if key[1] != exercise})
+    _apply(course, exercise)
+
+
+def extend(course: Course, exercise: str, student: str, time: datetime | None) -> None:
+    """Set until when one student may hand an exercise in; None: as all others. Their late penalty is reckoned anew.
+
+    Raises:
+        UserError: There is no such student or exercise, the exercise has no due time, or it is later than this.
+    """
+    check_exercise(course, exercise)
+    check_student(course, student)
+    due = due_times(course).get(exercise)
+    if time and due is None:
+        raise UserError(
+            f"{exercise} has no due time, so there is nothing to extend; first: autograder due {exercise} TIME"
+        )
+    if time and due and time <= due:
+        raise UserError(
+            f"{time.astimezone():%Y-%m-%d %H:%M} is no extension: {exercise} is due at "
+            f"{due.astimezone():%Y-%m-%d %H:%M} for all; give a later time"
+        )
+    extensions = read_extensions(course)
+    extensions.pop((student, exercise), None)
+    write_extensions(course, {**extensions, (student, exercise): time} if time else extensions)
+    if time is None:
+        _end_extension(course, exercise, student)
+    _apply(course, exercise)
+
+
+def check_student(course: Course, student: str) -> None:
+    """Raise UserError if nobody in the class has this id."""
+    with course.api().gradebook as gradebook:
+        known = {row.id for row in gradebook.students}
+    known |= {person.id for person in load(course)} | {path.name for path in course.classroom.glob("submitted/*")}
+    if student not in known:
+        raise UserError(
+            f"nobody in the class has the id {student!r}; expected one of {course.classroom / 'roster.csv'} or of who "
+            "has handed in: autograder roster FILE adds students"
+        )
+
+
+def _end_extension(course: Course, exercise: str, student: str) -> None:
+    from nbgrader.api import MissingEntry
+
+    with course.api().gradebook as gradebook, contextlib.suppress(MissingEntry):  # nothing handed in yet
+        gradebook.grant_extension(exercise, student)
+
+
+def _apply(course: Course, exercise: str) -> None:
+    with open_gradebook(course) as gradebook:
+        if gradebook.knows(exercise):
+            gradebook.apply_due(exercise)
 
 
 def due_times(course: Course) -> dict[str, datetime]:
@@ -47,10 +109,12 @@ def due_times(course: Course) -> dict[str, datetime]:
 
 
 def late(course: Course, taken: Iterable[Submission]) -> list[tuple[Submission, timedelta]]:
-    """The submissions that came after their due time, and by how much."""
-    due = due_times(course)
-    return [
-        (submission, submission.time - due[submission.exercise])
-        for submission in taken
-        if submission.time and submission.exercise in due and submission.time > due[submission.exercise]
-    ]
+    """The submissions that came after their due time, the student's own if there is one, and by how much."""
+    due, extensions = due_times(course), read_extensions(course)
+    found = []
+    for one in taken:
+        if one.time and one.exercise in due:
+            until = max(due[one.exercise], extensions.get((one.student, one.exercise), due[one.exercise]))
+            if one.time > until:
+                found.append((one, one.time - until))
+    return found

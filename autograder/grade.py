@@ -10,15 +10,16 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from autograder.cluster import mark_on_cluster
 from autograder.course import Course, UserError
 from autograder.database import alone
 from autograder.extras import files_beside, shadows
-from autograder.gradebook import Writer, open_gradebook
-from autograder.marking import GRADER_FAULT, Marked, Result, Task, mark, without_points
+from autograder.gradebook import NotInGradebook, Writer, keys_written, open_gradebook
+from autograder.marking import GRADER_FAULT, Marked, Result, Task, mark, marked_before, without_points
 from autograder.notebook import CELL_SECONDS, refusal
-from autograder.records import key_of, log_path, recorded, remember
+from autograder.records import Record, key_of, log_path, recorded, remember
 from autograder.repair import instructors_files
 from autograder.sandbox import NoConfinement
 from autograder.shared import SEPARATE
@@ -56,13 +57,21 @@ def grade(
     Raises:
         UserError: Students' code can't be confined here.
     """
-    due = []
+    written = keys_written(course)
+    due, lost = [], []
     for submission in submitted(course):
         if exercises and submission.exercise not in exercises:
             continue
-        known = None if force else recorded(course, submission, isolation)
+        known = None if force else recorded(course, submission, written, isolation)
         if known and known.is_current:
             yield known.result, False
+        elif known and known.is_same:
+            lost.append((submission, known))
+        else:
+            due.append(submission)
+    for submission, known in lost:
+        if _write_again(course, submission, known):
+            yield known.result, True
         else:
             due.append(submission)
     if due:
@@ -104,6 +113,22 @@ def _grade(
             yield result
 
 
+def _write_again(course: Course, submission: Submission, known: Record) -> bool:
+    """Write what the gradebook has lost, out of the autograded notebook; whether that was possible."""
+    page = course.notebook("autograded", submission.student, submission.exercise)
+    try:
+        marked = marked_before(known.result, page.read_text(encoding="utf-8"))
+        with alone(course), open_gradebook(course) as gradebook:
+            gradebook.write(marked, _handed_in(gradebook, submission), known.key)
+    except (ValueError, NotInGradebook):
+        return False
+    return True
+
+
+def _handed_in(gradebook: Writer, submission: Submission) -> Any:
+    return gradebook.folders.get_existing_timestamp(str(submission.path.parent))
+
+
 def _task(course: Course, submission: Submission) -> Task:
     """What a worker needs to mark a submission."""
     folders = (submission.path.parent, course.classroom / "source" / submission.exercise)
@@ -134,7 +159,7 @@ def _keep(course: Course, gradebook: Writer, one: Due, marked: Marked) -> Result
     submission, said = one.submission, ""
     if marked.notebook:
         try:
-            said = gradebook.write(marked, gradebook.folders.get_existing_timestamp(str(submission.path.parent)))
+            said = gradebook.write(marked, _handed_in(gradebook, submission), one.key)
             _publish(course, gradebook, submission, marked.notebook)
         except UserError:
             raise

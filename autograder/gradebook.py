@@ -10,11 +10,15 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from autograder.course import Course, UserError
-from autograder.marking import Marked
+from autograder.extensions import Extensions, read_extensions
+from autograder.marking import Marked, answers_of
+from autograder.sources import read_notebook
+from autograder.written import keep_written, written_answers, written_keys, written_table
 
 ATTEMPTS = 6  # somebody else may be writing: each is a new transaction, after a longer wait
 WAIT_SECONDS = 0.05
@@ -37,9 +41,11 @@ class Layout:
 class Writer:
     """Writes what came of submissions. One transaction each: it is written whole, or not at all."""
 
-    def __init__(self, gradebook: Any, folders: Any) -> None:
+    def __init__(self, gradebook: Any, folders: Any, course: Course, extensions: Extensions) -> None:
         self.gradebook = gradebook  # nbgrader's, open
         self.folders = folders  # the course's; their config says what being late costs
+        self.course = course
+        self.extensions = extensions
         self._layouts: dict[str, Layout] = {}
 
     def knows(self, exercise: str) -> bool:
@@ -50,22 +56,43 @@ class Writer:
             return False
         return True
 
-    def write(self, marked: Marked, handed_in: datetime | None) -> str:
+    def write(self, marked: Marked, handed_in: datetime | None, key: str = "") -> str:
         """Write a submission's scores and comments, and return what the log should say.
 
-        What people gave (points, extra credit, comments) stays; a cell with a person's points is marked for
-        them to look at again.
+        What people gave (points, extra credit, comments) stays. A cell with a person's points is marked for them to
+        look at again only if the answer, or what the check gives for it, has changed.
 
         handed_in: in UTC; None: it is not known, and what the gradebook knows of it stays.
+        key: of the record that is kept of this grading.
 
         Raises:
             UserError: The gradebook can't be written.
             NotInGradebook: It has no row for a cell.
         """
-        return self._transaction(lambda: self._write(marked, handed_in))
+        return self._transaction(lambda: self._write(marked, handed_in, key))
+
+    def apply_due(self, exercise: str) -> None:
+        """Reckon the extensions and late penalties of an exercise's submissions anew, after due times have changed.
+
+        Raises:
+            UserError: The gradebook can't be written.
+        """
+        self._transaction(lambda: self._apply_due(exercise))
+
+    def _apply_due(self, exercise: str) -> str:
+        from nbgrader.api import SubmittedAssignment
+        from sqlalchemy import select
+
+        found = select(SubmittedAssignment).filter_by(assignment_id=self._layout(exercise).assignment)
+        for submission in self.gradebook.db.scalars(found.order_by(SubmittedAssignment.student_id)).all():
+            self._lock(submission.student_id)
+            self._extend(submission)
+            for notebook in submission.notebooks:
+                self._assign_penalty(submission, notebook)
+        return ""
 
     def _transaction(self, work: Callable[[], str]) -> str:
-        from sqlalchemy.exc import IntegrityError, OperationalError
+        from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
         database, failure = self.gradebook.db, None
         for attempt in range(ATTEMPTS):
@@ -73,7 +100,8 @@ class Writer:
                 said = work()
                 database.commit()
                 return said
-            except (IntegrityError, OperationalError) as error:  # a row is there already; it is locked; it has changed
+            # a row or our table is there already; it is locked; it has changed
+            except (IntegrityError, OperationalError, ProgrammingError) as error:
                 failure = error
             finally:
                 database.rollback()  # what was not committed
@@ -83,7 +111,7 @@ class Writer:
         url = self.gradebook.engine.url.render_as_string(hide_password=True)
         raise UserError(f"the gradebook {url} can't be written: {str(failure).splitlines()[0]}") from failure
 
-    def _write(self, marked: Marked, handed_in: datetime | None) -> str:
+    def _write(self, marked: Marked, handed_in: datetime | None, key: str) -> str:
         from nbgrader.api import Comment, Grade, SubmittedNotebook
         from sqlalchemy import select, update
 
@@ -91,26 +119,34 @@ class Writer:
         if result.exercise not in self._layouts:
             self._layouts[result.exercise] = self._layout(result.exercise)
         layout = self._layouts[result.exercise]
+        written_table().create(database.connection(), checkfirst=True)
         self._lock(result.student)
         submission = self._submission(layout, result.student)
+        before = self._answers_before(submission.id, result.student, result.exercise)
         if handed_in is not None:
             submission.timestamp = handed_in
+        self._extend(submission)
         notebook = database.scalars(
             select(SubmittedNotebook).filter_by(
                 assignment_id=submission.id, notebook_id=layout.notebooks[result.exercise]
             )
         ).one()
         grades = [
-            {"id": row.id, "auto_score": score, "needs_manual_grade": row.manual_score is not None or score is None}
-            for row, score in self._rows(Grade, notebook.id, layout.graded, marked.scores)
+            {
+                "id": row.id,
+                "auto_score": score,
+                "needs_manual_grade": _waits(row, score, before.get(name) == marked.answers.get(name)),
+            }
+            for name, row, score in self._rows(Grade, notebook.id, layout.graded, marked.scores)
         ]
         comments = [
             {"id": row.id, "auto_comment": words}
-            for row, words in self._rows(Comment, notebook.id, layout.commented, marked.comments)
+            for _, row, words in self._rows(Comment, notebook.id, layout.commented, marked.comments)
         ]
         for table, rows in ((Grade, grades), (Comment, comments)):
             if rows:
                 database.execute(update(table), rows)
+        keep_written(database, submission.id, key, marked.answers)
         return self._assign_penalty(submission, notebook)
 
     def _lock(self, student: str) -> None:
@@ -147,13 +183,33 @@ class Writer:
                 database.execute(insert(table), rows)
         return submission
 
+    def _answers_before(self, submission: str, student: str, exercise: str) -> dict[str, str]:
+        """The digests of the answers that the gradebook's points are of."""
+        kept = written_answers(self.gradebook.db, submission)
+        if kept is not None:
+            return kept
+        try:  # nbgrader's own autograder gave them
+            return answers_of(read_notebook(self.course.notebook("autograded", student, exercise)))
+        except (OSError, ValueError):
+            return {}
+
+    def _extend(self, submission: Any) -> None:
+        """Give nbgrader the student's extension. Without a due time nbgrader can't have one."""
+        due = submission.assignment.duedate
+        if due is None:
+            submission.extension = None
+        elif until := self.extensions.get((submission.student_id, submission.assignment.name)):
+            longer = until.astimezone(UTC).replace(tzinfo=None) - due
+            submission.extension = longer if longer.total_seconds() > 0 else None
+
     def _rows(
         self, table: Any, notebook: str, cells: Mapping[str, tuple[str, str]], wanted: Mapping[str, Any]
-    ) -> Iterator[tuple[Any, Any]]:
-        """The rows of a submitted notebook's cells, each with what is wanted for it."""
+    ) -> Iterator[tuple[str, Any, Any]]:
+        """The rows of a submitted notebook's cells, each with its name and what is wanted for it."""
         from sqlalchemy import select
 
-        columns = [table.id, table.cell_id, *([table.manual_score] if hasattr(table, "manual_score") else [])]
+        people = ("auto_score", "manual_score", "needs_manual_grade")  # a comment has none of these
+        columns = [table.id, table.cell_id, *(getattr(table, name) for name in people if hasattr(table, name))]
         # By cell as well: nbgrader's index is of the two together; by notebook alone the whole table would be read.
         its = (table.cell_id.in_(cells), table.notebook_id == notebook)
         rows = self.gradebook.db.execute(select(*columns).where(*its).with_for_update())
@@ -161,7 +217,7 @@ class Writer:
         if missing := wanted.keys() - found.keys():
             raise NotInGradebook(f"the gradebook has no {table.__tablename__} for {', '.join(sorted(missing))}")
         for name, content in wanted.items():
-            yield found[name], content
+            yield name, found[name], content
 
     def _assign_penalty(self, submission: Any, notebook: Any) -> str:
         """What nbgrader's AssignLatePenalties does, with its plugin and its limits."""
@@ -196,6 +252,27 @@ class Writer:
         )
 
 
+def _waits(row: Any, score: float | None, same_answer: bool) -> bool:
+    """Whether a cell waits for a person: nobody has given points yet, or what they were given for has changed."""
+    if row.manual_score is None:
+        return score is None
+    return bool(row.needs_manual_grade or not same_answer or row.auto_score != score)
+
+
+def has_gradebook(course: Course) -> bool:
+    """Whether there is a gradebook. (One on a server is there; nbgrader's own is a file.)"""
+    url: str = course.folders().db_url
+    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).is_file()
+
+
+def keys_written(course: Course) -> dict[tuple[str, str], str]:
+    """The keys of what the gradebook holds, by student and exercise; makes no gradebook."""
+    if not has_gradebook(course):
+        return {}
+    with open_gradebook(course) as opened:
+        return written_keys(opened.gradebook)
+
+
 @contextmanager
 def open_gradebook(course: Course) -> Iterator[Writer]:
     """The course's gradebook, made if there is none; closed at the end."""
@@ -206,4 +283,4 @@ def open_gradebook(course: Course) -> Iterator[Writer]:
         folders = course.folders()
         gradebook = Gradebook(folders.db_url, folders.course_id)
     with gradebook:
-        yield Writer(gradebook, folders)
+        yield Writer(gradebook, folders, course, read_extensions(course))

@@ -4,6 +4,7 @@ What a worker gets and gives is plain data without paths: it may be on another m
 """
 
 import contextlib
+import hashlib
 import os
 import traceback
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,7 @@ from autograder.execute import fill, steps_of
 from autograder.notebook import CELL_SECONDS
 from autograder.repair import parse_once, restore, set_aside
 from autograder.shared import RUNNERS, SEPARATE
-from autograder.sources import is_test, parse_notebook
+from autograder.sources import is_answer, is_test, parse_notebook, role
 
 # GRADED and the verdicts of `session` come with points; the file is NOT_GRADABLE; a GRADER_FAULT is tried again
 NOT_GRADABLE, GRADER_FAULT = "not gradable", "grader fault"
@@ -90,6 +91,7 @@ class Marked:
     notebook: str = ""  # the autograded one; empty if the submission has no points
     scores: dict[str, float | None] = field(default_factory=dict)  # of each graded cell; None: a person's to give
     comments: dict[str, str | None] = field(default_factory=dict)  # nbgrader's, on each answer
+    answers: dict[str, str] = field(default_factory=dict)  # a digest of each answer's text
     log: str = ""
 
 
@@ -137,8 +139,24 @@ def _run_and_score(task: Task, notebook: NotebookNode, repairs: list[str]) -> Ma
         str(nbformat.writes(notebook, version=4)) + "\n",
         scores,
         comments,
+        answers_of(notebook),
         "\n".join(log),
     )
+
+
+def marked_before(result: Result, autograded: str) -> Marked:
+    """What came of a submission, out of its autograded notebook: nothing is run. Raises ValueError."""
+    notebook = parse_notebook(autograded.encode())
+    scores, comments = _nbgraders_marks(notebook)
+    return Marked(result, autograded, scores, comments, answers_of(notebook))
+
+
+def answers_of(notebook: NotebookNode) -> dict[str, str]:
+    """A digest of each answer's text, by grade_id."""
+    return {
+        role(cell)["grade_id"]: hashlib.sha256(cell.source.encode("utf-8", "surrogatepass")).hexdigest()
+        for cell in filter(is_answer, notebook.cells)
+    }
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ Each record has a key made of all that the result depends on, so that a second r
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,22 @@ class Record:
     """What was kept of a submission's grading."""
 
     result: Result
-    is_current: bool  # neither the submission nor the source nor the grader has changed since
+    key: str
+    is_same: bool  # neither the submission nor the source nor the grader has changed since
+    is_written: bool  # the gradebook holds what came of it
+
+    @property
+    def is_current(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.is_same and self.is_written
 
 
-def recorded(course: Course, submission: Submission, *isolations: str) -> Record | None:
+def recorded(
+    course: Course, submission: Submission, written: Mapping[tuple[str, str], str], *isolations: str
+) -> Record | None:
     """What is known of a submission, and whether it would be graded again now; None: it never was.
 
+    written: the keys that the gradebook has (`written.written_keys`).
     isolations: where its checks may have run (see `shared`); anywhere, if none is named.
     """
     found = recall(course, submission)
@@ -37,10 +48,12 @@ def recorded(course: Course, submission: Submission, *isolations: str) -> Record
         return None
     key, result = found
     page = course.notebook("autograded", submission.student, submission.exercise)
-    is_whole = result.verdict == NOT_GRADABLE or page.is_file()
+    has_points = result.verdict != NOT_GRADABLE
+    is_whole = not has_points or page.is_file()
     content = submission.path.read_bytes()
     same = any(key == key_of(course, submission, content, one) for one in isolations or RUNNERS)
-    return Record(result, is_whole and same)
+    is_written = not has_points or written.get((submission.student, submission.exercise)) == key
+    return Record(result, key, is_whole and same, is_written)
 
 
 def results(course: Course) -> list[Result]:

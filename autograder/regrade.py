@@ -14,13 +14,12 @@ from tempfile import TemporaryDirectory
 from autograder.analysis import UNNAMED, named
 from autograder.course import Course, UserError
 from autograder.grade import grade
-from autograder.gradebook import open_gradebook
+from autograder.gradebook import keys_written
 from autograder.marking import Check, Result
-from autograder.records import recorded
+from autograder.records import recall, recorded
 from autograder.release import prepare
 from autograder.scores import ClassScores
 from autograder.shared import SEPARATE
-from autograder.sources import is_answer, read_notebook, role
 from autograder.status import class_scores
 from autograder.submissions import Submission, submitted
 
@@ -81,7 +80,9 @@ def preview(course: Course, exercise: str, jobs: int = 1) -> Regrading:
     found = _handed_in(course, exercise)
     with TemporaryDirectory() as scratch:
         trial = replace(course, classroom=Path(scratch))
-        due = [one for one in found if not (record := recorded(course, one, SEPARATE)) or not record.is_current]
+        written = keys_written(course)
+        known = {one: recorded(course, one, written, SEPARATE) for one in found}
+        due = [one for one, record in known.items() if not (record and record.is_current)]
         for submission in due:
             copy = trial.notebook("submitted", submission.student, exercise).parent
             shutil.copytree(submission.path.parent, copy, symlinks=True)
@@ -100,12 +101,9 @@ def apply(course: Course, exercise: str, jobs: int = 1) -> Regrading:
         raise UserError(refusal)
     found = _handed_in(course, exercise)
     scores, known = class_scores(course), _known(course, found)
-    texts = {submission.student: _answers(course, submission.student, exercise) for submission in found}
     prepare(course, [exercise])
     after = [result for result, _ in grade(course, jobs=jobs, exercises=[exercise])]
-    done = _compare(exercise, scores, known, after)
-    _keep_settled(course, exercise, scores, texts, {(change.student, change.grade_id) for change in done.changes})
-    return done
+    return _compare(exercise, scores, known, after)
 
 
 def _handed_in(course: Course, exercise: str) -> list[Submission]:
@@ -119,8 +117,8 @@ def _handed_in(course: Course, exercise: str) -> list[Submission]:
 
 def _known(course: Course, found: Iterable[Submission]) -> dict[str, Result]:
     """The recorded results, by student."""
-    records = {submission.student: recorded(course, submission) for submission in found}
-    return {student: record.result for student, record in records.items() if record}
+    records = {submission.student: recall(course, submission) for submission in found}
+    return {student: record[1] for student, record in records.items() if record}
 
 
 def _compare(exercise: str, scores: ClassScores, known: dict[str, Result], after: list[Result]) -> Regrading:
@@ -189,35 +187,3 @@ def _changes(student: str, known: Result, result: Result, by_hand: set[str]) -> 
             message,
             grade_id in by_hand,
         )
-
-
-def _answers(course: Course, student: str, exercise: str) -> dict[str, str]:
-    """The text of each answer as it was last graded."""
-    page = course.notebook("autograded", student, exercise)
-    if not page.is_file():
-        return {}
-    return {role(cell)["grade_id"]: cell.source for cell in filter(is_answer, read_notebook(page).cells)}
-
-
-def _keep_settled(
-    course: Course,
-    exercise: str,
-    scores: ClassScores,
-    texts: dict[str, dict[str, str]],
-    changed: set[tuple[str, str]],
-) -> None:
-    """A regraded submission asks people to look at all their points again; don't, where they would see the same.
-
-    texts: for each student the answers that were graded before. changed: checks that give other points now.
-    """
-    with open_gradebook(course) as opened:
-        for student, before in texts.items():
-            score = scores.scores.get((student, exercise))
-            settled = [cell for cell in score.cells if cell.by_hand and not cell.waits] if score else []
-            now = _answers(course, student, exercise) if settled else {}
-            for cell in settled:
-                same_answer = before.get(cell.grade_id) == now.get(cell.grade_id)  # of a check: none at all
-                if same_answer and (student, cell.grade_id) not in changed:
-                    grade = opened.gradebook.find_grade(cell.grade_id, exercise, exercise, student)
-                    grade.needs_manual_grade = False
-        opened.gradebook.db.commit()

@@ -87,6 +87,11 @@ class ClassScores:
         """How many submissions of an exercise wait for a person."""
         return sum(not score.is_final for (_, name), score in self.scores.items() if name == exercise)
 
+    def waiting_for(self, exercise: str, *, essays: bool) -> int:
+        """In how many of them an essay waits, or else a check that a person gave points for."""
+        its = (score.cells for (_, name), score in self.scores.items() if name == exercise)
+        return sum(any(cell.waits and cell.is_essay == essays for cell in cells) for cells in its)
+
 
 def read_scores(gradebook: Any) -> ClassScores:
     """Everything that exports and reports need, in four queries, whatever the size of the class.

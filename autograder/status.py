@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 from autograder.course import Course
-from autograder.gradebook import open_gradebook
+from autograder.gradebook import has_gradebook, open_gradebook
 from autograder.marking import NOT_GRADABLE
 from autograder.marks import Marks, read_marks
-from autograder.records import recorded
+from autograder.records import Record, recorded
 from autograder.scores import ClassScores, read_scores
 from autograder.session import GRADED
 from autograder.submissions import Submission, submitted
+from autograder.written import written_keys
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,12 @@ class Standing:
     missing: int = 0  # students of the gradebook who have handed in nothing; 0 if nobody has handed in
     graded: int = 0  # the current submission, by the current source
     to_grade: int = 0  # never graded yet
-    out_of_date: int = 0  # the submission, the source or the grader has changed since
+    out_of_date: int = 0  # the submission, the source or the grader has changed since, or the gradebook lost it
     not_gradable: int = 0
     stopped: int = 0  # graded, but not to the end: out of time, memory, room for output, or dead
     flagged: int = 0  # with signs of forgery, for a person to look at
-    essays: int = 0  # submissions that wait for a person
+    essays: int = 0  # submissions with an essay that waits for a person
+    appeals: int = 0  # submissions with a check that a person gave points for, and that comes out otherwise now
     old_feedback: int = 0  # graded, and the page is missing or shows what is no longer so
 
     @property
@@ -39,14 +40,20 @@ class Standing:
 def standings(course: Course) -> list[Standing]:
     """Where each exercise stands."""
     scores, marks = ClassScores((), {}, {}), dict[tuple[str, str], Marks]()
+    written: dict[tuple[str, str], str] = {}
     if has_gradebook(course):
         with open_gradebook(course) as opened:
             scores = read_scores(opened.gradebook)
             marks = read_marks(opened.gradebook, scores)
+            written = written_keys(opened.gradebook)
     by_exercise: dict[str, list[Submission]] = {name: [] for name in course.exercises()}
     for submission in submitted(course):
         by_exercise[submission.exercise].append(submission)
-    return [_standing(course, scores, marks, name, found) for name, found in by_exercise.items()]
+    records = {
+        name: {submission.student: recorded(course, submission, written) for submission in found}
+        for name, found in by_exercise.items()
+    }
+    return [_standing(course, scores, marks, name, found) for name, found in records.items()]
 
 
 def total(lines: list[Standing]) -> Standing:
@@ -63,36 +70,30 @@ def class_scores(course: Course) -> ClassScores:
         return read_scores(opened.gradebook)
 
 
-def has_gradebook(course: Course) -> bool:
-    """Whether there is a gradebook. (One on a server is there; nbgrader's own is a file.)"""
-    url: str = course.folders().db_url
-    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).is_file()
-
-
 def _standing(
     course: Course,
     scores: ClassScores,
     marks: Mapping[tuple[str, str], Marks],
     exercise: str,
-    found: list[Submission],
+    records: Mapping[str, Record | None],
 ) -> Standing:
     from autograder.feedback import is_stale
 
-    records = {submission.student: recorded(course, submission) for submission in found}
     current = {student: record.result for student, record in records.items() if record and record.is_current}
     graded = {student: result for student, result in current.items() if result.checks}
     never = sum(record is None for record in records.values())
-    is_begun = bool(found) or exercise in scores.begun(())  # the gradebook need not know it yet
+    is_begun = bool(records) or exercise in scores.begun(())  # the gradebook need not know it yet
     return Standing(
         exercise,
-        handed_in=len(found),
+        handed_in=len(records),
         missing=sum(is_begun and student.id not in records for student in scores.students),
         graded=len(graded),
         to_grade=never,
-        out_of_date=len(found) - never - len(current),
+        out_of_date=len(records) - never - len(current),
         not_gradable=sum(result.verdict == NOT_GRADABLE for result in current.values()),
         stopped=sum(result.verdict != GRADED for result in graded.values()),
         flagged=sum(bool(result.flags) for result in graded.values()),
-        essays=scores.waiting(exercise),
+        essays=scores.waiting_for(exercise, essays=True),
+        appeals=scores.waiting_for(exercise, essays=False),
         old_feedback=sum(is_stale(course, marks, student, exercise) for student in graded),
     )

@@ -14,10 +14,12 @@ from conftest import ROOT
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
 from autograder.grade import grade
+from autograder.gradebook import open_gradebook
 from autograder.records import key_of, recorded, remember
 from autograder.release import prepare
 from autograder.shared import SHARED
 from autograder.submissions import Submission
+from autograder.written import keep_written, written_answers
 
 LOSS, ESSAY, UNTOUCHED = "01_simpo_loss", "04_advantages", "03_gradient"
 ADA = {"first_name": '=HYPERLINK("http://x")', "last_name": "O'Neil, Jr.", "email": "ada@example.org"}
@@ -75,11 +77,14 @@ def flag(course: Course, student: str, exercise: str, *flags: str) -> None:
     """Keep of a graded submission what would be kept if its checks had run in the student's process, and this seen."""
     path = course.notebook("submitted", student, exercise)
     submission = Submission(student, exercise, path)
-    record = recorded(course, submission)
+    record = recorded(course, submission, {})
     assert record
-    remember(
-        course, submission, key_of(course, submission, path.read_bytes(), SHARED), replace(record.result, flags=flags)
-    )
+    key = key_of(course, submission, path.read_bytes(), SHARED)
+    remember(course, submission, key, replace(record.result, flags=flags))
+    with open_gradebook(course) as opened:
+        row = opened.gradebook.find_submission(exercise, student).id
+        keep_written(opened.gradebook.db, row, key, written_answers(opened.gradebook.db, row) or {})
+        opened.gradebook.db.commit()
 
 
 def copied(course: Course, folder: Path) -> Course:
