@@ -78,9 +78,9 @@ def edition(notebook: NotebookNode, language: str) -> NotebookNode:
 
 
 def language_of(notebook: NotebookNode) -> str:
-    """The language of a notebook of one edition."""
+    """The language of a notebook of one edition, by its heading; an English text may quote a Chinese word."""
     title = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
-    return "zh" if CHINESE.search(title) else "en"
+    return "zh" if CHINESE.search(title.strip().partition("\n")[0]) else "en"
 
 
 def regions(source: str, name: str) -> tuple[list[str], list[str], str]:

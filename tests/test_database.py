@@ -118,7 +118,7 @@ def test_every_command_finds_the_gradebook_on_the_server(server, tmp_path):
     assert not (course.classroom / "gradebook.db").exists()
     assert (course.classroom / DATABASE_FILE).stat().st_mode & 0o777 == 0o600
     feedback = start(course, "feedback", **password)
-    assert "1 pages written" in feedback.communicate(timeout=300)[0]
+    assert "1 page written" in feedback.communicate(timeout=300)[0]
     nbgrader = [sys.executable, "-m", "nbgrader", "db", "student", "list"]
     listed = subprocess.run(nbgrader, cwd=course.root, capture_output=True, text=True, check=True,
                             env={**os.environ, CLASSROOM_VARIABLE: str(course.classroom), **password})  # fmt: skip

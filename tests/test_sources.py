@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from autograder.sources import edition, parse_notebook, problems, read_notebook, write_notebook
+from autograder.sources import edition, language_of, parse_notebook, problems, read_notebook, write_notebook
 
 BILINGUAL = "Add two numbers.\n\n<!-- zh -->\n\n把两个数相加。"
 
@@ -134,3 +134,8 @@ def test_metadata_nested_at_any_depth_is_read_or_refused():
     for depth in range(50, 1000, 25):
         with pytest.raises(ValueError, match=r"it is nested too deeply|it is not a notebook: \[\["):
             parse_notebook((before + "[" * depth + "]" * depth + after).encode())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").rglob("*.ipynb")), ids=lambda path: path.stem)
+def test_an_editions_language_is_that_of_its_heading(path):
+    assert language_of(read_notebook(path)) == ("zh" if path.parent.name == "zh" else "en")
