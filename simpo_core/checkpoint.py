@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from simpo_core import devices
+from simpo_core.fetch import quiet
 from simpo_core.inputs import UserError
-from simpo_core.models import quiet
 
 STATE = "training.pt"
 

@@ -28,8 +28,9 @@ from simpo_core.activations import keep_less
 from simpo_core.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from simpo_core.config import FinetuneConfig
 from simpo_core.inputs import UserError
+from simpo_core.lora import add_lora
 from simpo_core.methods import METHODS, Method, loss_settings
-from simpo_core.models import add_lora, check_fit, load_model
+from simpo_core.models import check_fit, load_model
 from simpo_core.packing import length, pack, plan_packs
 from simpo_core.pair_files import read_pairs
 from simpo_core.preferences import TokenPair, fingerprint, tokenize_pair

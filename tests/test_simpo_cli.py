@@ -13,8 +13,9 @@ from tiny import SIMPO, environment, losses, make_run, simpo, write_pairs, write
 
 from simpo_core import devices
 from simpo_core.checkpoint import newest_checkpoint
+from simpo_core.fetch import fetch_smollm2, quiet
 from simpo_core.finetune import METRICS, finetune, prepare
-from simpo_core.models import fetch_smollm2, fresh_model, load_model, quiet
+from simpo_core.models import fresh_model, load_model
 from simpo_core.run import start, train
 
 PAIRS = Path(__file__).parent.parent / "simpo_core" / "data"

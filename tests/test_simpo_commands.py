@@ -1,6 +1,7 @@
 """`simpo` beside finetune: check-data, make-pairs, evaluate, demo."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from tiny import write_pairs
 
 from simpo_core import demo
 from simpo_core.evaluate import AnswerReport, CheckedAnswer, bootstrap
-from simpo_core.models import fresh_model, quiet
+from simpo_core.fetch import quiet
+from simpo_core.models import fresh_model
 from simpo_core.rules import RULES, Rule
 
 
@@ -77,6 +79,24 @@ def test_make_pairs_writes_pairs_that_can_be_trained_on(call, model, tmp_path, m
     assert (status, "exists already" in words) == (2, True)
 
 
+def test_make_pairs_looks_at_its_file_before_it_samples(call, monkeypatch, tmp_path):
+    monkeypatch.setattr("simpo_core.models.load_model", lambda name: pytest.fail("a model was loaded"))
+    status, _, words = call("make-pairs", "one-sentence", tmp_path / "made.txt")
+    assert (status, "expected a name that ends in .jsonl" in words) == (2, True)
+    (tmp_path / "file").write_text("")
+    assert call("make-pairs", "one-sentence", tmp_path / "file" / "made.jsonl")[0] == 2
+
+
+def test_make_pairs_without_a_pair_says_so_and_writes_nothing(call, model, monkeypatch, tmp_path):
+    never = Rule(name="never", description="", wish="Please.", keeps=lambda answer: False)
+    monkeypatch.setitem(RULES, "never", never)
+    monkeypatch.setitem(cli_sampling(), "never", small_sampling())
+    monkeypatch.setattr("simpo_core.make_pairs.read_prompts", lambda split: ["What is ice?"])
+    status, _, words = call("make-pairs", "never", tmp_path / "new" / "made.jsonl", "--model", model)
+    assert (status, "no pair: 0 of 2 answers with the wish keep the rule" in words) == (2, True)
+    assert list((tmp_path / "new").iterdir()) == []
+
+
 def cli_sampling():
     from simpo_core.make_pairs import SAMPLING
 
@@ -98,6 +118,12 @@ def test_demo_shows_answers_before_and_after(call, monkeypatch, tmp_path):
     assert "step  1  loss 0.5000" in said
     assert "Ice is frozen water." in said
     assert "one sentence of at most 25 words: 0 of 1 before, 1 of 1 after" in said
+
+
+def test_a_stopped_demo_says_how_to_go_on(call, monkeypatch, tmp_path):
+    monkeypatch.setattr(demo, "demo", lambda output, stopped: iter([]))
+    status, said, _ = call("demo", "--output", tmp_path / "out")
+    assert (status, "stopped, and saved. To go on: the same again" in said) == (128 + signal.SIGTERM, True)
 
 
 def report(text, *, keeps):

@@ -1,0 +1,145 @@
+"""The commands of `simpo` that look at pairs and models, and let a model make pairs. Like `cli`, it may print."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simpo_core.cli_train import console
+from simpo_core.inputs import UserError
+
+commands = typer.Typer()
+
+
+@commands.command("check-data")
+def check_data(
+    data: Annotated[Path, typer.Argument(help="Pairs, .jsonl or .parquet.")],
+    model: Annotated[str, typer.Option(help="Whose tokenizer to use.")] = "smollm2",
+    max_length: int = 1024,
+    max_prompt_length: int = 512,
+) -> None:
+    """Count, measure and check pairs before training on them."""
+    from simpo_core.data_report import check_pairs, report_lines
+    from simpo_core.models import load_tokenizer
+    from simpo_core.pair_files import read_pairs
+
+    report = check_pairs(
+        read_pairs(data), load_tokenizer(model), max_length=max_length, max_prompt_length=max_prompt_length
+    )
+    for line in report_lines(report):
+        print(line)
+
+
+@commands.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A checkpoint, a run's folder, smollm2, or a name on the hub.")],
+    data: Annotated[Path | None, typer.Option(help="Held-out pairs, .jsonl or .parquet.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Answer the test prompts; how many keep this rule?")] = None,
+    temperature: Annotated[float, typer.Option(min=0, help="0: the likeliest token each time.")] = 0.0,
+    max_new_tokens: Annotated[int, typer.Option(min=1)] = 96,
+    show: Annotated[int, typer.Option(help="Answers to print.")] = 5,
+) -> None:
+    """Measure a model on held-out pairs, or its answers to held-out prompts, or both."""
+    from simpo_core.models import load_model
+
+    if data is None and rule is None:
+        raise UserError("nothing to measure: give --data PAIRS, or --rule one-sentence, or both")
+    chosen_rule = _rule(rule) if rule else None
+    loaded, tokenizer = load_model(model)
+    if data is not None:
+        _evaluate_pairs(loaded, tokenizer, data)
+    if chosen_rule is not None:
+        _evaluate_answers(loaded, tokenizer, chosen_rule, max_new_tokens, temperature, show)
+
+
+def _rule(name: str) -> Any:
+    from simpo_core.rules import RULES
+
+    if name not in RULES:
+        raise UserError(f"rule is {name!r}: it must be one of {', '.join(RULES)}")
+    return RULES[name]
+
+
+def _evaluate_pairs(model: Any, tokenizer: Any, data: Path) -> None:
+    from simpo_core.evaluate import evaluate_pairs
+    from simpo_core.pair_files import read_pairs
+    from simpo_core.preferences import tokenize_pair
+
+    pairs = [tokenize_pair(pair, tokenizer, max_length=1024, max_prompt_length=512) for pair in read_pairs(data)]
+    report = evaluate_pairs(model, pairs)
+    print(f"{report.pairs} pairs (95 % intervals by bootstrap over pairs)")
+    print(f"  chosen ranked above rejected   {_interval(report.accuracy, '.1%')} by the mean log-probability")
+    print(f"                                 {_interval(report.accuracy_of_sums, '.1%')} by the sum")
+    print(f"  margin, nats per token         {_interval(report.margin, '+.3f')}")
+    print(f"  log-probability per token      chosen {_interval(report.chosen_logps, '.3f')}")
+    print(f"                                 rejected {_interval(report.rejected_logps, '.3f')}")
+    print(f"  tokens                         chosen {report.chosen_tokens:.1f}, rejected {report.rejected_tokens:.1f}")
+
+
+def _evaluate_answers(
+    model: Any, tokenizer: Any, rule: Any, max_new_tokens: int, temperature: float, show: int
+) -> None:
+    from simpo_core import devices
+    from simpo_core.evaluate import evaluate_answers
+    from simpo_core.make_pairs import read_prompts
+
+    if devices.has_bfloat16():
+        model = model.bfloat16()  # answers come about twice as fast
+    prompts = read_prompts("test")
+    with console.status(f"answering {len(prompts)} held-out prompts"):
+        report = evaluate_answers(
+            model, tokenizer, prompts, rule, max_new_tokens=max_new_tokens, temperature=temperature
+        )
+    print(f"{len(report.answers)} held-out prompts; the rule: {rule.description}")
+    print(f"  keep the rule       {_interval(report.keeps, '.1%')}")
+    print(f"  tokens of an answer {_interval(report.tokens, '.1f')}, {report.unfinished} cut off at {max_new_tokens}")
+    print(f"  distinct answers    {report.distinct}")
+    for answer in report.answers[: max(0, show)]:
+        print(f"\n{'✓' if answer.keeps else '✗'} {answer.prompt}\n{answer.text}")
+
+
+def _interval(interval: Any, form: str) -> str:
+    return f"{interval.mean:{form}} ({interval.low:{form}} to {interval.high:{form}})"
+
+
+@commands.command("make-pairs")
+def make_pairs(
+    rule: Annotated[str, typer.Argument(help="one-sentence or three-lines.")],
+    output: Annotated[Path, typer.Argument(help="A new .jsonl file.")],
+    model: Annotated[str, typer.Option(help="The model that makes its own pairs.")] = "smollm2",
+    split: Annotated[str, typer.Option(help="Whose prompts: train, validation or test.")] = "train",
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
+) -> None:
+    """Let a model make pairs: answers sampled with a wish in the prompt against answers sampled without it."""
+    import dataclasses
+    import json
+
+    from simpo_core import devices
+    from simpo_core.make_pairs import SAMPLING, read_prompts
+    from simpo_core.make_pairs import make_pairs as make
+    from simpo_core.models import load_model
+
+    chosen_rule, prompts = _rule(rule), read_prompts(split)
+    if output.exists():
+        raise UserError(f"{output} exists already: name a new file")
+    if output.suffix != ".jsonl":
+        raise UserError(f"{output}: expected a name that ends in .jsonl")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(output.name + ".partial")
+    partial.touch()  # better to learn now than after the sampling that nothing can be written here
+    partial.unlink()
+    loaded, tokenizer = load_model(model)
+    loaded = loaded.bfloat16() if devices.has_bfloat16() else loaded
+    with console.status(f"asking {model} {len(prompts)} questions, with and without “{chosen_rule.wish}”"):
+        sampling = dataclasses.replace(SAMPLING[rule], seed=seed)
+        records, yields = make(loaded, tokenizer, prompts, chosen_rule, sampling)
+    if not records:
+        raise UserError(
+            f"no pair: {yields.kept_rule} of {yields.wished} answers with the wish keep the rule, {yields.clean} are "
+            f"clean, and {yields.bare_kept_rule} of {yields.bare} without it keep it. Take a model that can do better"
+        )
+    partial.write_text("".join(json.dumps(x, ensure_ascii=False) + "\n" for x in records), encoding="utf-8")
+    partial.replace(output)
+    print(f"{yields.pairs} pairs from {yields.prompts} prompts: {output}")
+    print(f"asked with the wish: {yields.kept_rule} of {yields.wished} answers keep the rule, {yields.clean} are clean")
+    print(f"asked without it: {yields.bare_kept_rule} of {yields.bare} keep it")
