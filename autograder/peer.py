@@ -155,7 +155,7 @@ class Peer:
         kind = type(item)
         seen: dict[str, Any] = {
             "type": [str(kind.__module__)[:TEXT], str(kind.__qualname__)[:TEXT]],
-            "shown": "<function>" if self.is_secret else repr(item)[:TEXT],
+            "shown": "<function>" if self.is_secret and callable(item) else repr(item)[:TEXT],
         }
         if callable(item):
             self.kept[id(item)] = item
