@@ -28,6 +28,8 @@ GRADED, TIMED_OUT, OUT_OF_MEMORY = "graded", "timed out", "out of memory"
 TOO_MUCH_OUTPUT, DIED = "too much output", "died"
 EVENTS = {"CellTimeoutError": TIMED_OUT, "MemoryError": OUT_OF_MEMORY, "TooMuchOutput": TOO_MUCH_OUTPUT}
 
+NOT_RUN = "was not run: the notebook's time was up."
+
 Reply = tuple[bytes, bytes]
 
 
@@ -134,6 +136,8 @@ class Session:
 
     def outputs_after(self, message: Reply) -> list[Output]:
         """The outputs of the cell that a message to the student's process runs."""
+        if self._is_over():
+            return [self._noted(error_output("CellTimeoutError", f"The cell {NOT_RUN}"))]
         deadline = self._cell_deadline()
         reply, late = _exchange(self.student, message, deadline)
         while reply and not self.is_last(reply):
@@ -165,9 +169,10 @@ class Session:
     def examine(self, source: str) -> list[Output]:
         """The outputs of an author's cell. What it asks of the student's process is asked there."""
         deadline, late, has_asked = self._cell_deadline(), False, False
+        patience = time.monotonic() + self.cell_seconds + 2 * GRACE_SECONDS
         message = (RUN, json.dumps(source).encode())
         while True:
-            asked, was_stopped = _exchange(self.examiner, message, deadline + 2 * GRACE_SECONDS)
+            asked, was_stopped = _exchange(self.examiner, message, patience)
             if was_stopped and asked and not has_asked:  # slow by itself
                 self.examiner.end(TIMED_OUT)
                 asked = None
@@ -181,10 +186,13 @@ class Session:
             if asked[0] == DONE:
                 return _outputs(decoded, asked)
             reply, has_asked, self.has_asked = None, True, True
-            if not (late and asked[0] == ASK):
+            is_over = self._is_over()
+            if not ((late or is_over) and asked[0] == ASK):
                 reply, was_late = _exchange(self.student, asked, deadline)
                 late = late or was_late
-            if late or reply is None or reply[0] not in (ASK, ANSWER):
+            if is_over and not late:
+                reply = (ANSWER, _no_answer(*self._noted_words("CellTimeoutError", f"it {NOT_RUN}")))
+            elif late or reply is None or reply[0] not in (ASK, ANSWER):
                 ended = ("CellTimeoutError", self._too_long("it ran")) if late else self._why_ended()
                 reply = (ANSWER, _no_answer(*self._noted_words(*ended)))
             elif reply[1].count(b",") > ITEMS:  # the examiner would take long over them
@@ -208,8 +216,12 @@ class Session:
     def _cell_deadline(self) -> float:
         return min(time.monotonic() + self.cell_seconds, self.deadline)
 
+    def _is_over(self) -> bool:
+        """Whether the notebook's time is up; from then on the student's process is asked nothing more."""
+        return time.monotonic() >= self.deadline
+
     def _too_long(self, subject: str) -> str:
-        if time.monotonic() >= self.deadline:
+        if self._is_over():
             return f"{subject} when the notebook's time was up, and was stopped."
         return f"{subject} longer than {self.cell_seconds:g} seconds and was stopped."
 
