@@ -176,19 +176,23 @@ def _keep(course: Course, gradebook: Writer, one: Due, marked: Marked) -> Result
 
 def _publish(course: Course, gradebook: Writer, submission: Submission, text: str) -> None:
     """Put the autograded notebook where nbgrader puts it, with what lay beside it; the notebook last."""
-    from nbgrader.utils import find_all_files, rmtree
+    from nbgrader.utils import ignore_patterns, rmtree
 
     page = course.notebook("autograded", submission.student, submission.exercise)
     if page.parent.exists():
         rmtree(str(page.parent))
     page.parent.mkdir(parents=True)
+    ignored = ignore_patterns([*gradebook.folders.ignore, "*.ipynb"])
     for folder in (submission.path.parent, course.classroom / "source" / submission.exercise):
-        for name in find_all_files(str(folder), [*gradebook.folders.ignore, "*.ipynb"]):
-            copy = page.parent / Path(name).relative_to(folder)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.unlink(missing_ok=True)
-            shutil.copy(name, copy)
-            copy.chmod(0o444)
+        for place, folders, files in os.walk(folder):
+            left_out = set(ignored(place, [*folders, *files]))
+            folders[:] = [name for name in folders if name not in left_out]
+            for name in set(files) - left_out:
+                copy = page.parent / Path(place).relative_to(folder) / name
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.unlink(missing_ok=True)
+                shutil.copy(Path(place, name), copy)
+                copy.chmod(0o444)
     partial = page.with_suffix(".part")
     partial.write_text(text, encoding="utf-8")
     partial.chmod(0o444)
