@@ -42,10 +42,12 @@ def _step(folder: Path) -> int:
     return int(folder.name.rpartition("-")[2])
 
 
-def save_checkpoint(output: Path, step: int, scorer: Any, optimizer: Any, tokenizer: Any, pairs: str) -> Path:
+def save_checkpoint(
+    output: Path, step: int, scorer: Any, optimizer: Any, tokenizer: Any, identity: dict[str, str]
+) -> Path:
     """Write the checkpoint of a step, then remove older ones. All processes must call it.
 
-    pairs: the fingerprint of what is trained on.
+    identity: hashes of what a run can't change on its way: its "pairs", and with LoRA its "base".
 
     Raises:
         UserError: The disk is full or can't be written to; the checkpoint before this one is still there.
@@ -59,7 +61,7 @@ def save_checkpoint(output: Path, step: int, scorer: Any, optimizer: Any, tokeni
     if devices.rank() == 0:
         trainable = {name for name, x in scorer.named_parameters() if x.requires_grad}
         trained = {name: x for name, x in weights.items() if name in trainable}
-        state = {"step": step, "weights": trained, "optimizer": optimizer_state, "pairs": pairs}
+        state = {"step": step, "weights": trained, "optimizer": optimizer_state, **identity}
         partial = folder.with_suffix(".partial")
         try:
             _write(partial, scorer.model, _plain_names(weights), tokenizer, state)
@@ -119,10 +121,10 @@ def explained(error: Exception, output: Path, what: str) -> Exception:
     return error
 
 
-def load_checkpoint(folder: Path, scorer: Any, optimizer: Any, pairs: str) -> int:
+def load_checkpoint(folder: Path, scorer: Any, optimizer: Any, identity: dict[str, str]) -> int:
     """Put a checkpoint's weights and optimiser state in place; returns its step.
 
-    pairs: the fingerprint of what is to be trained on.
+    identity: as in `save_checkpoint`.
 
     Raises:
         UserError: The checkpoint can't be read, or it is of another model or of other pairs.
@@ -147,9 +149,8 @@ def load_checkpoint(folder: Path, scorer: Any, optimizer: Any, pairs: str) -> in
             f"{folder} can't be resumed from: it is damaged, or of another model ({reason}). "
             "Remove the folder to start again"
         ) from error
-    if state.get("pairs", pairs) != pairs:
-        raise UserError(
-            f"{folder} was trained on other pairs than those that the data holds now. Put these back, "
-            "or start a new run in another output"
-        )
+    seen = {"pairs": "on other pairs than those that the data holds now", "base": "from other weights than the model's"}
+    for name, words in seen.items():
+        if name in identity and state.get(name, identity[name]) != identity[name]:
+            raise UserError(f"{folder} was trained {words}. Put those back, or start a new run in another output")
     return step

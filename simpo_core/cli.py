@@ -29,8 +29,12 @@ def main() -> None:
         if is_first():  # the others would say the same
             print(f"simpo: {error}", file=sys.stderr)
         sys.exit(2)
-    except MemoryError:
-        print("simpo: memory ran out: take a smaller model, or set a lower pack_tokens", file=sys.stderr)
+    except (MemoryError, RuntimeError) as error:
+        from simpo_core.devices import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        print("simpo: memory ran out: take a smaller model, or end other programs that hold some", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("transformers", "peft", "gguf", "safetensors", "tokenizers"):

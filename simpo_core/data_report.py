@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from simpo_core.preferences import Pair, TokenPair, adds_bos, cut, response_parts, tokenize_whole
 
 Parts = tuple[str, str, str]  # of `response_parts`
+ROLES = {"system", "developer", "user", "assistant", "tool", "ipython"}  # those that published templates know
 
 
 class Lengths(NamedTuple):
@@ -36,6 +37,7 @@ class DataReport:
     double_bos: tuple[str, ...]  # the text brings a BOS that would come twice; the extra one is left out
     double_eos: tuple[str, ...]  # an answer brings its end-of-turn token; the extra one is left out
     special_text: tuple[str, ...]  # other special tokens stand written in a chat's prompt or inside an answer
+    other_roles: tuple[str, ...]  # a message's role is not in ROLES; many a template writes it out all the same
 
 
 def check_pairs(pairs: Sequence[Pair], tokenizer: Any, *, max_length: int, max_prompt_length: int) -> DataReport:
@@ -70,6 +72,7 @@ def check_pairs(pairs: Sequence[Pair], tokenizer: Any, *, max_length: int, max_p
         double_bos=named([_double_bos(pair, parts, tokenizer) for pair, parts in zip(pairs, answers, strict=True)]),
         double_eos=named([any(ends for _, _, ends in parts) for parts in answers]),
         special_text=named([_special_text(pair, parts, tokenizer) for pair, parts in zip(pairs, answers, strict=True)]),
+        other_roles=named([_roles(pair) - ROLES != set() for pair in pairs]),
     )
 
 
@@ -87,6 +90,7 @@ def report_lines(report: DataReport) -> list[str]:
         ("with a BOS of their own: left out", report.double_bos),
         ("with an end-of-turn token or EOS of their own: left out", report.double_eos),
         ("with a special token written inside the text", report.special_text),
+        ("with a role that models don't know, such as human for user", report.other_roles),
     )
     return lines + [f"{len(where)} {what} ({_some(where)})" for what, where in findings if where]
 
@@ -117,3 +121,7 @@ def _special_text(pair: Pair, answers: Sequence[Parts], tokenizer: Any) -> bool:
     plain = [message["content"] for message in messages] + [content for _, content, _ in answers]
     names = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
     return any(name in text for name in names for text in plain)
+
+
+def _roles(pair: Pair) -> set[str]:
+    return set() if isinstance(pair.prompt, str) else {message["role"] for message in pair.prompt}

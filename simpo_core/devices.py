@@ -96,6 +96,13 @@ def has_bfloat16(device: str = "auto") -> bool:
         return False
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, of a GPU's or of this machine's."""
+    # on a CPU torch raises a plain RuntimeError: "DefaultCPUAllocator: can't allocate memory"
+    words = "can't allocate memory" in str(error) or "not enough memory" in str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (isinstance(error, RuntimeError) and words)
+
+
 def peak_flops(device: torch.device) -> float | None:
     """The device's bfloat16 operations per second by its data sheet, or None where unknown."""
     if device.type != "cuda":

@@ -12,7 +12,6 @@ checkpoint takes the same steps as one that was never stopped.
 
 import functools
 import math
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ from simpo_core.models import check_fit, load_model
 from simpo_core.packing import length, pack, plan_packs
 from simpo_core.pair_files import read_pairs
 from simpo_core.preferences import TokenPair, fingerprint, tokenize_pair
-from simpo_core.reference import reference_key, reference_scores
+from simpo_core.reference import reference_key, reference_scores, weights_hash
 from simpo_core.scorers import PairScorer, PlainScorer, choose_scorer
 
 METRICS = (  # TRL's names; the first seven are means over the pairs of a step
@@ -67,6 +66,7 @@ class Training:
     loss_args: dict[str, float]
     device: torch.device
     reference: Tensor | None  # the reference model's scores, shape (pairs, 2); None for SimPO
+    identity: dict[str, str]  # hashes of the pairs and, with LoRA, of the weights that are not trained
     step: int  # updates taken
     notes: list[str]  # what a person should be told about the preparation
 
@@ -100,7 +100,7 @@ def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
     training.notes[:0] = notes
     checkpoint = newest_checkpoint(Path(config.output)) if resume else None
     if checkpoint:
-        training.step = load_checkpoint(checkpoint, training.scorer, training.optimizer, fingerprint(pairs))
+        training.step = load_checkpoint(checkpoint, training.scorer, training.optimizer, training.identity)
     return training
 
 
@@ -126,6 +126,7 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
         scorer, why_plain = choose_scorer(model.to(device), pairs)
     if why_plain:
         notes.append(why_plain)
+    identity = {"pairs": fingerprint(pairs)} | ({"base": weights_hash(scorer)} if config.lora_rank else {})
     key = reference_key(scorer, pairs, config) if method.needs_reference else ""
     layers = _layers(model)
     if device.type == "cpu":
@@ -155,6 +156,7 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
         loss_args=loss_settings(config.method, config.loss_args),
         device=device,
         reference=reference,
+        identity=identity,
         step=0,
         notes=notes,
     )
@@ -197,8 +199,8 @@ def finetune(training: Training) -> Iterator[Step]:
 
 def save(training: Training) -> Path:
     """Write a checkpoint of where the run stands now; returns its folder."""
-    output, pairs = Path(training.config.output), fingerprint(training.pairs)
-    return save_checkpoint(output, training.step, training.scorer, training.optimizer, training.tokenizer, pairs)
+    output, identity = Path(training.config.output), training.identity
+    return save_checkpoint(output, training.step, training.scorer, training.optimizer, training.tokenizer, identity)
 
 
 def _accumulate_gradients(training: Training, batch: Sequence[int]) -> tuple[Tensor, float]:
@@ -305,10 +307,8 @@ def _memory(config: FinetuneConfig) -> Iterator[None]:
     """Turn running out of memory into a TrainingError that says what to change."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        # on a CPU torch raises a plain RuntimeError: "DefaultCPUAllocator: can't allocate memory"
-        said = re.search("can't allocate memory|not enough memory", str(error))
-        if not said and not isinstance(error, torch.OutOfMemoryError | MemoryError):
+    except (MemoryError, RuntimeError) as error:
+        if not devices.is_out_of_memory(error):
             raise
         raise TrainingError(
             f"memory ran out with pack_tokens = {config.pack_tokens}: set a lower pack_tokens (the result is the "

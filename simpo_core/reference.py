@@ -61,14 +61,20 @@ def reference_key(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfi
 
     To be taken before the weights are spread over processes.
     """
+    settings = scorer.model.config.to_json_string()  # heads, norms and positions can differ where no weight does
+    score = METHODS[config.method].score.__name__
+    parts = [weights_hash(scorer), settings, fingerprint(pairs), config.precision, score]
+    return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def weights_hash(scorer: Any) -> str:
+    """A hash of the model's weights, the adapters' left out: 32 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=16)
     for name, x in sorted(scorer.named_parameters()):
         if "lora_" not in name:
             digest.update(name.replace("base_model.model.", "").replace("base_layer.", "").encode())
             digest.update(x.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-    settings = scorer.model.config.to_json_string()  # heads, norms and positions can differ where no weight does
-    parts = [digest.hexdigest(), settings, fingerprint(pairs), config.precision, METHODS[config.method].score.__name__]
-    return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+    return digest.hexdigest()
 
 
 def _compute(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig) -> Tensor:

@@ -258,4 +258,4 @@ def test_a_folder_that_cannot_be_made_is_no_full_disk(saved, tmp_path):
     training, _ = saved
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError):
-        save_checkpoint(tmp_path / "file" / "out", 1, training.scorer, training.optimizer, training.tokenizer, "")
+        save_checkpoint(tmp_path / "file" / "out", 1, training.scorer, training.optimizer, training.tokenizer, {})

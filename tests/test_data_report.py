@@ -69,6 +69,13 @@ def test_a_bos_that_the_tokenizer_does_not_add_is_not_double():
     assert report_of(CHATML, ("<|im_start|><|im_start|>1", "2", "3")).double_bos == ("line 1",)
 
 
+def test_roles_that_no_template_knows_are_named():
+    chats = [[{"role": role, "content": "1"}] for role in ("user", "human", "tool")]
+    report = report_of(CHATML, *[(chat, "2", "3") for chat in chats], ("1", "2", "3"), max_length=90)
+    assert report.other_roles == ("line 2",)
+    assert report_lines(report)[-1] == "1 with a role that models don't know, such as human for user (line 2)"
+
+
 def test_the_lines_say_what_was_found_and_where():
     report = report_of(CHATML, ("1", "2", "33"), *[("1", "2", "2")] * 5)
     assert report_lines(report) == [

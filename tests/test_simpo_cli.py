@@ -106,6 +106,31 @@ def test_a_run_does_not_go_on_with_other_pairs(call, tmp_path):
     assert len(losses(tmp_path / "out")) == 2
 
 
+def test_adapters_do_not_go_on_over_another_base_model(call, tmp_path):
+    def write_base(seed):
+        torch.manual_seed(seed)
+        with quiet():
+            for part in fresh_model():
+                part.save_pretrained(tmp_path / "base")
+
+    write_base(seed=0)
+    run_file = write_run(tmp_path, model=str(tmp_path / "base"), lora_rank=2, schedule="constant", steps=2)
+    assert call("finetune", run_file)[0] == 0
+    assert call("finetune", run_file, "--resume", "--set", "steps=3")[0] == 0
+    write_base(seed=1)
+    words = refused(call("finetune", run_file, "--resume", "--set", "steps=4"))
+    assert "was trained from other weights than the model's. Put those back" in words
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory.")])
+def test_memory_that_runs_out_outside_of_training_is_one_sentence(call, monkeypatch, error):
+    def run_out(name):
+        raise error
+
+    monkeypatch.setattr("simpo_core.models.load_model", run_out)
+    assert "memory ran out: take a smaller model" in refused(call("evaluate", "smollm2", "--rule", "one-sentence"))
+
+
 def test_two_processes_do_not_write_to_one_folder(call, tmp_path):
     run_file = write_run(tmp_path, steps=200, save_every=1)
     other = subprocess.Popen(
