@@ -39,7 +39,7 @@ def graded(tmp_path_factory):
     hand_in_class(course)
     prepare(course, [EXERCISE])
     os.environ["A_TOKEN"] = SECRET
-    found = {result.student: result for result, _ in grade(course, jobs=2, cell_seconds=10)}
+    found = {result.student: result for result, _ in grade(course, jobs=2, cell_seconds=5)}
     del os.environ["A_TOKEN"]
     return course, found
 

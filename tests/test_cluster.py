@@ -10,7 +10,6 @@ import socket
 import sys
 import textwrap
 import threading
-import time
 from dataclasses import replace
 
 import dask
@@ -47,7 +46,8 @@ def test_the_pages_settings_are_yaml():
     assert kinds == [None, "DaskCluster", "NetworkPolicy"]
 
 
-def test_nothing_answers(tmp_path):
+def test_nothing_answers(monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 2)
     with socket.socket() as mute:  # is there, and says nothing
         mute.bind(("127.0.0.1", 0))
         mute.listen()
@@ -57,10 +57,8 @@ def test_nothing_answers(tmp_path):
             "tcp://no.such.host:8786",
             "?",
         ):
-            began = time.monotonic()
             with pytest.raises(UserError, match="no Dask scheduler answers at") as caught:
                 workers_at(address)
-            assert time.monotonic() - began < 20
             assert str(caught.value).count("\n") == 0
 
 

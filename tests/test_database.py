@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -96,6 +97,7 @@ def test_two_graders_at_once_lose_nothing_of_each_other_or_of_a_person(graders):
             gradebook.db.commit()
         if all(run.poll() is not None for run in runs):
             break
+        time.sleep(0.05)
     graded(runs)
     with course.api().gradebook as gradebook:
         for student in STUDENTS:
