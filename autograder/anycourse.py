@@ -6,9 +6,11 @@ locked cells have the text that `nbgrader generate_assignment` put into the grad
 """
 
 import hashlib
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +124,10 @@ def grade(
     course: Course, *, isolation: str = SHARED, force: bool = False, jobs: int = 1, cell_seconds: float = CELL_SECONDS
 ) -> Iterator[tuple[Result, bool]]:
     """Grade every submission; yield each result, and whether it is new. As `grade.grade`."""
+    import nbgrader.utils
+
     api = course.api()
+    nbgrader.utils.is_ignored = _is_ignored
     api.config.WarmExecute.isolation = isolation
     given = {exercise: _given(api, course, exercise) for exercise in {one.exercise for one in submissions(course)}}
     tasks: list[tuple[Due, Task]] = []
@@ -135,7 +140,7 @@ def grade(
             continue
         try:
             steps = list(_steps(submission, given[submission.exercise]))
-        except ValueError as error:
+        except (OSError, RecursionError, ValueError) as error:
             result = Result(submission.student, submission.exercise, NOT_GRADABLE, reason=str(error))
             remember(course, submission, key, result)
             yield result, True
@@ -148,6 +153,12 @@ def grade(
         if result.verdict != GRADER_FAULT:
             remember(course, due.submission, due.key, result)
         yield result, True
+
+
+def _is_ignored(filename: str, ignore_globs: Sequence[str] | None = None) -> bool:
+    """As nbgrader's, whose own lists the whole folder for each file: thirty thousand of them would take an hour."""
+    name = os.path.basename(filename)
+    return any(fnmatch(name, each) and name.startswith(".") <= each.startswith(".") for each in ignore_globs or ())
 
 
 def _executed(tasks: list[tuple[Due, Task]], jobs: int) -> Iterator[Due]:
@@ -255,7 +266,7 @@ def _key(course: Course, submission: Submission, given: dict[str, Given], isolat
     digest = hashlib.sha256(f"{GRADER} {isolation}".encode())
     handed_in = [path for path in sorted(submission.path.rglob("*")) if path.is_file()]
     for path in [*handed_in, *_files(course.classroom / "source" / submission.exercise)]:
-        digest.update(hashlib.sha256(path.name.encode() + path.read_bytes()).digest())
+        digest.update(hashlib.sha256(os.fsencode(path.name) + path.read_bytes()).digest())
     for name in sorted(given):
         text = nbformat.writes(given[name].source, version=nbformat.NO_CONVERT)
         digest.update(hashlib.sha256(name.encode() + text.encode()).digest())

@@ -20,6 +20,7 @@ STUDENT_BYTES = 10 * NOTEBOOK_BYTES  # what any archive may unpack to
 CLASS_BYTES = 4_000_000_000  # what a large one may, if it is not mostly air:
 RATIO = 20  # notebooks shrink 5 to 10 times
 MEMBERS = 100_000
+NAME, FOLDERS = 1000, 30  # characters and parts of a file's name in an archive
 DEPTH = 2  # the class's zip file, and the students' zip files in it
 WANTED = {".ipynb", ".zip", ".csv", ".yml", ".txt", ".json"}
 # what zipfile raises over bytes that are not what they claim (NotImplementedError is a RuntimeError)
@@ -88,6 +89,7 @@ class _Unpacking:
     files: list[File] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     unpacked: int = 0  # files written to the scratch folder
+    room: int = 0  # bytes to which the outermost archive, with those in it, may still unpack
 
     def leave(self, name: PurePosixPath, reason: str) -> None:
         self.left.append(Left(str(name), reason))
@@ -114,13 +116,28 @@ class _Unpacking:
             raise ValueError(f"unreadable: not a complete zip file ({error}); download or ask for it again") from None
         with opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
-            _check_size(members, archive.path.stat().st_size)
+            self._take_room(members, archive.path.stat().st_size, is_outermost=depth == 1)
             for member in members:
                 self._take_member(opened, member, archive.name, depth)
+
+    def _take_room(self, members: list[zipfile.ZipInfo], packed: int, *, is_outermost: bool) -> None:
+        """Raise ValueError, with a sentence, if an archive is a bomb. Python reads no more than a stated size."""
+        if len(members) > MEMBERS:
+            raise ValueError(f"refused: it holds {len(members):,} files; expected at most {MEMBERS:,}")
+        unpacked = sum(member.file_size for member in members if _is_wanted(PurePosixPath(member.filename[-NAME:])))
+        limit = max(STUDENT_BYTES, min(CLASS_BYTES, RATIO * packed))
+        limit = limit if is_outermost else min(limit, self.room)
+        if unpacked > limit:
+            words = f"its {packed:,} bytes would unpack to {unpacked:,}; expected at most {limit:,}"
+            raise ValueError(f"refused: {words}")
+        self.room = limit - unpacked
 
     def _take_member(
         self, opened: zipfile.ZipFile, member: zipfile.ZipInfo, archive: PurePosixPath, depth: int
     ) -> None:
+        if len(member.filename) > NAME or member.filename.count("/") > FOLDERS:
+            self.leave(archive / member.filename[:60], f"refused: its name has {len(member.filename):,} characters")
+            return
         inside = PurePosixPath(_member_name(member))
         name = archive.joinpath(*[part for part in inside.parts if part != "/"])
         if is_litter(inside):
@@ -137,16 +154,6 @@ class _Unpacking:
         path = self.scratch / f"{self.unpacked:06}{inside.suffix.lower()}"
         path.write_bytes(content)
         self.take(File(name, path), depth)
-
-
-def _check_size(members: list[zipfile.ZipInfo], packed: int) -> None:
-    """Raise ValueError, with a sentence, if an archive is a bomb. Python reads no more than a member's stated size."""
-    if len(members) > MEMBERS:
-        raise ValueError(f"refused: it holds {len(members):,} files; expected at most {MEMBERS:,}")
-    unpacked = sum(member.file_size for member in members if _is_wanted(PurePosixPath(member.filename)))
-    limit = max(STUDENT_BYTES, min(CLASS_BYTES, RATIO * packed))
-    if unpacked > limit:
-        raise ValueError(f"refused: its {packed:,} bytes would unpack to {unpacked:,}; expected at most {limit:,}")
 
 
 def _refusal(member: zipfile.ZipInfo, name: PurePosixPath) -> str:

@@ -19,7 +19,9 @@ from autograder.roster import Sender, first_of, table
 
 TIMESTAMP, METADATA, MANIFEST = "timestamp.txt", "submission_metadata.yml", "simpo-practice.json"
 TIME_BYTES = 200
+MANIFEST_BYTES = 10_000
 WORKSHEET = "Moodle's grading worksheet"
+_UPLOAD = re.compile(r".*_assignsubmission_|.*_\d+_\d{3,}_")  # what Moodle and Canvas put before a student's file
 # How Moodle's English language packs write a time: by and large, in the USA, and both with 24 hours.
 MOODLE_TIMES = ("%A, %d %B %Y, %I:%M %p", "%A, %B %d, %Y, %I:%M %p", "%A, %d %B %Y, %H:%M", "%A, %B %d, %Y, %H:%M")
 
@@ -57,7 +59,7 @@ def look_beside(files: Iterable[File]) -> Beside:
         if name.name == f"{name.parent.name}.ipynb":
             found.exercises.add(name.parent)
         try:
-            if name.suffix.lower() == ".csv" and len(name.parts) == 1:
+            if name.suffix.lower() == ".csv" and len(name.parts) == 1 and not _UPLOAD.match(name.name):
                 read = _read_worksheet(file.path, found)
             elif name.name == METADATA:
                 read = not any(parent in found.folders for parent in name.parents) and _read_metadata(file, found)
@@ -77,7 +79,8 @@ def look_beside(files: Iterable[File]) -> Beside:
 def packed_by(manifest: Path) -> str:
     """The id of the student in a pack's manifest; empty if it was packed without. Raises ValueError if it is none."""
     try:
-        student = json.loads(manifest.read_text(encoding="utf-8"))["student"]
+        is_one = manifest.stat().st_size <= MANIFEST_BYTES
+        student = json.loads(manifest.read_text(encoding="utf-8"))["student"] if is_one else None
     except (ValueError, KeyError, TypeError, RecursionError):
         student = None
     if not isinstance(student, str):
@@ -138,7 +141,10 @@ def _read_metadata(file: File, found: Beside) -> bool:
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
     try:
-        stored = yaml.load(file.path.read_text(encoding="utf-8"), Loader=loader)
+        text = file.path.read_text(encoding="utf-8")
+        if "<<" in text and any(getattr(event, "value", "") == "<<" for event in yaml.parse(text, Loader=loader)):
+            raise ValueError("a merge key")  # a few of them, in each other, make gigabytes
+        stored = yaml.load(text, Loader=loader)
         for folder, entry in stored.items():
             time = entry.get(":created_at")
             if isinstance(time, datetime):
@@ -147,11 +153,12 @@ def _read_metadata(file: File, found: Beside) -> bool:
                 Origin(_submitter(who), *((time, METADATA) if isinstance(time, datetime) else ()))
                 for who in entry[":submitters"]
             ]
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, RecursionError) as error:
+    except Exception as error:  # PyYAML's own, and whatever comes of values that are not Gradescope's
         raise ValueError(f"it is not Gradescope's metadata ({type(error).__name__}: {error})") from None
     return True
 
 
 def _submitter(who: dict[str, Any]) -> Sender:
-    name, sid, email = (str(who.get(key) or "").strip() for key in (":name", ":sid", ":email"))
+    found = [who.get(key) for key in (":name", ":sid", ":email")]
+    name, sid, email = (str(value).strip() if isinstance(value, str | int) else "" for value in found)
     return Sender(id=sid, name=name, email=email)

@@ -13,6 +13,7 @@ from autograder.prose import formula, markdown
 from autograder.sanitise import clean
 
 ROOM = 160_000  # characters of HTML that what a student made may take on a page; the task takes up to 100,000 more
+REFUSED = 20  # outputs and cells that found no room; after so many, no output is looked at
 TEXT = 5_000  # characters of one output
 LARGE = 30_000  # bytes of a picture that is taken as it is; a larger one is drawn anew
 WIDEST, TALLEST = 1000, 2000  # pixels
@@ -50,8 +51,10 @@ def outputs(found: Iterable[Any], room: Room, words: Mapping[str, str]) -> Marku
     """The outputs of one cell. words: what to say of a picture without text and of what was left out."""
     shown, full = [], False
     for output in found:
-        html = _output(output, words)
-        if room.takes(html):
+        if room.left_out > REFUSED:  # to make them small takes time, too
+            room.left_out += 1
+            full = True
+        elif room.takes(html := _output(output, words)):
             shown.append(html)
         else:
             full = True
@@ -94,7 +97,7 @@ def _error(output: Any) -> str:
 def _rich(data: dict[str, str], metadata: Any, words: Mapping[str, str]) -> str:
     """The best of the forms that an object shows itself in."""
     html = clean(data.get("text/html", "")[: 20 * TEXT])
-    if re.search(r"<img|[^<>\s]+(?![^<]*>)", html):
+    if "<img" in html or re.sub(r"<[^<>]*>", "", html).strip():
         return f'<div class="output html" tabindex="0">{html}</div>'
     for kind in (kind for kind in _PICTURES if kind in data):
         described = metadata.get(kind, {}) if isinstance(metadata.get(kind), dict) else {}

@@ -23,7 +23,7 @@ from autograder.records import Record, key_of, log_path, recorded, remember
 from autograder.repair import instructors_files
 from autograder.sandbox import NoConfinement
 from autograder.shared import SEPARATE
-from autograder.submissions import Submission, read_submission, submitted
+from autograder.submissions import Submission, content_of, read_submission, submitted
 from autograder.workers import run_tasks
 
 
@@ -97,7 +97,7 @@ def _grade(
         for submission in due
     )
     keyed = (
-        (Due(one, key_of(course, one, task.submitted or one.path.read_bytes(), isolation)), task) for one, task in tasks
+        (Due(one, key_of(course, one, task.submitted or content_of(one.path), isolation)), task) for one, task in tasks
     )
     done = mark_on_cluster(keyed, scheduler) if scheduler else run_tasks(keyed, jobs, mark, hurry=hurry)
     with open_gradebook(course) as gradebook:
@@ -141,6 +141,8 @@ def _task(course: Course, submission: Submission) -> Task:
         beside = {str(path.relative_to(each)): path.read_bytes() for each in folders for path in files_beside(each)}
     except ValueError as error:
         refused = str(error)
+    except (OSError, RecursionError) as error:
+        refused = f"it, or what lies beside it, can't be read ({type(error).__name__})"
     source, released = instructors_files(course.classroom, submission.exercise)
     return Task(
         submission.student,
@@ -168,7 +170,7 @@ def _keep(course: Course, gradebook: Writer, one: Due, marked: Marked) -> Result
             marked = without_points(replace(marked.result, verdict=GRADER_FAULT), words, traceback.format_exc())
     log = log_path(course, submission)
     log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(marked.log + said, encoding="utf-8")
+    log.write_text(marked.log + said, encoding="utf-8", errors="backslashreplace")
     if marked.result.verdict != GRADER_FAULT:
         remember(course, submission, one.key, marked.result)
     return marked.result

@@ -24,15 +24,21 @@ _CLASSES = {Keyword: "k", Operator.Word: "k", String: "s", Number: "n", Comment:
 _MATHML = "{http://www.w3.org/1998/Math/MathML}"
 _FORMULA = re.compile(r"\\\\[(\[]|\\begin\{")
 _MOST_FORMULAS = 300  # for each that begins in this way, Jupyter's parser may read all the rest of the text
+_TAG = re.compile(r"<[A-Za-z][^<>]*")
+_MOST_BREAKS = 12  # between a tag's attributes: mistune tries two readings of each
 _ALIGNED = re.compile(r"\\(begin|end)\{(?:aligned|gathered|eqnarray\*?)\}")  # latex2mathml knows align*
 
 
 @functools.lru_cache(maxsize=4096)
 def markdown(text: str) -> Markup:
     """A markdown cell: Jupyter's markdown with formulas; headings below those of the page."""
-    if len(_FORMULA.findall(text)) > _MOST_FORMULAS:
+    if len(_FORMULA.findall(text)) > _MOST_FORMULAS or any(map(_is_slow, _TAG.findall(text))):
         return Markup(f'<div class="code"><pre tabindex="0">{escape(text)}</pre></div>')
     return Markup(clean(_MARKDOWN.render(text)))
+
+
+def _is_slow(tag: str) -> bool:
+    return min(tag.count("="), sum(letter.isspace() and letter != " " for letter in tag)) > _MOST_BREAKS
 
 
 @functools.lru_cache(maxsize=4096)

@@ -15,7 +15,7 @@ from autograder.beside import TIMESTAMP
 from autograder.course import Course
 from autograder.marking import NOT_GRADABLE, Result, result_from
 from autograder.shared import RUNNERS, SEPARATE
-from autograder.submissions import Submission, submitted
+from autograder.submissions import Submission, content_of, submitted
 
 GRADER = "4"  # raise it when the same submission and source may get another result
 
@@ -50,7 +50,7 @@ def recorded(
     page = course.notebook("autograded", submission.student, submission.exercise)
     has_points = result.verdict != NOT_GRADABLE
     is_whole = not has_points or page.is_file()
-    content = submission.path.read_bytes()
+    content = content_of(submission.path)
     same = any(key == key_of(course, submission, content, one) for one in isolations or RUNNERS)
     is_written = not has_points or written.get((submission.student, submission.exercise)) == key
     return Record(result, key, is_whole and same, is_written)
@@ -76,7 +76,7 @@ def remember(course: Course, submission: Submission, key: str, result: Result) -
     record = _path(course, submission)
     record.parent.mkdir(parents=True, exist_ok=True)
     partial = record.with_suffix(".part")
-    partial.write_text(json.dumps({"key": key, "result": asdict(result)}, indent=1, ensure_ascii=False), "utf-8")
+    partial.write_text(json.dumps({"key": key, "result": asdict(result)}, indent=1), "utf-8")
     os.replace(partial, record)
 
 

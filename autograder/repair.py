@@ -19,6 +19,7 @@ from traitlets import Unicode
 from autograder.extras import shadows
 from autograder.sources import is_answer, parse_notebook, role
 
+REPAIRS = 30  # that are listed
 NOTES = "autograder"  # the key of the notebook's metadata under which repairs and verdict are kept
 
 
@@ -97,6 +98,8 @@ def restore(nb: NotebookNode, source: NotebookNode, released: NotebookNode) -> t
             blocks[current].append(_own(cell, repairs))
     if list(order) != sorted(order):
         repairs.append("cells had been moved and are in their places again")
+    if len(repairs) > REPAIRS:
+        repairs[REPAIRS:] = [f"and {len(repairs) - REPAIRS:,} repairs more"]
     notes = {**source.metadata, NOTES: {"repairs": repairs}}
     cells = _unique([cell for block in blocks for cell in block])
     return from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": notes, "cells": cells}), repairs
@@ -189,10 +192,10 @@ def _writable(kept: Any) -> Any:
 
 def _unique(cells: list[NotebookNode]) -> list[NotebookNode]:
     """The cells, each with an id of its own; those with a role keep theirs."""
-    taken = {cell.get("id") for cell in cells if role(cell)}
+    taken = {"", *(cell.get("id") for cell in cells if role(cell))}
     for number, cell in enumerate(cells):
         if not role(cell):
-            while cell.get("id", "") in {*taken, ""}:
+            while cell.get("id", "") in taken:
                 cell["id"] = f"own-{number}-{len(taken)}"
                 number += 1
             taken.add(cell["id"])

@@ -1,6 +1,7 @@
 """Students' HTML made harmless: no scripts, no styles, no links but to the web, no pictures but embedded ones."""
 
 import re
+from html import escape
 
 import nh3
 
@@ -35,7 +36,9 @@ _CLASSES = {"span": TOKENS, "div": {"code", "formula", "table"}}
 
 
 def clean(html: str) -> str:
-    """What may stand on a page of what a student wrote, as well-formed HTML."""
+    """What may stand on a page of what a student wrote, as well-formed HTML; as text, where it would grow too large."""
+    if len(_REOPENED.findall(html)) * html.count("<") > _MOST_NODES:
+        return f"<pre>{escape(html)}</pre>"
     return _WITHOUT_ALT.sub('<img alt=""', _CLEANER.clean(html))
 
 
@@ -47,6 +50,9 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
+# HTML opens these again in each block that follows, until they are closed.
+_REOPENED = re.compile(r"<(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)\b", re.IGNORECASE)
+_MOST_NODES = 2_000_000
 _WITHOUT_ALT = re.compile(r"<img(?![^>]*\balt=)")
 _CLEANER = nh3.Cleaner(
     tags=_HTML | _MATH,

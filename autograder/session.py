@@ -43,8 +43,13 @@ class Process:
         self.ended: str | None = None  # one of the verdicts
         self._watched = time.monotonic()
 
-    def exchange(self, message: Reply | None, deadline: float) -> Reply | None:
-        """Send a message, if there is one, and await the next; None if the process has ended. Raises TimeUp."""
+    def exchange(
+        self, message: Reply | None, deadline: float, meanwhile: Callable[[], None] = lambda: None
+    ) -> Reply | None:
+        """Send a message, if there is one, and await the next; None if the process has ended. Raises TimeUp.
+
+        meanwhile: called again and again.
+        """
         if self.ended:
             return None
         try:
@@ -53,10 +58,11 @@ class Process:
             while True:
                 try:
                     reply = self.channel.receive(min(deadline, time.monotonic() + WATCH_SECONDS))
-                    self._watch()
+                    self.watch()
                     return reply
                 except TimeUp:
-                    self._watch()
+                    self.watch()
+                    meanwhile()
                     if time.monotonic() >= deadline:
                         raise
         except TooLarge:
@@ -65,7 +71,7 @@ class Process:
             self.end(DIED)
         return None
 
-    def _watch(self) -> None:
+    def watch(self) -> None:
         """From time to time, look at what no limit of the kernel's stops. Raises TooLarge."""
         if time.monotonic() - self._watched < WATCH_SECONDS:
             return
@@ -141,6 +147,8 @@ class Session:
         deadline = self._cell_deadline()
         reply, late = _exchange(self.student, message, deadline)
         while reply and not self.is_last(reply):
+            if time.monotonic() >= deadline + 2 * GRACE_SECONDS:  # it says something else each time it is interrupted
+                self.student.end(TIMED_OUT)
             reply, was_late = _exchange(self.student, self.response(reply), deadline)
             late = late or was_late
         if reply is not None:
@@ -172,7 +180,7 @@ class Session:
         patience = time.monotonic() + self.cell_seconds + 2 * GRACE_SECONDS
         message = (RUN, json.dumps(source).encode())
         while True:
-            asked, was_stopped = _exchange(self.examiner, message, patience)
+            asked, was_stopped = _exchange(self.examiner, message, patience, self._watch_student)
             if was_stopped and asked and not has_asked:  # slow by itself
                 self.examiner.end(TIMED_OUT)
                 asked = None
@@ -199,6 +207,16 @@ class Session:
                 words = f"It gave back more than {ITEMS:,} values; numpy arrays may hold more."
                 reply = (ANSWER, _no_answer(*self._noted_words("TooMuchOutput", words)))
             message = reply
+
+    def _watch_student(self) -> None:
+        """While the examiner computes, the student's process may go on writing."""
+        if self.student.ended:
+            return
+        try:
+            self.student.watch()
+        except TooLarge:
+            self.student.end(TOO_MUCH_OUTPUT)
+            self._noted_words(*self._why_ended())
 
     def _spoilt(self) -> Output:
         """The output of a check whose process has ended over what the student's code gave it, now or in one before."""
@@ -250,10 +268,12 @@ class Session:
         return name, words
 
 
-def _exchange(process: Process, message: Reply | None, deadline: float) -> tuple[Reply | None, bool]:
+def _exchange(
+    process: Process, message: Reply | None, deadline: float, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[Reply | None, bool]:
     """A process's reply (None if it has ended), and whether it had to be interrupted."""
     try:
-        return process.exchange(message, deadline), False
+        return process.exchange(message, deadline, meanwhile), False
     except TimeUp:
         reply = process.interrupt()
     if reply and reply[0] == ASK:

@@ -15,6 +15,7 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LANGUAGES = ("en", "zh")
 REGIONS = ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
 MESSAGE = 200  # characters of what nbformat says; it may quote the whole file
+OBJECTS = 300_000  # of JSON in a notebook: each takes a hundred times its bytes in memory
 LEAK_LENGTH = 12  # a shorter solution may occur elsewhere by chance ("return x")
 
 
@@ -25,6 +26,8 @@ def read_notebook(path: Path) -> NotebookNode:
 
 def parse_notebook(content: bytes) -> NotebookNode:
     """The notebook in a file's content. Raises ValueError with one sentence if it can't be read as one."""
+    if content.count(b"{") > OBJECTS or content.count(b"[") > OBJECTS:
+        raise ValueError(f"it holds more than {OBJECTS:,} objects or lists; that is no notebook written by hand")
     try:
         text = content.decode("utf-8")
         notebook = nbformat.convert(nbformat.reader.reads(text), 4)  # as nbformat.reads does, which validates, too

@@ -74,10 +74,13 @@ def read_submission(path: Path) -> bytes:
     A timestamp that can't be read is set aside, because nbgrader would stop there.
     """
     for beside in (path.parent, *path.parent.rglob("*")):
+        name = beside.name.encode("utf-8", "replace").decode()  # what is no UTF-8 can't be written down
         if beside.is_symlink():
-            raise ValueError(f"{beside.name} is a link; only files are taken")
+            raise ValueError(f"{name} is a link; only files are taken")
         if not (beside.is_file() or beside.is_dir()):
-            raise ValueError(f"{beside.name} is neither a file nor a folder")
+            raise ValueError(f"{name} is neither a file nor a folder")
+    if not path.is_file():
+        raise ValueError(f"{path.name} is a folder; expected a notebook")
     if path.stat().st_size > NOTEBOOK_BYTES:
         raise ValueError(f"it has {path.stat().st_size:,} bytes; expected at most {NOTEBOOK_BYTES:,}")
     timestamp = path.with_name("timestamp.txt")
@@ -87,6 +90,15 @@ def read_submission(path: Path) -> bytes:
         except ValueError:
             os.replace(timestamp, timestamp.with_suffix(".unreadable"))
     return path.read_bytes()
+
+
+def content_of(path: Path) -> bytes:
+    """What the notebook of a submission holds; nothing if it is no file that can be graded."""
+    try:
+        is_taken = path.is_file() and not path.is_symlink() and path.stat().st_size <= NOTEBOOK_BYTES
+        return path.read_bytes() if is_taken else b""
+    except OSError:
+        return b""
 
 
 def _place(course: Course, found: Iterable[Found]) -> tuple[dict[tuple[str, str], list[Found]], list[Left]]:

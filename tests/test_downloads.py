@@ -277,3 +277,39 @@ def test_a_cut_off_zip_file_among_others_is_listed(course, downloads):
     taken, left = collect(course, downloads)
     assert len(taken) == 1
     assert left[0].reason.startswith("unreadable: not a complete zip file")
+
+
+BAD_METADATA = {
+    "a time before all times": 'x: {":created_at": 0001-01-01 00:00:00 +14:00, ":submitters": []}',
+    "keys that multiply": "a: &a {b: 1}\nc: &c {<<: [*a, *a]}\nd: {<<: [*c, *c]}",
+    "not a mapping": "- 1",
+}
+
+
+@pytest.mark.parametrize("text", BAD_METADATA.values(), ids=BAD_METADATA)
+def test_metadata_that_a_student_made_stops_nobody(course, tmp_path, text):
+    upload = zipped({"submission_metadata.yml": text.encode(), f"{EXERCISE}.ipynb": CONTENT})
+    taken, left = collect(course, moodle(tmp_path / "m.zip", [replace(ZOE, file="work.zip", content=upload), MING]))
+    assert len(taken) == 2
+    assert "it is not Gradescope's metadata" in left[0].reason
+
+
+def test_a_table_that_a_student_uploads_is_no_worksheet(course, downloads):
+    (downloads / f"mueller_77_4711_{EXERCISE}.ipynb").write_bytes(CONTENT)
+    sheet = "Identifier,Full name,Last modified (submission),ID number\nParticipant 4712,X,-,somebody\n"
+    (downloads / "mueller_77_4712_grades.csv").write_text(sheet)
+    moodle(downloads / "m.zip", [MING])
+    taken, left = collect(course, downloads)
+    assert "somebody" not in students(taken)
+    assert [one.name for one in left] == ["mueller_77_4712_grades.csv"]
+
+
+def test_names_of_any_length_and_archives_in_archives_have_a_limit(course, downloads):
+    inner = zipped({f"{EXERCISE}.ipynb": bytes(19_000_000)})
+    many = {f"{number}.zip": inner for number in range(20)}
+    (downloads / "many.zip").write_bytes(zipped({**many, "a/" * 500 + "x.ipynb": b"", "b" * 2000 + ".ipynb": b""}))
+    moodle(downloads / "m.zip", [ZOE])
+    taken, left = collect(course, downloads)
+    assert students(taken) == ["Zoë-Müller-Lüdenscheidt"]
+    assert sum("refused: its name has" in one.reason for one in left) == 2
+    assert sum("would unpack to 19,000,000" in one.reason for one in left) == 10

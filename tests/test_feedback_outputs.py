@@ -99,3 +99,15 @@ def test_what_a_page_has_no_room_for_is_left_out_and_counted():
     assert len(html) < ROOM + 1000
     assert room.left_out == len(long) - html.count("<pre")
     assert html.count(EN["left_out_here"]) == 1
+
+
+def test_html_without_words_is_found_out_at_once():
+    html = "<a href='https://x" + "a" * 90_000 + "'></a>"
+    assert "plain words" in shown(new_output("display_data", {"text/html": html, "text/plain": "plain words"}))
+
+
+def test_after_many_outputs_without_room_none_is_looked_at():
+    room = Room(size=10)
+    pictures = [new_output("display_data", {"image/png": "no picture", "text/plain": "x"}) for _ in range(1000)]
+    assert EN["left_out_here"] in outputs(pictures, room, EN)
+    assert room.left_out == 1000

@@ -1,6 +1,8 @@
 """Grading with nbgrader for real: one small class, graded once, looked at from several sides."""
 
+import os
 import shutil
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -119,3 +121,23 @@ def test_a_fault_while_a_submission_is_restored_is_its_verdict_and_stops_nobody(
     empty = nbformat.writes(nbformat.v4.new_notebook()).encode()
     result = mark(Task("ada", EXERCISE, empty, empty, empty)).result
     assert (result.verdict, result.reason) == (GRADER_FAULT, "KeyError: 'cells'")
+
+
+def test_what_is_no_file_where_a_notebook_should_be_stops_nobody(tmp_path):
+    course = Course(ROOT, tmp_path)
+    submit(course, "honest", hand_in(course, EXERCISE, None))
+    odd = {"folder": Path.mkdir, "pipe": os.mkfifo, "link": lambda path: path.symlink_to("/dev/zero")}
+    for student, make in odd.items():
+        path = course.notebook("submitted", student, EXERCISE)
+        path.parent.mkdir(parents=True)
+        make(path)
+    submit(course, "unwritable-name", hand_in(course, EXERCISE, None))
+    beside = course.notebook("submitted", "unwritable-name", EXERCISE).parent
+    os.symlink("/", os.fsencode(beside) + b"/\xff\xfe")
+    prepare(course, [EXERCISE])
+    found = {result.student: result for result, _ in grade(course)}
+    assert found["honest"].verdict == GRADED
+    assert {found[student].verdict for student in (*odd, "unwritable-name")} == {NOT_GRADABLE}
+    assert "is a folder" in found["folder"].reason
+    assert "?? is a link" in found["unwritable-name"].reason
+    assert not any(is_new for _, is_new in grade(course))

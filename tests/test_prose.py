@@ -1,4 +1,5 @@
 import re
+from html import escape
 
 import pytest
 from conftest import ROOT
@@ -46,6 +47,12 @@ def test_every_formula_of_the_course_can_be_read(path):
 def test_a_text_of_formulas_that_never_end_is_shown_as_it_is(opened):
     text = "x " + opened * 2000
     assert markdown(text) == f'<div class="code"><pre tabindex="0">{text}</pre></div>'
+
+
+def test_a_tag_that_never_ends_is_shown_as_it_is():
+    text = "x <a" + "\tb=c\td" * 45
+    assert markdown(text) == f'<div class="code"><pre tabindex="0">{escape(text)}</pre></div>'
+    assert "<em>" in markdown("x <a\n b=c\n> and *so on*")
 
 
 def test_headings_come_below_those_of_the_page():

@@ -131,3 +131,12 @@ def test_half_characters_become_question_marks_so_that_the_notebook_can_be_writt
     assert cell(repaired, "by-hand").source.endswith("  # ?")
     assert repaired.cells[-1].source == "?"
     nbformat.writes(repaired).encode("utf-8")
+
+
+def test_very_many_copies_are_repaired_in_time_and_listed_in_part(submission):
+    copied = cell(submission, "squared-loss-value")
+    submission.cells += [nbformat.from_dict({**copied, "id": ""}) for _ in range(20_000)]
+    repaired, repairs = restore(submission, SOURCE, RELEASED)
+    assert len(repaired.cells) == len(SOURCE.cells) + 20_000
+    assert len(repairs) == 31
+    assert repairs[-1] == "and 19,970 repairs more"

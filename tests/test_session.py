@@ -304,3 +304,37 @@ def test_commands_and_the_network_are_refused_with_a_reason(notebook):
     assert refused in message(notebook.run("import subprocess\nsubprocess.run(['ls'])"))
     assert refused in message(notebook.run("import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9')"))
     assert notebook.run("1 + 1")[-1]["data"]["text/plain"] == "2"
+
+
+def test_a_process_that_never_says_that_it_is_done_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr("autograder.session.GRACE_SECONDS", 1)
+    chatter = """
+import os, signal, struct, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+while True:
+    for fd in range(3, 64):
+        try:
+            os.write(fd, struct.pack("!cI", b"x", 0))
+        except OSError:
+            pass
+    time.sleep(0.2)
+"""
+    with session(tmp_path, seconds=1) as notebook:
+        assert "process was ended" in message(notebook.run(chatter))
+        assert notebook.verdict == "timed out"
+
+
+def test_what_is_written_while_a_check_computes_is_seen(tmp_path):
+    writer = """
+import threading, time
+def fill():
+    time.sleep(1)
+    for number in range(40):
+        open(f"f{number}", "wb").write(bytes(10_000_000))
+threading.Thread(target=fill).start()
+y = 1
+"""
+    with session(tmp_path) as notebook:
+        notebook.run(writer)
+        notebook.examine("import time\nassert y == 1\ntime.sleep(6)")
+        assert notebook.verdict == "too much output"

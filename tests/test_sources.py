@@ -139,3 +139,8 @@ def test_metadata_nested_at_any_depth_is_read_or_refused():
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").rglob("*.ipynb")), ids=lambda path: path.stem)
 def test_an_editions_language_is_that_of_its_heading(path):
     assert language_of(read_notebook(path)) == ("zh" if path.parent.name == "zh" else "en")
+
+
+def test_a_file_of_a_million_objects_is_refused_before_it_is_read():
+    with pytest.raises(ValueError, match="more than 300,000 objects or lists"):
+        parse_notebook(b'{"cells": [], "metadata": {"x": [' + b"{}," * 300_000 + b"0]}}")
