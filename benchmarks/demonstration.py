@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 
 from simpo_core.config import FinetuneConfig
+from simpo_core.devices import has_bfloat16
 from simpo_core.evaluate import evaluate_answers, evaluate_pairs
 from simpo_core.make_pairs import read_prompts
 from simpo_core.models import load_model
@@ -116,7 +117,7 @@ def run(model: str, device: str, rule: str, method: str, rate: float) -> dict:
 def judge(model, tokenizer, rule: str, split: str, device: str) -> dict:
     """Greedy answers to a split's prompts, and log-probabilities of the held-out pairs (the validation pairs)."""
     kind = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
-    copied = copy.deepcopy(model).to(kind, torch.bfloat16)
+    copied = copy.deepcopy(model).to(kind, torch.bfloat16 if has_bfloat16(kind) else torch.float32)
     report = evaluate_answers(copied, tokenizer, read_prompts(split), RULES[rule], max_new_tokens=MAX_NEW_TOKENS)
     pairs = [
         tokenize_pair(pair, tokenizer, max_length=1024, max_prompt_length=512)

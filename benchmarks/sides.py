@@ -196,6 +196,7 @@ def prepare_ours(case: Case) -> Any:
     """A run of `simpo_core.finetune` on the case's own pairs."""
     from simpo_core.config import FinetuneConfig
     from simpo_core.finetune import assemble
+    from simpo_core.scorers import PlainScorer
 
     model, tokenizer, pairs = load(case)
     config = FinetuneConfig(
@@ -213,7 +214,35 @@ def prepare_ours(case: Case) -> Any:
         device=case.device,
         compile=case.compile,
     )
-    return assemble(config, model, tokenizer, pairs)
+    training = assemble(config, model, tokenizer, pairs)
+    if isinstance(training.scorer, PlainScorer):
+        raise RuntimeError(f"the fast path is not taken: {training.notes}")
+    if case.device == "cuda":
+        compile_all(training)
+    return training
+
+
+def compile_all(training: Any) -> None:
+    """A pass of each length that a row will have, so that no timed step compiles anything."""
+    import torch
+
+    from simpo_core.finetune import batch_numbers
+    from simpo_core.packing import pack, plan_packs
+    from simpo_core.scorers import row_multiple
+
+    config, seen = training.config, set()
+    for step in range(config.steps):
+        batch = batch_numbers(step, config.batch_pairs, len(training.pairs), config.seed)
+        chosen = [training.pairs[number] for number in batch]
+        for rows in plan_packs(chosen, config.pack_tokens):
+            packed = pack([chosen[row] for row in rows]).to(training.device)
+            size = len(packed.pair_of)
+            filled = size + -size % row_multiple(size)
+            if filled not in seen:
+                seen.add(filled)
+                with torch.autocast(training.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+                    training.scorer(packed).sum().backward()
+    training.optimizer.zero_grad(set_to_none=True)
 
 
 def ours(case: Case, turns: Turns) -> None:

@@ -1,6 +1,7 @@
 """What a model keeps of its forward pass for the backward pass: less, for the same numbers.
 
-For the CPU and layers that are not compiled; a compiler chooses itself what to keep and what to compute again.
+For layers that are not compiled (a compiler chooses itself what to keep and what to compute again); norms only on
+a CPU, for on a GPU what they would save is not worth the time to start them twice.
 """
 
 import functools
@@ -12,21 +13,28 @@ from torch.utils.checkpoint import checkpoint
 
 
 def keep_less(model: Any) -> None:
-    """Change a model in place so that it keeps less.
+    """Change a model in place so that it keeps less: norms are computed again in the backward pass, casts are shared.
 
-    Norms are computed again in the backward pass. Layers that multiply the same input under autocast, as those of
-    query, key and value do, keep one copy of it in autocast's type, where each would make and keep one of its own.
-    Scores stay what they are, to the bit; gradients too, but that those that meet at a shared copy are added up in
-    its type and not in float32.
+    Scores stay what they are, to the bit.
+    """
+    share_casts(model)
+    for module in model.modules():
+        if "Norm" in type(module).__name__:
+            module.forward = functools.partial(
+                checkpoint, module.forward, use_reentrant=False, preserve_rng_state=False
+            )
+
+
+def share_casts(model: Any) -> None:
+    """Change a model in place so that layers that multiply the same input under autocast keep one copy of it.
+
+    So do those of query, key and value, where each would make and keep one of its own, in autocast's type. Scores
+    stay what they are, to the bit; gradients that meet at a shared copy are added up in its type and not in float32.
     """
     share = SharedCast()
     for module in model.modules():
         if isinstance(module, torch.nn.Linear):
             module.register_forward_pre_hook(share)
-        elif "Norm" in type(module).__name__:
-            module.forward = functools.partial(
-                checkpoint, module.forward, use_reentrant=False, preserve_rng_state=False
-            )
 
 
 class SharedCast:

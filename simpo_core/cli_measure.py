@@ -40,12 +40,14 @@ def evaluate(
     show: Annotated[int, typer.Option(help="Answers to print.")] = 5,
 ) -> None:
     """Measure a model on held-out pairs, or its answers to held-out prompts, or both."""
+    from simpo_core import devices
     from simpo_core.models import load_model
 
     if data is None and rule is None:
         raise UserError("nothing to measure: give --data PAIRS, or --rule one-sentence, or both")
     chosen_rule = _rule(rule) if rule else None
     loaded, tokenizer = load_model(model)
+    loaded = loaded.to(devices.choose_device("auto"))
     if data is not None:
         _evaluate_pairs(loaded, tokenizer, data)
     if chosen_rule is not None:
@@ -83,7 +85,7 @@ def _evaluate_answers(
     from simpo_core.evaluate import evaluate_answers
     from simpo_core.make_pairs import read_prompts
 
-    if devices.has_bfloat16():
+    if devices.has_bfloat16(model.device.type):
         model = model.bfloat16()  # answers come about twice as fast
     prompts = read_prompts("test")
     with console.status(f"answering {len(prompts)} held-out prompts"):
@@ -129,7 +131,8 @@ def make_pairs(
     partial.touch()  # better to learn now than after the sampling that nothing can be written here
     partial.unlink()
     loaded, tokenizer = load_model(model)
-    loaded = loaded.bfloat16() if devices.has_bfloat16() else loaded
+    loaded = loaded.to(devices.choose_device("auto"))
+    loaded = loaded.bfloat16() if devices.has_bfloat16(loaded.device.type) else loaded
     with console.status(f"asking {model} {len(prompts)} questions, with and without “{chosen_rule.wish}”"):
         sampling = dataclasses.replace(SAMPLING[rule], seed=seed)
         records, yields = make(loaded, tokenizer, prompts, chosen_rule, sampling)

@@ -3,6 +3,8 @@
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -86,6 +88,25 @@ def shard(scorer: Any, layers: Any) -> None:
     for layer in layers:
         fully_shard(layer, mesh=mesh)
     fully_shard(scorer, mesh=mesh)
+
+
+def finish(device: torch.device) -> None:
+    """Wait until a GPU has done what it was told, so that a clock counts it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Have a GPU multiply float32 numbers as such, not rounded to TF32 as some containers tell torch to."""
+    matmul: Any = torch.backends.cuda.matmul
+    name, exact = ("fp32_precision", "ieee") if hasattr(matmul, "fp32_precision") else ("allow_tf32", False)
+    before = getattr(matmul, name)
+    setattr(matmul, name, exact)
+    try:
+        yield
+    finally:
+        setattr(matmul, name, before)
 
 
 def has_bfloat16(device: str = "auto") -> bool:

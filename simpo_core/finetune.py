@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from simpo_core import devices
-from simpo_core.activations import keep_less
+from simpo_core.activations import keep_less, share_casts
 from simpo_core.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from simpo_core.config import FinetuneConfig
 from simpo_core.inputs import UserError
@@ -113,7 +113,7 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
     notes: list[str] = []
     if device.type == "cpu":
         devices.keep_freed_memory()
-        if config.precision == "bfloat16" and not devices.has_bfloat16():
+        if config.precision == "bfloat16" and not devices.has_bfloat16("cpu"):
             notes.append('this CPU is slow at bfloat16: with precision = "float32" a step takes seconds, not minutes')
     torch.manual_seed(config.seed)  # adapters
     method = METHODS[config.method]
@@ -136,6 +136,8 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
     elif config.compile:
         for layer in layers:
             layer.compile(dynamic=False)
+    else:
+        share_casts(model)
     devices.shard(scorer, layers)
     with _memory(config):
         reference = reference_scores(scorer, pairs, config, key, notes) if method.needs_reference else None
@@ -192,6 +194,7 @@ def finetune(training: Training) -> Iterator[Step]:
             training.optimizer.step()
         training.optimizer.zero_grad(set_to_none=True)
         training.step += 1
+        devices.finish(training.device)
         metrics = dict(zip(METRICS, [*means, norm, learning_rate(number, config)], strict=True))
         tokens = sum(length(pair) + len(pair.prompt) for pair in (training.pairs[i] for i in batch))
         yield Step(training.step, metrics, tokens, time.perf_counter() - started, flops)

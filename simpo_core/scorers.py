@@ -14,13 +14,14 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
+from simpo_core.devices import exact_products
 from simpo_core.packing import NO_PAIR, Pack, fill, length, pack
 from simpo_core.preferences import TokenPair
 
 LOGITS_BYTES = 2**27  # the logits of one chunk, in float32
 GPU_LOGITS_BYTES = 2**30  # on a GPU: each chunk adds to the whole gradient of the output layer, which takes time
 BLOCK = 128  # tokens of a block of flex_attention's mask
-ROW = 4 * BLOCK  # on a GPU a row's length is a multiple of this: kernels are compiled for each length
+ROW = 4 * BLOCK  # on a GPU a row's length is a multiple of this at least: kernels are compiled for each length
 MOST_LENGTHS = 64  # that torch compiles for before it gives up and computes the slow way
 FAST_PATH_TOLERANCE = 1e-3  # nats of a token's log-probability, in float32, between the fast and the plain path
 
@@ -223,7 +224,12 @@ def _prepare_for_gpu(packed: Pack) -> Pack:
 
         torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, MOST_LENGTHS)
         _compiled_flex = torch.compile(flex_attention, dynamic=False)
-    return fill(packed, ROW)
+    return fill(packed, row_multiple(len(packed.pair_of)))
+
+
+def row_multiple(size: int) -> int:
+    """To a multiple of what a row of this many tokens is filled up: beyond 8192, eight lengths for each doubling."""
+    return max(ROW, 1 << (size.bit_length() - 4))
 
 
 _compiled_flex: Any = None
@@ -320,7 +326,7 @@ def _why_not_fast(fast: PairScorer, plain: PlainScorer, pairs: Sequence[TokenPai
         if window and window < longest:  # two short pairs would not show it
             return f"a token sees {window} tokens, and the longest pair has {longest}"
     packed = pack(sorted(pairs, key=length)[:2]).to(next(plain.parameters()).device)
-    with torch.no_grad():
+    with torch.no_grad(), exact_products():
         expected = plain(packed)
         try:
             worst = float((fast(packed) - expected).abs().max())

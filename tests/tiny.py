@@ -52,7 +52,7 @@ def scores_and_gradients(scorer, model, packs):
     found = []
     for packed in packs:
         logps = scorer(packed)
-        weights = torch.linspace(-1, 1, len(logps)) + 0.3
+        weights = torch.linspace(-1, 1, len(logps), device=logps.device) + 0.3
         (logps * weights).sum().backward()
         found.append(logps.detach())
     return found, {name: x.grad.clone() for name, x in model.named_parameters()}
