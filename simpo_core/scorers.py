@@ -229,7 +229,7 @@ def _prepare_for_gpu(packed: Pack) -> Pack:
 
 def row_multiple(size: int) -> int:
     """To a multiple of what a row of this many tokens is filled up: beyond 8192, eight lengths for each doubling."""
-    return max(ROW, 1 << (size.bit_length() - 4))
+    return max(ROW, (1 << size.bit_length()) >> 4)
 
 
 _compiled_flex: Any = None

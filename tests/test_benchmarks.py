@@ -37,6 +37,38 @@ def test_ratios_are_medians_of_rounds_and_leave_out_the_warm_up(finetune):
     assert finetune.memory_of({"ours": ours, "trl": theirs})["memory_ratio"] == 0.75
 
 
+def test_on_a_gpu_one_side_follows_the_other_and_a_peer_that_fails_is_left_out(finetune, monkeypatch, capsys):
+    case = finetune.Case(name="even", lengths=(), device="cuda")
+
+    def measure(case, sides):
+        if sides == (failing,):
+            raise RuntimeError("Traceback\ntorch.OutOfMemoryError: CUDA out of memory.\n")
+        return {side: [] for side in sides}
+
+    monkeypatch.setattr(finetune, "measure", measure)
+    failing = "trl"
+    assert finetune.take_steps(case, ("ours", "trl")) == {"ours": []}
+    assert capsys.readouterr().out == "even: trl failed: torch.OutOfMemoryError: CUDA out of memory.\n"
+    failing = "ours"
+    with pytest.raises(RuntimeError, match="out of memory"):
+        finetune.take_steps(case, ("ours", "trl"))
+
+
+def test_rows_of_all_lengths_that_will_come_are_computed_before_the_clock_starts(finetune):
+    import sides
+    import torch
+
+    case = finetune.Case(name="", lengths=((9, 5, 7),) * 4, model="fresh", precision="float32", pack_tokens=64)
+    training = sides.prepare_ours(case)
+    rows = []
+    training.scorer.register_forward_pre_hook(lambda module, given: rows.append(len(given[0].pair_of)))
+    before = torch.cat([x.detach().flatten().clone() for x in training.scorer.parameters()])
+    sides.compile_all(training)
+    assert rows == [63]  # three pairs of 21 tokens; the fourth's row is filled up to the same length
+    assert all(x.grad is None for x in training.scorer.parameters())
+    assert torch.equal(before, torch.cat([x.detach().flatten() for x in training.scorer.parameters()]))
+
+
 @pytest.mark.slow
 def test_the_benchmark_takes_both_sides_turns_and_both_give_the_same_loss(tmp_path):
     pytest.importorskip("trl")

@@ -86,6 +86,14 @@ def test_a_gpus_mask_gives_the_attention_of_the_cpus_layout():
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_gpus_rows_have_few_lengths_and_little_filling():
+    rows = range(1, 32_768, 7)
+    filled = [size + -size % scorers.row_multiple(size) for size in rows]
+    assert len(set(filled)) <= 16 + 8 + 8
+    assert all(size % scorers.BLOCK == 0 for size in filled)
+    assert max(new / old for new, old in zip(filled, rows, strict=True) if old > 8192) < 1.13
+
+
 # -- What is compiled ------------------------------------------------------------------------------------------------
 
 

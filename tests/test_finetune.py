@@ -111,7 +111,7 @@ def test_weights_stay_float32_where_products_are_bfloat16(tmp_path):
 
 def test_a_cpu_that_is_slow_at_bfloat16_is_named(tmp_path, monkeypatch):
     for quick in (True, False):
-        monkeypatch.setattr(module.devices, "has_bfloat16", lambda quick=quick: quick)
+        monkeypatch.setattr(module.devices, "has_bfloat16", lambda device, quick=quick: quick)
         notes = prepare(make_run(tmp_path, precision="bfloat16", device="cpu")).notes
         assert any("slow at bfloat16" in note for note in notes) is not quick
     assert not any("bfloat16" in note for note in prepare(make_run(tmp_path, precision="float32")).notes)
