@@ -6,8 +6,11 @@ no hidden test and no mark scheme can reach it. Of a check it shows the first li
 
 import functools
 import re
+import signal
+import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +22,15 @@ from autograder.feedback_outputs import Room, outputs
 from autograder.feedback_words import WORDS
 from autograder.marking import NOT_ATTEMPTED, WRONG, Check, notebook_checks
 from autograder.marks import Marks
-from autograder.prose import markdown, python
+from autograder.prose import as_written, markdown, python
 from autograder.repair import NOTES
 from autograder.scores import Cell as Graded
 from autograder.sources import CHINESE_HALF, LANGUAGES, edition, is_answer, is_test, read_notebook, role
 
 CHECK, ANSWER, ESSAY, GIVEN, OWN, NOTE = "check", "answer", "essay", "given", "own", "note"  # kinds of cells
 NOTHING = Markup("")
+KINDS = {"error", "stream", "display_data", "execute_result"}  # of outputs
+PAGE_SECONDS = 20  # that the student's work may take to be made HTML
 SOURCE = 20_000  # characters of a cell that are shown
 _POINTS = re.compile(r"\s*·\s*\d+\s*(?:points?|分)\s*$")  # the page says them anew, with what was earned
 
@@ -110,18 +115,49 @@ class Given:
     sources: Mapping[str, str]  # of cells with a grade_id
 
 
+class _TimeUp(BaseException):
+    """Not an Exception: nothing on the way may take it for an error of its own."""
+
+
 def read_page(nb: NotebookNode, classroom: Path, student: str, exercise: str, marks: Marks) -> Page:
-    """The page of one autograded notebook.
+    """The page of one autograded notebook. One that takes long to be made shows the student's work as plain text.
 
     Raises:
         FileNotFoundError: The classroom lacks what students were given of the exercise.
     """
+    try:
+        with _limited(PAGE_SECONDS):
+            return _page(nb, classroom, student, exercise, marks, plainly=False)
+    except _TimeUp:
+        return _page(nb, classroom, student, exercise, marks, plainly=True)
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Raise _TimeUp inside when the time is over; where no signal can come, do nothing."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        raise _TimeUp
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _page(nb: NotebookNode, classroom: Path, student: str, exercise: str, marks: Marks, *, plainly: bool) -> Page:
     path = classroom / "release" / exercise / f"{exercise}.ipynb"
     changed = path.stat().st_mtime_ns
     language = _language(nb, path, changed)
     given = _given(path, changed, language)
     checks = {check.grade_id: check for check in notebook_checks(nb)}
-    reader = _Reader(given, checks, marks.cells, marks.comments, Room(), WORDS[language])
+    reader = _Reader(given, checks, marks.cells, marks.comments, Room(), WORDS[language], plainly)
     blocks: list[list[Cell]] = [[] for _ in given.titles]
     place = 0
     for cell in nb.cells:
@@ -166,6 +202,7 @@ class _Reader:
     comments: Mapping[str, str]
     room: Room
     words: Mapping[str, str]
+    plainly: bool  # the student's work as text
 
     def with_role(self, cell: NotebookNode, name: str) -> Cell | None:
         source = self.given.sources.get(name, "")
@@ -176,7 +213,7 @@ class _Reader:
             return Cell(
                 ESSAY if role(cell).get("grade") else ANSWER,
                 name,
-                source=_source(cell),
+                source=self._source(cell),
                 outputs=self._outputs(cell),
                 is_stub=cell.source.strip() == source.strip(),
                 mark=self.graded.get(name),
@@ -192,19 +229,21 @@ class _Reader:
             return Cell(GIVEN, source=python(text), outputs=shown) if shown else None
         if not text or cell.cell_type == "raw" or not self.room.reads(cell.source[:SOURCE]):
             return None
-        source = _source(cell)
+        source = self._source(cell)
         if not self.room.takes(source):
             return None
         return Cell(NOTE if cell.cell_type == "markdown" else OWN, source=source, outputs=self._outputs(cell))
 
     def _outputs(self, cell: NotebookNode, *, only_errors: bool = False) -> Markup:
-        found = [output for output in cell.get("outputs", ()) if not only_errors or output.output_type == "error"]
+        kinds = {"error"} if only_errors else {"error", "stream"} if self.plainly else KINDS
+        found = [output for output in cell.get("outputs", ()) if output.output_type in kinds]
         return outputs(found, self.room, self.words)
 
-
-def _source(cell: NotebookNode) -> Markup:
-    text = cell.source if len(cell.source) <= SOURCE else f"{cell.source[:SOURCE]}\n[…]"
-    return python(text) if cell.cell_type == "code" else markdown(text)
+    def _source(self, cell: NotebookNode) -> Markup:
+        text = cell.source if len(cell.source) <= SOURCE else f"{cell.source[:SOURCE]}\n[…]"
+        if self.plainly:
+            return as_written(text)
+        return python(text) if cell.cell_type == "code" else markdown(text)
 
 
 def _labelled(line: str) -> list[tuple[str, str]]:

@@ -33,8 +33,13 @@ _ALIGNED = re.compile(r"\\(begin|end)\{(?:aligned|gathered|eqnarray\*?)\}")  # l
 def markdown(text: str) -> Markup:
     """A markdown cell: Jupyter's markdown with formulas; headings below those of the page."""
     if len(_FORMULA.findall(text)) > _MOST_FORMULAS or any(map(_is_slow, _TAG.findall(text))):
-        return Markup(f'<div class="code"><pre tabindex="0">{escape(text)}</pre></div>')
+        return as_written(text)
     return Markup(clean(_MARKDOWN.render(text)))
+
+
+def as_written(text: str) -> Markup:
+    """Text as it stands."""
+    return Markup(f'<div class="code"><pre tabindex="0">{escape(text)}</pre></div>')
 
 
 def _is_slow(tag: str) -> bool:

@@ -85,7 +85,10 @@ def preview(course: Course, exercise: str, jobs: int = 1) -> Regrading:
         due = [one for one, record in known.items() if not (record and record.is_current)]
         for submission in due:
             copy = trial.notebook("submitted", submission.student, exercise).parent
-            shutil.copytree(submission.path.parent, copy, symlinks=True)
+            try:
+                shutil.copytree(submission.path.parent, copy, symlinks=True)
+            except OSError:  # a pipe beside the notebook, say, with which no check would be run
+                shutil.rmtree(copy, ignore_errors=True)
         prepare(trial, [exercise])
         after = [result for result, _ in grade(trial, jobs=jobs, exercises=[exercise])]
     return _compare(exercise, class_scores(course), _known(course, found), after)

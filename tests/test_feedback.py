@@ -296,6 +296,20 @@ def test_what_there_is_no_room_for_is_said(original):
     assert re.search(r"\d+ outputs or cells of yours would make this page too large", words)
 
 
+def test_a_page_that_would_take_for_ever_shows_the_students_work_as_text(course, monkeypatch):
+    path = course.notebook("autograded", "sum", CODE)
+    notebook = nbformat.read(path, 4)
+    notebook.cells.append(new_markdown_cell("x <a" + "\tb=c\td" * 45))
+    path.chmod(0o644)
+    nbformat.write(notebook, path)
+    monkeypatch.setattr("autograder.prose._is_slow", lambda tag: False)  # then mistune reads it for days
+    monkeypatch.setattr("autograder.feedback_page.PAGE_SECONDS", 1)
+    assert f"sum/{CODE}/{CODE}.html" in pages(course)
+    written = page(course, "sum", CODE)
+    assert "x &lt;a\tb=c\td" in written
+    assert WORDS["zh"]["hint"] in written
+
+
 def test_nbgraders_command_writes_the_same_pages(course):
     before = page(course, "sum", CODE), index(course, "sum")
     shutil.rmtree(course.classroom / "feedback")
