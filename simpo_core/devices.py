@@ -99,14 +99,12 @@ def finish(device: torch.device) -> None:
 @contextmanager
 def exact_products() -> Iterator[None]:
     """Have a GPU multiply float32 numbers as such, not rounded to TF32 as some containers tell torch to."""
-    matmul: Any = torch.backends.cuda.matmul
-    name, exact = ("fp32_precision", "ieee") if hasattr(matmul, "fp32_precision") else ("allow_tf32", False)
-    before = getattr(matmul, name)
-    setattr(matmul, name, exact)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")  # and not the newer `fp32_precision`: torch refuses to have both set
     try:
         yield
     finally:
-        setattr(matmul, name, before)
+        torch.set_float32_matmul_precision(before)
 
 
 def has_bfloat16(device: str = "auto") -> bool:

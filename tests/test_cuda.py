@@ -9,6 +9,7 @@ import torch
 from tiny import assert_same, make_model, make_run, scores_and_gradients, token_pairs
 
 from simpo_core import scorers
+from simpo_core.devices import exact_products
 from simpo_core.finetune import TrainingError, finetune, prepare, save
 from simpo_core.generate import answers
 from simpo_core.methods import METHODS
@@ -92,6 +93,17 @@ def test_a_gpus_rows_have_few_lengths_and_little_filling():
     assert len(set(filled)) <= 16 + 8 + 8
     assert all(size % scorers.BLOCK == 0 for size in filled)
     assert max(new / old for new, old in zip(filled, rows, strict=True) if old > 8192) < 1.13
+
+
+@pytest.mark.parametrize("told", ["high", "highest"])
+def test_float32_is_exact_while_the_two_paths_are_compared_and_then_as_it_was_told(told):
+    torch.set_float32_matmul_precision(told)
+    try:
+        with exact_products():
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.get_float32_matmul_precision() == told
+    finally:
+        torch.set_float32_matmul_precision("highest")
 
 
 # -- What is compiled ------------------------------------------------------------------------------------------------
