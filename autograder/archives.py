@@ -126,11 +126,12 @@ class _Unpacking:
             raise ValueError(f"refused: it holds {len(members):,} files; expected at most {MEMBERS:,}")
         unpacked = sum(member.file_size for member in members if _is_wanted(PurePosixPath(member.filename[-NAME:])))
         limit = max(STUDENT_BYTES, min(CLASS_BYTES, RATIO * packed))
-        limit = limit if is_outermost else min(limit, self.room)
+        self.room = limit if is_outermost else self.room
+        limit = min(limit, self.room)
         if unpacked > limit:
             words = f"its {packed:,} bytes would unpack to {unpacked:,}; expected at most {limit:,}"
             raise ValueError(f"refused: {words}")
-        self.room = limit - unpacked
+        self.room -= unpacked
 
     def _take_member(
         self, opened: zipfile.ZipFile, member: zipfile.ZipInfo, archive: PurePosixPath, depth: int

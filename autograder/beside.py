@@ -21,7 +21,7 @@ TIMESTAMP, METADATA, MANIFEST = "timestamp.txt", "submission_metadata.yml", "sim
 TIME_BYTES = 200
 MANIFEST_BYTES = 10_000
 WORKSHEET = "Moodle's grading worksheet"
-_UPLOAD = re.compile(r".*_assignsubmission_|.*_\d+_\d{3,}_")  # what Moodle and Canvas put before a student's file
+_UPLOAD = re.compile(r".*_assignsubmission_|\w+?_\d+_\d{3,}_")  # what Moodle and Canvas put before a student's file
 # How Moodle's English language packs write a time: by and large, in the USA, and both with 24 hours.
 MOODLE_TIMES = ("%A, %d %B %Y, %I:%M %p", "%A, %B %d, %Y, %I:%M %p", "%A, %d %B %Y, %H:%M", "%A, %B %d, %Y, %H:%M")
 
@@ -142,8 +142,8 @@ def _read_metadata(file: File, found: Beside) -> bool:
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
     try:
         text = file.path.read_text(encoding="utf-8")
-        if "<<" in text and any(getattr(event, "value", "") == "<<" for event in yaml.parse(text, Loader=loader)):
-            raise ValueError("a merge key")  # a few of them, in each other, make gigabytes
+        if any(map(_is_bomb, yaml.parse(text, Loader=loader))):
+            raise ValueError("it holds what Gradescope does not write")
         stored = yaml.load(text, Loader=loader)
         for folder, entry in stored.items():
             time = entry.get(":created_at")
@@ -156,6 +156,12 @@ def _read_metadata(file: File, found: Beside) -> bool:
     except Exception as error:  # PyYAML's own, and whatever comes of values that are not Gradescope's
         raise ValueError(f"it is not Gradescope's metadata ({type(error).__name__}: {error})") from None
     return True
+
+
+def _is_bomb(event: Any) -> bool:
+    """A merge key: a few of them, in each other, make gigabytes. Or a number to the base 60, which takes hours."""
+    value, tag = getattr(event, "value", None) or "", getattr(event, "tag", None) or ""
+    return tag.endswith("merge") or value == "<<" or (len(value) > 100 and set(value) <= set("0123456789:_+-."))
 
 
 def _submitter(who: dict[str, Any]) -> Sender:

@@ -24,7 +24,7 @@ from autograder.marks import Marks, read_marks
 from autograder.pages import points, render
 from autograder.records import results
 from autograder.scores import read_scores
-from autograder.submissions import submitted
+from autograder.submissions import content_of, submitted
 
 Key = tuple[str, str]  # student, exercise
 _DESIGN = (
@@ -235,7 +235,7 @@ def _language_of(course: Course, known: Standing, student: str) -> str:
 
 def _is_chinese(course: Course, student: str, exercise: str) -> bool:
     """Whether a file that is no notebook, a part of one maybe, has the Chinese title in it."""
-    text = course.notebook("submitted", student, exercise).read_text(encoding="utf-8", errors="replace")
+    text = content_of(course.notebook("submitted", student, exercise)).decode("utf-8", "replace")
     return title_of(course.classroom, exercise, "zh") in text
 
 

@@ -13,7 +13,7 @@ from autograder.prose import formula, markdown
 from autograder.sanitise import clean
 
 ROOM = 160_000  # characters of HTML that what a student made may take on a page; the task takes up to 100,000 more
-REFUSED = 20  # outputs and cells that found no room; after so many, no output is looked at
+REFUSED = 60  # outputs and cells that found no room; after so many, no output is looked at
 TEXT = 5_000  # characters of one output
 LARGE = 30_000  # bytes of a picture that is taken as it is; a larger one is drawn anew
 WIDEST, TALLEST = 1000, 2000  # pixels

@@ -131,18 +131,19 @@ def _handed_in(gradebook: Writer, submission: Submission) -> Any:
 
 def _task(course: Course, submission: Submission) -> Task:
     """What a worker needs to mark a submission."""
-    folders = (submission.path.parent, course.classroom / "source" / submission.exercise)
+    theirs, ours = submission.path.parent, course.classroom / "source" / submission.exercise
+    given = {str(path.relative_to(ours)): path.read_bytes() for path in files_beside(ours)}
     content, refused = b"", ""
-    beside: dict[str, bytes] = {}  # the instructor's files stand before the student's
+    beside: dict[str, bytes] = {}
     aside: list[str] = []
     try:
         content = read_submission(submission.path)
         aside = shadows(submission.path.parent)
-        beside = {str(path.relative_to(each)): path.read_bytes() for each in folders for path in files_beside(each)}
+        beside = {str(path.relative_to(theirs)): path.read_bytes() for path in files_beside(theirs)}
     except ValueError as error:
         refused = str(error)
-    except (OSError, RecursionError) as error:
-        refused = f"it, or what lies beside it, can't be read ({type(error).__name__})"
+    except (PermissionError, RecursionError) as error:
+        refused = f"it, or what lies beside it, can't be read ({type(error).__name__}); when it can, grade with --force"
     source, released = instructors_files(course.classroom, submission.exercise)
     return Task(
         submission.student,
@@ -150,7 +151,7 @@ def _task(course: Course, submission: Submission) -> Task:
         content,
         source,
         released,
-        beside=tuple(beside.items()),
+        beside=tuple((beside | given).items()),
         aside=tuple(aside),
         refused=refused,
     )

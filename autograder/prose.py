@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pygments
 from latex2mathml.converter import convert
 from markupsafe import Markup
+from mistune import block_parser, helpers, inline_parser
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatter import Formatter
 from pygments.lexers import PythonLexer
@@ -24,15 +25,13 @@ _CLASSES = {Keyword: "k", Operator.Word: "k", String: "s", Number: "n", Comment:
 _MATHML = "{http://www.w3.org/1998/Math/MathML}"
 _FORMULA = re.compile(r"\\\\[(\[]|\\begin\{")
 _MOST_FORMULAS = 300  # for each that begins in this way, Jupyter's parser may read all the rest of the text
-_TAG = re.compile(r"<[A-Za-z][^<>]*")
-_MOST_BREAKS = 12  # between a tag's attributes: mistune tries two readings of each
 _ALIGNED = re.compile(r"\\(begin|end)\{(?:aligned|gathered|eqnarray\*?)\}")  # latex2mathml knows align*
 
 
 @functools.lru_cache(maxsize=4096)
 def markdown(text: str) -> Markup:
     """A markdown cell: Jupyter's markdown with formulas; headings below those of the page."""
-    if len(_FORMULA.findall(text)) > _MOST_FORMULAS or any(map(_is_slow, _TAG.findall(text))):
+    if len(_FORMULA.findall(text)) > _MOST_FORMULAS:
         return as_written(text)
     return Markup(clean(_MARKDOWN.render(text)))
 
@@ -40,10 +39,6 @@ def markdown(text: str) -> Markup:
 def as_written(text: str) -> Markup:
     """Text as it stands."""
     return Markup(f'<div class="code"><pre tabindex="0">{escape(text)}</pre></div>')
-
-
-def _is_slow(tag: str) -> bool:
-    return min(tag.count("="), sum(letter.isspace() and letter != " " for letter in tag)) > _MOST_BREAKS
 
 
 @functools.lru_cache(maxsize=4096)
@@ -118,5 +113,9 @@ def _code(source: str) -> str:
     return f'<div class="code"><pre tabindex="0">{coloured}</pre></div>'
 
 
+# mistune lets line breaks and tabs stand in a value without quotes, so that it reads a tag of n of them in 2^n ways
+_ATTRIBUTES = helpers.HTML_ATTRIBUTES.replace("[^ !", r"[^\s!")
+inline_parser._INLINE_HTML_TAG = re.compile(rf"<{helpers.HTML_TAGNAME}{_ATTRIBUTES}\s*/?>|</{helpers.HTML_TAGNAME}\s*>")
+block_parser._OPEN_TAG_END = re.compile(_ATTRIBUTES + r"[ \t]*>[ \t]*(?:\n|$)")
 _LEXER, _SPANS = PythonLexer(), _Spans()
 _MARKDOWN = MarkdownWithMath(renderer=_Renderer(escape=False))

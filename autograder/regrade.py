@@ -21,7 +21,7 @@ from autograder.release import prepare
 from autograder.scores import ClassScores
 from autograder.shared import SEPARATE
 from autograder.status import class_scores
-from autograder.submissions import Submission, submitted
+from autograder.submissions import Submission, is_refused, submitted
 
 RAISED = re.compile(r"[A-Za-z_][\w.]*(?=:|$)")  # how a message begins that is no check's sentence: TypeError: ...
 
@@ -87,8 +87,10 @@ def preview(course: Course, exercise: str, jobs: int = 1) -> Regrading:
             copy = trial.notebook("submitted", submission.student, exercise).parent
             try:
                 shutil.copytree(submission.path.parent, copy, symlinks=True)
-            except OSError:  # a pipe beside the notebook, say, with which no check would be run
-                shutil.rmtree(copy, ignore_errors=True)
+            except OSError:
+                if not is_refused(submission.path):
+                    raise
+                shutil.rmtree(copy, ignore_errors=True)  # a pipe, say: no check would be run
         prepare(trial, [exercise])
         after = [result for result, _ in grade(trial, jobs=jobs, exercises=[exercise])]
     return _compare(exercise, class_scores(course), _known(course, found), after)

@@ -16,6 +16,7 @@ LANGUAGES = ("en", "zh")
 REGIONS = ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
 MESSAGE = 200  # characters of what nbformat says; it may quote the whole file
 OBJECTS = 300_000  # of JSON in a notebook: each takes a hundred times its bytes in memory
+_TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 LEAK_LENGTH = 12  # a shorter solution may occur elsewhere by chance ("return x")
 
 
@@ -26,7 +27,7 @@ def read_notebook(path: Path) -> NotebookNode:
 
 def parse_notebook(content: bytes) -> NotebookNode:
     """The notebook in a file's content. Raises ValueError with one sentence if it can't be read as one."""
-    if content.count(b"{") > OBJECTS or content.count(b"[") > OBJECTS:
+    if _is_large(content) and _is_large(_TEXTS.sub(b"", content)):
         raise ValueError(f"it holds more than {OBJECTS:,} objects or lists; that is no notebook written by hand")
     try:
         text = content.decode("utf-8")
@@ -43,6 +44,10 @@ def parse_notebook(content: bytes) -> NotebookNode:
     except Exception as error:  # nbformat raises anything on JSON that is no notebook
         raise ValueError(f"it is not a notebook ({type(error).__name__}: {_first_line(error)})") from None
     return notebook
+
+
+def _is_large(content: bytes) -> bool:
+    return content.count(b"{") > OBJECTS or content.count(b"[") > OBJECTS
 
 
 def _first_line(error: Exception) -> str:

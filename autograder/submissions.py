@@ -92,6 +92,15 @@ def read_submission(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def is_refused(path: Path) -> bool:
+    """Whether a submission can't be graded, whatever is in its notebook."""
+    try:
+        read_submission(path)
+    except ValueError:
+        return True
+    return False
+
+
 def content_of(path: Path) -> bytes:
     """What the notebook of a submission holds; nothing if it is no file that can be graded."""
     try:

@@ -34,7 +34,11 @@ def main() -> None:
 
         if not is_out_of_memory(error):
             raise
-        print("simpo: memory ran out: take a smaller model, or end other programs that hold some", file=sys.stderr)
+        print(
+            "simpo: memory ran out: take a smaller model, end other programs that hold some, or leave a small GPU out "
+            "with CUDA_VISIBLE_DEVICES= before the command",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("transformers", "peft", "gguf", "safetensors", "tokenizers"):

@@ -73,7 +73,7 @@ def weights_hash(scorer: Any) -> str:
     for name, x in sorted(scorer.named_parameters()):
         if "lora_" not in name:
             digest.update(name.replace("base_model.model.", "").replace("base_layer.", "").encode())
-            digest.update(x.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+            digest.update(x.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -1,6 +1,7 @@
 """What learning management systems give out, from the zip file to the classroom."""
 
 import io
+import os
 import time
 import zipfile
 from dataclasses import replace
@@ -282,6 +283,8 @@ def test_a_cut_off_zip_file_among_others_is_listed(course, downloads):
 BAD_METADATA = {
     "a time before all times": 'x: {":created_at": 0001-01-01 00:00:00 +14:00, ":submitters": []}',
     "keys that multiply": "a: &a {b: 1}\nc: &c {<<: [*a, *a]}\nd: {<<: [*c, *c]}",
+    "keys that multiply, by their tag": "a: &a {b: 1}\nd: {!!merge x: [*a, *a]}",
+    "a number to the base 60": "x: 1" + ":1" * 200,
     "not a mapping": "- 1",
 }
 
@@ -302,6 +305,23 @@ def test_a_table_that_a_student_uploads_is_no_worksheet(course, downloads):
     taken, left = collect(course, downloads)
     assert "somebody" not in students(taken)
     assert [one.name for one in left] == ["mueller_77_4712_grades.csv"]
+
+
+def test_moodles_worksheet_of_a_course_with_numbers_in_its_name_is_read(course, downloads):
+    sheet = "Identifier,Full name,Last modified (submission),ID number\nParticipant 4712,X,-,20262\n"
+    (downloads / "Grades-PHYS_101_2024_A-Homework 1-4711.csv").write_text(sheet)
+    moodle(downloads / "m.zip", [MING])
+    assert students(collect(course, downloads)[0]) == ["20262"]
+
+
+def test_many_small_archives_in_a_large_one_are_taken(course, tmp_path):
+    notebook = zipped({f"{EXERCISE}.ipynb": CONTENT + b" " * 19_000_000})
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as opened:  # 300 MB at most, of which these are 247
+        opened.writestr("padding.txt", os.urandom(15_000_000))
+        for number in range(12):
+            opened.writestr(f"s{number}_{EXERCISE}.zip", notebook)
+    _, left = collect(course, tmp_path / "class.zip")
+    assert not [one for one in left if "unpack" in one.reason]
 
 
 def test_names_of_any_length_and_archives_in_archives_have_a_limit(course, downloads):

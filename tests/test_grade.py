@@ -10,6 +10,7 @@ from conftest import ROOT
 
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
+from autograder.feedback import standing, write_indexes
 from autograder.grade import grade
 from autograder.marking import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, Task, mark
 from autograder.records import results
@@ -141,3 +142,6 @@ def test_what_is_no_file_where_a_notebook_should_be_stops_nobody(tmp_path):
     assert "is a folder" in found["folder"].reason
     assert "?? is a link" in found["unwritable-name"].reason
     assert not any(is_new for _, is_new in grade(course))
+    with course.api().gradebook as gradebook:
+        known = standing(course, gradebook)
+    assert len(list(write_indexes(course, known, sorted(found)))) == 5

@@ -1,5 +1,4 @@
 import re
-from html import escape
 
 import pytest
 from conftest import ROOT
@@ -49,9 +48,10 @@ def test_a_text_of_formulas_that_never_end_is_shown_as_it_is(opened):
     assert markdown(text) == f'<div class="code"><pre tabindex="0">{text}</pre></div>'
 
 
-def test_a_tag_that_never_ends_is_shown_as_it_is():
-    text = "x <a" + "\tb=c\td" * 45
-    assert markdown(text) == f'<div class="code"><pre tabindex="0">{escape(text)}</pre></div>'
+@pytest.mark.parametrize("opened", ["x <a", "<div", "x <a z='<'"])
+def test_a_tag_that_never_ends_is_read_in_no_time(opened):
+    text = opened + "\tb=c\td" * 60  # mistune's own expression would read it in 2^60 ways
+    assert "&lt;" in markdown(text) or "c\td" not in markdown(text)
     assert "<em>" in markdown("x <a\n b=c\n> and *so on*")
 
 

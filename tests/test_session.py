@@ -282,7 +282,7 @@ def test_the_outputs_of_all_cells_together_have_a_limit(notebook):
 
 
 def test_the_cells_of_a_notebook_have_a_time_limit_together(tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.notebook.NOTEBOOK_SECONDS", 3)
+    monkeypatch.setattr("autograder.notebook.NOTEBOOK_SECONDS", 6)
     with session(tmp_path, seconds=2) as notebook:
         notebook.examine(AUTHOR)
         notebook.run("y = 1")
@@ -290,7 +290,7 @@ def test_the_cells_of_a_notebook_have_a_time_limit_together(tmp_path, monkeypatc
         checks = [notebook.examine(check) for check in ("assert 1 == 1", "assert y == 1")]
     words = [message(outputs) if outputs else "" for outputs in found]
     not_run = words.index("The cell was not run: the notebook's time was up.")
-    assert not_run <= 5
+    assert not_run <= 8
     assert words[not_run - 1] == "The cell ran when the notebook's time was up, and was stopped."
     assert set(words[not_run:]) == {words[not_run]}
     assert checks[0] == []

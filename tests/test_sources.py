@@ -143,4 +143,8 @@ def test_an_editions_language_is_that_of_its_heading(path):
 
 def test_a_file_of_a_million_objects_is_refused_before_it_is_read():
     with pytest.raises(ValueError, match="more than 300,000 objects or lists"):
-        parse_notebook(b'{"cells": [], "metadata": {"x": [' + b"{}," * 300_000 + b"0]}}")
+        parse_notebook(b'{"cells": [], "metadata": {"x": [' + b"{}," * 300_001 + b"0]}}")
+    printed = '\\"[' * 200_000 + "{" * 300_001 + "\\\\"
+    parse_notebook(f'{{"cells": [], "metadata": {{"x": "{printed}"}}, "nbformat": 4, "nbformat_minor": 5}}'.encode())
+    with pytest.raises(ValueError, match="not complete JSON"):
+        parse_notebook(f'{{"cells": [], "metadata": {{"x": "{printed}'.encode())
