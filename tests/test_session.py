@@ -230,7 +230,7 @@ def test_an_answer_that_keeps_the_examiner_busy_costs_its_check_alone(tmp_path, 
     ("check", "words", "verdict"),
     [
         (
-            "f(); numpy.ones((9000, 9000), int) @ numpy.ones((9000, 9000), int)",
+            "f(); sum(range(10**12))",  # no signal is looked at meanwhile
             "the check ran longer than 1 seconds",
             "timed out",
         ),
