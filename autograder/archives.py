@@ -136,8 +136,10 @@ class _Unpacking:
     def _take_member(
         self, opened: zipfile.ZipFile, member: zipfile.ZipInfo, archive: PurePosixPath, depth: int
     ) -> None:
-        if len(member.filename) > NAME or member.filename.count("/") > FOLDERS:
-            self.leave(archive / member.filename[:60], f"refused: its name has {len(member.filename):,} characters")
+        size, folders = len(member.filename), member.filename.count("/")
+        if size > NAME or folders > FOLDERS:
+            words = f"its name has {size:,} characters and {folders:,} folders; expected at most {NAME:,} and {FOLDERS}"
+            self.leave(archive / member.filename[:60], f"refused: {words}")
             return
         inside = PurePosixPath(_member_name(member))
         name = archive.joinpath(*[part for part in inside.parts if part != "/"])
