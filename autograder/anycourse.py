@@ -140,7 +140,7 @@ def grade(
             continue
         try:
             steps = list(_steps(submission, given[submission.exercise]))
-        except (OSError, RecursionError, ValueError) as error:
+        except ValueError as error:
             result = Result(submission.student, submission.exercise, NOT_GRADABLE, reason=str(error))
             remember(course, submission, key, result)
             yield result, True

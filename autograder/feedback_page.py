@@ -29,7 +29,6 @@ from autograder.sources import CHINESE_HALF, LANGUAGES, edition, is_answer, is_t
 
 CHECK, ANSWER, ESSAY, GIVEN, OWN, NOTE = "check", "answer", "essay", "given", "own", "note"  # kinds of cells
 NOTHING = Markup("")
-KINDS = {"error", "stream", "display_data", "execute_result"}  # of outputs
 PAGE_SECONDS = 20  # that the student's work may take to be made HTML
 SOURCE = 20_000  # characters of a cell that are shown
 _POINTS = re.compile(r"\s*·\s*\d+\s*(?:points?|分)\s*$")  # the page says them anew, with what was earned
@@ -235,8 +234,9 @@ class _Reader:
         return Cell(NOTE if cell.cell_type == "markdown" else OWN, source=source, outputs=self._outputs(cell))
 
     def _outputs(self, cell: NotebookNode, *, only_errors: bool = False) -> Markup:
-        kinds = {"error"} if only_errors else {"error", "stream"} if self.plainly else KINDS
-        found = [output for output in cell.get("outputs", ()) if output.output_type in kinds]
+        there = [output for output in cell.get("outputs", ()) if not only_errors or output.output_type == "error"]
+        found = [output for output in there if not self.plainly or output.output_type in ("error", "stream")]
+        self.room.left_out += len(there) - len(found)
         return outputs(found, self.room, self.words)
 
     def _source(self, cell: NotebookNode) -> Markup:

@@ -43,8 +43,8 @@ WORDS: dict[str, dict[str, str]] = {
         "repaired": "Your notebook was repaired before grading: cells were not as they were given out ({count}). "
         "Your answers were kept.",
         "what_repaired": "What was repaired",
-        "left_out": "{count} outputs or cells of yours would make this page too large and are left out; "
-        "they stand in your notebook.",
+        "left_out": "{count} outputs or cells of yours would make this page too large, or take too long, "
+        "and are left out; they stand in your notebook.",
         "left_out_here": "Left out: the page would become too large.",
         "figure": "Figure",
         "picture_unreadable": "A picture that can't be shown here.",
@@ -100,7 +100,7 @@ WORDS: dict[str, dict[str, str]] = {
         "comment_none": "已批阅，没有评语。",
         "repaired": "评分前修复了你的笔记本：有单元格与发放时不同（{count} 处）。你的答案都保留了。",
         "what_repaired": "修复了什么",
-        "left_out": "你的输出或单元格中有 {count} 个会使本页过大，因此没有列出；它们仍在你的笔记本里。",
+        "left_out": "你的输出或单元格中有 {count} 个会使本页过大，或处理太久，因此没有列出；它们仍在你的笔记本里。",
         "left_out_here": "已略去：否则本页会过大。",
         "figure": "图",
         "picture_unreadable": "这里无法显示的图片。",

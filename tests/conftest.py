@@ -1,4 +1,5 @@
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,20 @@ ROOT = Path(__file__).resolve().parent.parent
 def course(tmp_path: Path) -> Course:
     """This repository's course with an empty classroom."""
     return Course(ROOT, tmp_path / "classroom")
+
+
+@pytest.fixture
+def ends():
+    """Fail a test that would otherwise go on for hours or days."""
+
+    def fail(number, frame):
+        pytest.fail("this takes without end")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")

@@ -309,6 +309,7 @@ def test_a_page_that_would_take_for_ever_shows_the_students_work_as_text(course,
     assert f"sum/{CODE}/{CODE}.html" in pages(course)
     written = page(course, "sum", CODE)
     assert "x &lt;a\tb=c\td" in written
+    assert WORDS["zh"]["left_out"].split("{count}")[1] in written  # its figures
     assert WORDS["zh"]["hint"] in written
 
 

@@ -101,7 +101,7 @@ def test_what_a_page_has_no_room_for_is_left_out_and_counted():
     assert html.count(EN["left_out_here"]) == 1
 
 
-def test_html_without_words_is_found_out_at_once():
+def test_html_without_words_shows_the_plain_text_however_long_it_is(ends):
     html = "<a href='https://x" + "a" * 90_000 + "'></a>"
     assert "plain words" in shown(new_output("display_data", {"text/html": html, "text/plain": "plain words"}))
 
