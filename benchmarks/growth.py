@@ -4,6 +4,8 @@
     python benchmarks/growth.py draw        # the figures again, in docs/pictures
     python benchmarks/growth.py profile     # a table: what a step's time is spent on
 
+With --device cuda: on a GPU, in bfloat16 with compiled layers, kept and drawn under names that end in -cuda.
+
 Time is the median over the rounds; every point has processes of its own, so memory is that point's own.
 """
 
@@ -32,12 +34,16 @@ LABELS = {
 }
 
 
-def series(threads: int, rounds: int) -> dict[str, tuple[dict[str, tuple[int, ...]], Callable[[int], Case]]]:
+def series(
+    threads: int, rounds: int, device: str
+) -> dict[str, tuple[dict[str, tuple[int, ...]], Callable[[int], Case]]]:
     """For each quantity: where each side is measured, and the case at a value. Otherwise 4 pairs, 64 tokens a part."""
 
     def case(pairs: int = 4, length: int = 64, **others: Any) -> Case:
         lengths = ((length,) * 3,) * pairs
-        settings = {"precision": quick_precision(), "rounds": rounds, "threads": threads}
+        settings = {"precision": quick_precision(device), "rounds": rounds, "threads": threads}
+        if device == "cuda":
+            settings |= {"device": device, "compile": True, "pack_tokens": 16384}
         return Case(name="growth", lengths=lengths, batch_pairs=pairs, **settings, **others)
 
     def with_vocabulary(size: int) -> Case:
@@ -50,11 +56,16 @@ def series(threads: int, rounds: int) -> dict[str, tuple[dict[str, tuple[int, ..
     }
 
 
-def quick_precision() -> str:
-    """bfloat16 where the CPU has instructions for it."""
+def quick_precision(device: str) -> str:
+    """bfloat16 where the device has instructions for it."""
     from simpo_core.devices import has_bfloat16
 
-    return "bfloat16" if has_bfloat16() else "float32"
+    return "bfloat16" if has_bfloat16(device) else "float32"
+
+
+def named(path: Path, device: str) -> Path:
+    """The path for a device: a CPU's is `path`."""
+    return path if device == "cpu" else path.with_name(f"{path.stem}-{device}{path.suffix}")
 
 
 def measure_growth(about: dict[str, Any]) -> None:
@@ -63,11 +74,12 @@ def measure_growth(about: dict[str, Any]) -> None:
     Points are kept in build/ as they come, so that a stopped run goes on where it was; the whole becomes RESULTS.
     """
     grown: dict[str, Any] = {"about": about}
-    if PROGRESS.is_file():
-        earlier = json.loads(PROGRESS.read_text(encoding="utf-8"))
+    progress, results = named(PROGRESS, about["device"]), named(RESULTS, about["device"])
+    if progress.is_file():
+        earlier = json.loads(progress.read_text(encoding="utf-8"))
         grown = earlier if earlier["about"] == about else grown
-    PROGRESS.parent.mkdir(exist_ok=True)
-    for quantity, (values, make_case) in series(about["threads"], about["rounds"]).items():
+    progress.parent.mkdir(exist_ok=True)
+    for quantity, (values, make_case) in series(about["threads"], about["rounds"], about["device"]).items():
         rows = grown.setdefault(quantity, {side: [] for side in values})
         for value in values[OURS]:
             if any(row["at"] == value for row in rows[OURS]):
@@ -78,25 +90,28 @@ def measure_growth(about: dict[str, Any]) -> None:
                 row = {"at": value, "seconds": round(seconds, 3), "memory_gb": round(measured[-1].memory / 1e9, 3)}
                 rows[side].append(row)
                 print(f"{quantity} {value} {NAMES[side]}: {seconds:.2f} s, {row['memory_gb']:.2f} GB", flush=True)
-            partial = PROGRESS.with_suffix(".partial")
+            partial = progress.with_suffix(".partial")
             partial.write_text(json.dumps(grown, indent=1) + "\n", encoding="utf-8")
-            partial.replace(PROGRESS)
-    PROGRESS.replace(RESULTS)
+            partial.replace(progress)
+    progress.replace(results)
 
 
 def draw(grown: dict[str, Any], about: dict[str, Any]) -> None:
     """Draw time and memory over each quantity, a figure for each."""
     from simpo_core.plots import axes, draw_curves
 
+    on_gpu = about["device"] == "cuda"
+    where = about["gpu"] if on_gpu else f"{about['threads']} of a CPU's cores"
+    whose = "a GPU's memory with" if on_gpu else "the process that trains"
     figures = {
         "finetune-growth.png": (
             "seconds",
-            f"A step of SmolLM2-135M, {about['precision']}, on {about['threads']} of a CPU's cores",
+            f"A step of SmolLM2-135M, {about['precision']}, on {where}",
             "seconds a step",
         ),
         "finetune-growth-memory.png": (
             "memory_gb",
-            f"Peak memory of the process that trains SmolLM2-135M, {about['precision']}",
+            f"Peak memory of {whose} SmolLM2-135M, {about['precision']}",
             "GB",
         ),
     }
@@ -113,7 +128,7 @@ def draw(grown: dict[str, Any], about: dict[str, Any]) -> None:
             values = [row["at"] for row in sides[OURS]]
             ax.set_xticks(values, [f"{value // 1000}k" if value > 4000 else str(value) for value in values])
             ax.set_ylim(bottom=0)
-        columns[0].figure.savefig(PICTURES / file, dpi=120)
+        columns[0].figure.savefig(named(PICTURES / file, about["device"]), dpi=120)
 
 
 # -- Where the time goes ---------------------------------------------------------------------------------------------
@@ -130,11 +145,14 @@ def profile(case: Case) -> dict[str, float]:
     vocabulary = training.scorer.model.config.vocab_size
     steps = finetune(training)
     next(steps)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profiler:
+    on_gpu = case.device == "cuda"
+    activities = [torch.profiler.ProfilerActivity.CPU, *([torch.profiler.ProfilerActivity.CUDA] if on_gpu else [])]
+    with torch.profiler.profile(activities=activities, record_shapes=True) as profiler:
         next(steps)
     spent: Counter[str] = Counter()
     for event in profiler.key_averages(group_by_input_shape=True):
-        spent[kind_of_work(event.key, str(vocabulary) in str(event.input_shapes))] += event.self_cpu_time_total
+        time = event.self_device_time_total if on_gpu else event.self_cpu_time_total
+        spent[kind_of_work(event.key, str(vocabulary) in str(event.input_shapes))] += time
     return {kind: time / spent.total() for kind, time in spent.most_common()}
 
 
@@ -144,17 +162,17 @@ def kind_of_work(operation: str, has_vocabulary: bool) -> str:
         return "output layer: matrix products" if has_vocabulary else "layers: matrix products"
     if any(part in operation for part in ("adam", "_foreach", "vector_norm")):
         return "clipping and AdamW"
-    if "scaled_dot_product" in operation or "flash_attention" in operation:
+    if any(part in operation for part in ("scaled_dot_product", "flash_attention", "flex_attention")):
         return "attention"
     if operation in ("aten::copy_", "aten::_to_copy"):
         return "casts and copies"
     return "output layer: softmax" if has_vocabulary else "the rest: norms, activations, rotations, sums"
 
 
-def show_profile(threads: int) -> None:
-    """Print the table, a column for each precision that the CPU is quick at."""
-    case = Case(name="even", lengths=EVEN, rounds=1, threads=threads)
-    precisions = dict.fromkeys([quick_precision(), "float32"])
+def show_profile(threads: int, device: str) -> None:
+    """Print the table, a column for each precision that the device is quick at."""
+    case = Case(name="even", lengths=EVEN, rounds=1, threads=threads, device=device)
+    precisions = dict.fromkeys([quick_precision(device), "float32"])
     shares = [profile(replace(case, precision=precision)) for precision in precisions]
     print(f"| work | {' | '.join(precisions)} |\n| --- |{' ---: |' * len(shares)}")
     for kind in shares[0]:
@@ -165,14 +183,16 @@ def main() -> None:
     """Measure, draw or profile."""
     parser = argparse.ArgumentParser(description="How a step's cost grows, and where its time goes.")
     parser.add_argument("what", choices=["measure", "draw", "profile"])
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=2, help="steps of each point that are timed, after one")
     options = parser.parse_args()
     if options.what == "profile":
-        return show_profile(options.threads)
+        return show_profile(options.threads, options.device)
     if options.what == "measure":
-        measure_growth(describe("cpu", options.threads) | {"precision": quick_precision(), "rounds": options.rounds})
-    grown = json.loads(RESULTS.read_text(encoding="utf-8"))
+        settings = {"precision": quick_precision(options.device), "rounds": options.rounds}
+        measure_growth(describe(options.device, options.threads) | settings)
+    grown = json.loads(named(RESULTS, options.device).read_text(encoding="utf-8"))
     about = grown.pop("about")
     return draw(grown, about)
 

@@ -55,3 +55,7 @@ class SharedCast:
         if given is not self.input:
             self.input, self.cast = given, given.to(torch.get_autocast_dtype(kind))
         return (self.cast, *others)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "SharedCast":
+        """Empty: torch copies no tensor that has a history, and a copied model has inputs of its own."""
+        return SharedCast()

@@ -3,7 +3,8 @@
     output/checkpoint-000020/   config.json, model.safetensors (or a LoRA adapter), the tokenizer's files
                                 training.pt: the trained weights, the optimiser's state, the step
 
-A checkpoint is written under another name, brought to disk and then renamed; only then is the one before it removed.
+A checkpoint is written under another name, brought to disk and then renamed. The one before it stays until a loss
+has come of the new weights (`forget_older`): an update can ruin them, and only a pass shows it.
 """
 
 import errno
@@ -21,10 +22,10 @@ from simpo_core.inputs import UserError
 STATE = "training.pt"
 
 
-def newest_checkpoint(output: Path) -> Path | None:
-    """The checkpoint of the highest step in a run's folder, or None."""
+def newest_checkpoint(output: Path, *, before: int | None = None) -> Path | None:
+    """The checkpoint of the highest step in a run's folder, below `before` if that is given, or None."""
     whole = [path for path in _checkpoints(output) if (path / STATE).is_file()]
-    return max(whole, key=_step, default=None)
+    return max((path for path in whole if before is None or _step(path) < before), key=_step, default=None)
 
 
 def newest_model(output: Path) -> Path | None:
@@ -45,9 +46,9 @@ def _step(folder: Path) -> int:
 def save_checkpoint(
     output: Path, step: int, scorer: Any, optimizer: Any, tokenizer: Any, identity: dict[str, str]
 ) -> Path:
-    """Write the checkpoint of a step, then remove older ones. All processes must call it.
+    """Write the checkpoint of a step. All processes must call it.
 
-    identity: hashes of what a run can't change on its way: its "pairs", and with LoRA its "base".
+    identity: hashes of what a run can't change on its way, as in `Training`.
 
     Raises:
         UserError: The disk is full or can't be written to; the checkpoint before this one is still there.
@@ -71,11 +72,16 @@ def save_checkpoint(
         except Exception as error:
             shutil.rmtree(partial, ignore_errors=True)
             raise explained(error, output, "a checkpoint") from error
-        for older in [*_checkpoints(output), *output.glob("checkpoint-*.partial")]:
-            if older != folder:
-                shutil.rmtree(older, ignore_errors=True)
     devices.wait_for_all()
     return folder
+
+
+def forget_older(output: Path) -> None:
+    """Remove all checkpoints but the newest, and what was left half written. Only one process may call it."""
+    newest = newest_checkpoint(output)
+    for folder in [*_checkpoints(output), *output.glob("checkpoint-*.partial")]:
+        if newest and folder != newest:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _plain_names(weights: dict[str, Any]) -> dict[str, Any]:

@@ -37,21 +37,32 @@ def evaluate(
     rule: Annotated[str | None, typer.Option(help="Answer the test prompts; how many keep this rule?")] = None,
     temperature: Annotated[float, typer.Option(min=0, help="0: the likeliest token each time.")] = 0.0,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 96,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of sampled answers.")] = 0,
     show: Annotated[int, typer.Option(help="Answers to print.")] = 5,
+    max_length: Annotated[int, typer.Option(help="Tokens of a prompt and a response; what is longer is cut.")] = 1024,
+    max_prompt_length: Annotated[int, typer.Option(help="Tokens of a prompt.")] = 512,
 ) -> None:
     """Measure a model on held-out pairs, or its answers to held-out prompts, or both."""
     from simpo_core import devices
     from simpo_core.models import load_model
+    from simpo_core.pair_files import read_pairs
+    from simpo_core.preferences import tokenize_pairs
 
     if data is None and rule is None:
         raise UserError("nothing to measure: give --data PAIRS, or --rule one-sentence, or both")
-    chosen_rule = _rule(rule) if rule else None
+    chosen_rule = None if rule is None else _rule(rule)
+    records = [] if data is None else read_pairs(data)
     loaded, tokenizer = load_model(model)
     loaded = loaded.to(devices.choose_device("auto"))
-    if data is not None:
-        _evaluate_pairs(loaded, tokenizer, data)
+    if records:
+        lengths = {"max_length": max_length, "max_prompt_length": max_prompt_length}
+        pairs, notes = tokenize_pairs(records, tokenizer, **lengths)
+        for note in notes:
+            print(f"note: {note}")
+        _evaluate_pairs(loaded, pairs)
     if chosen_rule is not None:
-        _evaluate_answers(loaded, tokenizer, chosen_rule, max_new_tokens, temperature, show)
+        asking = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
+        _evaluate_answers(loaded, tokenizer, chosen_rule, show, asking)
 
 
 def _rule(name: str) -> Any:
@@ -62,12 +73,9 @@ def _rule(name: str) -> Any:
     return RULES[name]
 
 
-def _evaluate_pairs(model: Any, tokenizer: Any, data: Path) -> None:
+def _evaluate_pairs(model: Any, pairs: list[Any]) -> None:
     from simpo_core.evaluate import evaluate_pairs
-    from simpo_core.pair_files import read_pairs
-    from simpo_core.preferences import tokenize_pair
 
-    pairs = [tokenize_pair(pair, tokenizer, max_length=1024, max_prompt_length=512) for pair in read_pairs(data)]
     report = evaluate_pairs(model, pairs)
     print(f"{report.pairs} pairs (95 % intervals by bootstrap over pairs)")
     print(f"  chosen ranked above rejected   {_interval(report.accuracy, '.1%')} by the mean log-probability")
@@ -78,9 +86,7 @@ def _evaluate_pairs(model: Any, tokenizer: Any, data: Path) -> None:
     print(f"  tokens                         chosen {report.chosen_tokens:.1f}, rejected {report.rejected_tokens:.1f}")
 
 
-def _evaluate_answers(
-    model: Any, tokenizer: Any, rule: Any, max_new_tokens: int, temperature: float, show: int
-) -> None:
+def _evaluate_answers(model: Any, tokenizer: Any, rule: Any, show: int, asking: dict[str, Any]) -> None:
     from simpo_core import devices
     from simpo_core.evaluate import evaluate_answers
     from simpo_core.make_pairs import read_prompts
@@ -89,12 +95,10 @@ def _evaluate_answers(
         model = model.bfloat16()  # answers come about twice as fast
     prompts = read_prompts("test")
     with console.status(f"answering {len(prompts)} held-out prompts"):
-        report = evaluate_answers(
-            model, tokenizer, prompts, rule, max_new_tokens=max_new_tokens, temperature=temperature
-        )
+        report = evaluate_answers(model, tokenizer, prompts, rule, **asking)
     print(f"{len(report.answers)} held-out prompts; the rule: {rule.description}")
     print(f"  keep the rule       {_interval(report.keeps, '.1%')}")
-    print(f"  tokens of an answer {_interval(report.tokens, '.1f')}, {report.unfinished} cut off at {max_new_tokens}")
+    print(f"  tokens of an answer {_interval(report.tokens, '.1f')}, {report.unfinished} cut off")
     print(f"  distinct answers    {report.distinct}")
     for answer in report.answers[: max(0, show)]:
         print(f"\n{'✓' if answer.keeps else '✗'} {answer.prompt}\n{answer.text}")

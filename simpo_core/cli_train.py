@@ -181,8 +181,8 @@ def merge(
     output: Annotated[Path, typer.Argument(help="A new folder for the merged model.")],
 ) -> None:
     """Merge a LoRA checkpoint's adapters into the weights: a plain model."""
-    from simpo_core.checkpoint import newest_checkpoint
+    from simpo_core.checkpoint import newest_model
     from simpo_core.lora import merge_lora
 
-    merge_lora(newest_checkpoint(checkpoint) or checkpoint, output)
+    merge_lora(newest_model(checkpoint) or checkpoint, output)
     print(output)

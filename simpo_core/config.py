@@ -58,7 +58,7 @@ class FinetuneConfig:
             _at_least(name, getattr(self, name), 0)
         for name in ("learning_rate", "max_grad_norm"):
             if not 0 < getattr(self, name) < float("inf"):
-                raise UserError(f"{name} is {getattr(self, name)}: it must be above 0")
+                raise UserError(f"{name} is {getattr(self, name)}: it must be above 0, and finite")
         if self.lora_dropout >= 1:
             raise UserError(f"lora_dropout is {self.lora_dropout}: it must be below 1")
         if not 0 <= self.seed < 2**32:
@@ -96,7 +96,7 @@ def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
 
 def _at_least(name: str, value: float, least: int) -> None:
     if not least <= value < float("inf"):
-        raise UserError(f"{name} is {value}: it must be at least {least}")
+        raise UserError(f"{name} is {value}: it must be at least {least}, and finite")
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> FinetuneConfig:
@@ -113,6 +113,8 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> FinetuneConfig:
         raise UserError(f"{path} is not UTF-8: save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not TOML: {error}") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{path} can't be read as TOML: a number is too long, or it is nested too deep") from None
     for override in overrides:
         _override(values, override)
     return make_config(values)
@@ -123,8 +125,7 @@ def make_config(values: Mapping[str, Any]) -> FinetuneConfig:
     hints = get_type_hints(FinetuneConfig)
     for name, value in values.items():
         if name not in hints:
-            close = difflib.get_close_matches(name, hints, n=1)
-            raise UserError(f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else ""))
+            raise UserError(f"{name} is not a setting" + _did_you_mean(name, list(hints)))
         if not _fits(value, hints[name]):
             raise UserError(f"{name} is {value!r}: it must be {_kind(hints[name])}")
     required = [x.name for x in dataclasses.fields(FinetuneConfig) if _required(x) and x.name not in values]
@@ -133,14 +134,25 @@ def make_config(values: Mapping[str, Any]) -> FinetuneConfig:
     return FinetuneConfig(**values)
 
 
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
+    from simpo_core.methods import METHODS, setting_names
+
+    if any(name in setting_names(method) for method in METHODS):
+        return f"; did you mean loss_args.{name}?"
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
 def _override(values: dict[str, Any], override: str) -> None:
-    name, equals, text = override.partition("=")
-    if not equals:
+    name, _, text = override.partition("=")
+    if not name.strip() or "=" not in override:
         raise UserError(f"--set {override}: expected key=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text  # a bare word is a string
+    except (ValueError, RecursionError):  # a bare word is a string
+        value = text
+    if get_type_hints(FinetuneConfig).get(name.strip()) is str and not isinstance(value, str):
+        value = text.strip()  # such as a folder named 2024
     *tables, last = name.strip().split(".")
     for table in tables:
         values = values.setdefault(table, {})

@@ -37,6 +37,7 @@ class DataReport:
     double_bos: tuple[str, ...]  # the text brings a BOS that would come twice; the extra one is left out
     double_eos: tuple[str, ...]  # an answer brings its end-of-turn token; the extra one is left out
     special_text: tuple[str, ...]  # other special tokens stand written in a chat's prompt or inside an answer
+    repeated_prompt: tuple[str, ...]  # both answers begin with the prompt, a string: it would be there twice
     other_roles: tuple[str, ...]  # a message's role is not in ROLES; many a template writes it out all the same
 
 
@@ -72,6 +73,7 @@ def check_pairs(pairs: Sequence[Pair], tokenizer: Any, *, max_length: int, max_p
         double_bos=named([_double_bos(pair, parts, tokenizer) for pair, parts in zip(pairs, answers, strict=True)]),
         double_eos=named([any(ends for _, _, ends in parts) for parts in answers]),
         special_text=named([_special_text(pair, parts, tokenizer) for pair, parts in zip(pairs, answers, strict=True)]),
+        repeated_prompt=named([_repeats_prompt(pair) for pair in pairs]),
         other_roles=named([_roles(pair) - ROLES != set() for pair in pairs]),
     )
 
@@ -90,6 +92,7 @@ def report_lines(report: DataReport) -> list[str]:
         ("with a BOS of their own: left out", report.double_bos),
         ("with an end-of-turn token or EOS of their own: left out", report.double_eos),
         ("with a special token written inside the text", report.special_text),
+        ("with a prompt that both answers repeat: take it off them", report.repeated_prompt),
         ("with a role that models don't know, such as human for user", report.other_roles),
     )
     return lines + [f"{len(where)} {what} ({_some(where)})" for what, where in findings if where]
@@ -121,6 +124,10 @@ def _special_text(pair: Pair, answers: Sequence[Parts], tokenizer: Any) -> bool:
     plain = [message["content"] for message in messages] + [content for _, content, _ in answers]
     names = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
     return any(name in text for name in names for text in plain)
+
+
+def _repeats_prompt(pair: Pair) -> bool:
+    return isinstance(pair.prompt, str) and all(text.startswith(pair.prompt) for text in (pair.chosen, pair.rejected))
 
 
 def _roles(pair: Pair) -> set[str]:

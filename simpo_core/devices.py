@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from simpo_core.inputs import UserError
 
 # Dense bfloat16 arithmetic per second, from NVIDIA's data sheets (the larger figures there count sparsity).
 PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
+OTHER_MODELS = {"NVL", "MIG", "Laptop", "D"}  # words in the names of cards that do less than their namesakes
 
 
 def choose_device(name: str) -> torch.device:
@@ -90,6 +92,12 @@ def shard(scorer: Any, layers: Any) -> None:
     fully_shard(scorer, mesh=mesh)
 
 
+def reshard(scorer: Any) -> None:
+    """Let go of weights that a pass without a backward one has gathered; else they would pass for the process's own."""
+    if world_size() > 1:
+        scorer.reshard()
+
+
 def finish(device: torch.device) -> None:
     """Wait until a GPU has done what it was told, so that a clock counts it."""
     if device.type == "cuda":
@@ -108,9 +116,16 @@ def exact_products() -> Iterator[None]:
 
 
 def has_bfloat16(device: str = "auto") -> bool:
-    """Whether the device multiplies bfloat16 numbers quickly: any GPU of today, and CPUs with AVX-512 or AMX."""
+    """Whether the device multiplies bfloat16 numbers quickly: GPUs since Ampere, CPUs with AVX-512 bf16, AMX or Arm's.
+
+    CPUs with AVX-512 but not its bf16 have torch's kernels too; those are slower than float32's.
+    """
+    if device != "cpu" and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     try:
-        return (device != "cpu" and torch.cuda.is_available()) or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        if platform.machine().lower() in ("x86_64", "amd64"):
+            return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     except (AttributeError, RuntimeError):
         return False
 
@@ -126,8 +141,10 @@ def peak_flops(device: torch.device) -> float | None:
     """The device's bfloat16 operations per second by its data sheet, or None where unknown."""
     if device.type != "cuda":
         return None
-    name = torch.cuda.get_device_name(device)
-    return next((peak for part, peak in PEAK_FLOPS.items() if part in name), None)
+    words = set(torch.cuda.get_device_name(device).replace("-", " ").split())
+    if words & OTHER_MODELS or {"H100", "PCIe"} <= words:
+        return None
+    return next((peak for name, peak in PEAK_FLOPS.items() if name in words), None)
 
 
 def peak_memory(device: torch.device) -> int:

@@ -43,9 +43,12 @@ def fetch_smollm2() -> Path:
         model, tokenizer = load_gguf(gguf)
         gguf.unlink()
         made = Path(scratch) / "smollm2"
-        with quiet():
-            model.save_pretrained(str(made))
-            tokenizer.save_pretrained(str(made))
+        try:
+            with quiet():
+                model.save_pretrained(str(made))
+                tokenizer.save_pretrained(str(made))
+        except Exception as error:  # safetensors has its own error for a full disk
+            raise UserError(f"SmolLM2 can't be written to {folder.parent}: {str(error).splitlines()[0]}") from error
         try:
             made.rename(folder)
         except OSError:  # somebody else may have been quicker

@@ -32,7 +32,7 @@ from simpo_core.methods import METHODS, Method, loss_settings
 from simpo_core.models import check_fit, load_model
 from simpo_core.packing import length, pack, plan_packs
 from simpo_core.pair_files import read_pairs
-from simpo_core.preferences import TokenPair, fingerprint, tokenize_pair
+from simpo_core.preferences import TokenPair, fingerprint, tokenize_pairs
 from simpo_core.reference import reference_key, reference_scores, weights_hash
 from simpo_core.scorers import PairScorer, PlainScorer, choose_scorer
 
@@ -66,7 +66,7 @@ class Training:
     loss_args: dict[str, float]
     device: torch.device
     reference: Tensor | None  # the reference model's scores, shape (pairs, 2); None for SimPO
-    identity: dict[str, str]  # hashes of the pairs and, with LoRA, of the weights that are not trained
+    identity: dict[str, str]  # hashes: "pairs", and where the weights before training matter later, "base"
     step: int  # updates taken
     notes: list[str]  # what a person should be told about the preparation
 
@@ -79,7 +79,7 @@ class Step:
     metrics: dict[str, float]
     tokens: int
     seconds: float
-    flops: float  # arithmetic really done, forward and backward
+    flops: float | None  # arithmetic really done, forward and backward; None for models that can't be counted
 
 
 def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
@@ -94,8 +94,10 @@ def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
     device = devices.choose_device(config.device)
     devices.join_processes(device)
     torch.manual_seed(config.seed)  # a fresh model's weights
+    records = read_pairs(Path(config.data))
     model, tokenizer = load_model(config.model, fresh=config.fresh)
-    pairs, notes = _token_pairs(config, tokenizer)
+    lengths = {"max_length": config.max_length, "max_prompt_length": config.max_prompt_length}
+    pairs, notes = tokenize_pairs(records, tokenizer, **lengths)
     training = assemble(config, model, tokenizer, pairs)
     training.notes[:0] = notes
     checkpoint = newest_checkpoint(Path(config.output)) if resume else None
@@ -126,8 +128,10 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
         scorer, why_plain = choose_scorer(model.to(device), pairs)
     if why_plain:
         notes.append(why_plain)
-    identity = {"pairs": fingerprint(pairs)} | ({"base": weights_hash(scorer)} if config.lora_rank else {})
-    key = reference_key(scorer, pairs, config) if method.needs_reference else ""
+    identity = {"pairs": fingerprint(pairs)}
+    if config.lora_rank or method.needs_reference:
+        identity["base"] = weights_hash(scorer)
+    key = reference_key(scorer, pairs, config, identity["base"]) if method.needs_reference else ""
     layers = _layers(model)
     if device.type == "cpu":
         keep_less(model)
@@ -142,10 +146,9 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
     with _memory(config):
         reference = reference_scores(scorer, pairs, config, key, notes) if method.needs_reference else None
     optimizer = torch.optim.AdamW(
-        [x for x in scorer.parameters() if x.requires_grad],
+        _parameter_groups(scorer, config.weight_decay),
         lr=config.learning_rate,
         betas=(0.9, 0.999),
-        weight_decay=config.weight_decay,
         fused=devices.world_size() == 1 or device.type == "cuda",
     )
     return Training(
@@ -172,19 +175,19 @@ def finetune(training: Training) -> Iterator[Step]:
 
     Raises:
         TrainingError: The loss or the gradient is not a number any more (the weights are those of the step
-            before), or memory ran out.
+            before), after the last step the loss of its pairs under the new weights is not, or memory ran out.
     """
     config = training.config
     parameters = [x for x in training.scorer.parameters() if x.requires_grad]
     while training.step < config.steps:
         started = time.perf_counter()
         number = training.step
-        torch.manual_seed(config.seed * 1_000_003 + number)  # dropout
+        _training_mode(training.scorer)  # whatever the caller did between steps
         for group in training.optimizer.param_groups:
             group["lr"] = learning_rate(number, config)
         batch = batch_numbers(number, config.batch_pairs, len(training.pairs), config.seed)
         with _memory(config):
-            totals, flops = _accumulate_gradients(training, batch)
+            totals = _accumulate_gradients(training, batch)
             grad_norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
         means = (devices.add_up(totals) / len(batch)).tolist()
         norm = float(grad_norm.full_tensor() if hasattr(grad_norm, "full_tensor") else grad_norm)
@@ -197,7 +200,12 @@ def finetune(training: Training) -> Iterator[Step]:
         devices.finish(training.device)
         metrics = dict(zip(METRICS, [*means, norm, learning_rate(number, config)], strict=True))
         tokens = sum(length(pair) + len(pair.prompt) for pair in (training.pairs[i] for i in batch))
-        yield Step(training.step, metrics, tokens, time.perf_counter() - started, flops)
+        yield Step(training.step, metrics, tokens, time.perf_counter() - started, _flops(training, batch))
+        if training.step == config.steps:
+            with _memory(config):
+                loss = _loss(training, batch)
+            if not math.isfinite(loss):
+                raise TrainingError(_not_finite(training.step + 1, loss, norm, config))
 
 
 def save(training: Training) -> Path:
@@ -206,28 +214,47 @@ def save(training: Training) -> Path:
     return save_checkpoint(output, training.step, training.scorer, training.optimizer, training.tokenizer, identity)
 
 
-def _accumulate_gradients(training: Training, batch: Sequence[int]) -> tuple[Tensor, float]:
+def _accumulate_gradients(training: Training, batch: Sequence[int]) -> Tensor:
     """One forward and backward pass for each pack of this process's share of the batch.
 
     The loss is the mean over the pairs of the whole batch, however they are packed or shared out.
-    Returns this process's sums of the first seven METRICS, shape (7,), and the arithmetic done by all.
+    Returns this process's sums of the first seven METRICS, shape (7,).
+    """
+    workers = devices.world_size()
+    totals = torch.zeros(7, device=training.device)
+    for weight, losses, rewards, policy in _passes(training, batch):
+        (losses.sum() * (weight * workers / len(batch))).backward()  # FSDP averages over the processes
+        totals += weight * _sums(losses.detach(), rewards.detach(), policy.detach())
+    return totals
+
+
+def _loss(training: Training, batch: Sequence[int]) -> float:
+    """The mean loss of the batch's pairs under the weights as they are now."""
+    total = torch.zeros(1, device=training.device)
+    with torch.no_grad():
+        for weight, losses, _, _ in _passes(training, batch):
+            total += weight * losses.sum()
+    devices.reshard(training.scorer)
+    return float(devices.add_up(total)) / len(batch)
+
+
+def _passes(training: Training, batch: Sequence[int]) -> Iterator[tuple[float, Tensor, Tensor, Tensor]]:
+    """A forward pass for each pack of this process's share: its weight, losses (pairs,), rewards and scores (pairs, 2).
+
+    Every process must take part in as many passes as the others; one that only keeps them company has weight 0.
     """
     config, device, workers = training.config, training.device, devices.world_size()
     chosen = [training.pairs[number] for number in batch]
     plan = plan_packs(chosen, config.pack_tokens)
-    idle = -len(plan) % workers  # every process must take part in as many passes as the others
-    totals = torch.zeros(7, device=device)
-    for place in range(devices.rank(), len(plan) + idle, workers):
+    for place in range(devices.rank(), len(plan) + -len(plan) % workers, workers):
         rows = plan[place % len(plan)]
-        weight = 1.0 if place < len(plan) else 0.0
         packed = pack([chosen[row] for row in rows]).to(device)
+        torch.manual_seed((config.seed * 1_000_003 + training.step) * 1_000_003 + place)  # dropout
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
             policy = training.method.score(training.scorer(packed), packed)
         reference = None if training.reference is None else training.reference[[batch[row] for row in rows]].to(device)
         losses, rewards = training.method.loss(policy, reference, **training.loss_args)
-        (losses.sum() * (weight * workers / len(batch))).backward()  # FSDP averages over the processes
-        totals += weight * _sums(losses.detach(), rewards.detach(), policy.detach())
-    return totals, sum(_flops(training, [chosen[row] for row in rows]) for rows in plan)
+        yield float(place < len(plan)), losses, rewards, policy
 
 
 def _sums(losses: Tensor, rewards: Tensor, policy: Tensor) -> Tensor:
@@ -263,28 +290,6 @@ def _shuffled(total: int, seed: int, epoch: int) -> list[int]:
 # -- Preparation -----------------------------------------------------------------------------------------------------
 
 
-def _token_pairs(config: FinetuneConfig, tokenizer: Any) -> tuple[list[TokenPair], list[str]]:
-    """The pairs to train on, and what a person should be told about them."""
-    lengths = {"max_length": config.max_length, "max_prompt_length": config.max_prompt_length}
-    everything = [tokenize_pair(pair, tokenizer, **lengths) for pair in read_pairs(Path(config.data))]
-    pairs = [pair for pair in everything if pair.chosen != pair.rejected]
-    notes = []
-    if not pairs:
-        raise UserError(
-            f"{config.data}: no pair is left to train on"
-            + (f": both answers are equal in all {len(everything)}" if everything else "")
-        )
-    if len(pairs) < len(everything):
-        notes.append(f"{len(everything) - len(pairs)} pairs left out: their two answers are equal")
-    cut = sum(pair.truncated for pair in pairs)
-    if cut:
-        notes.append(
-            f"{cut} of {len(pairs)} pairs are cut: a prompt to max_prompt_length = {config.max_prompt_length} tokens, "
-            f"or prompt and response to max_length = {config.max_length}"
-        )
-    return pairs, notes
-
-
 def _training_mode(scorer: PairScorer | PlainScorer) -> PairScorer | PlainScorer:
     """The model's own dropout stays off, as is usual in preference training; the adapters' is on."""
     scorer.eval()
@@ -294,15 +299,28 @@ def _training_mode(scorer: PairScorer | PlainScorer) -> PairScorer | PlainScorer
     return scorer
 
 
+def _parameter_groups(scorer: PairScorer | PlainScorer, weight_decay: float) -> list[dict[str, Any]]:
+    """What is trained, for the optimiser: weights of norms and biases don't decay."""
+    trained = [x for x in scorer.parameters() if x.requires_grad]
+    decayed, others = [x for x in trained if x.ndim > 1], [x for x in trained if x.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
 def _layers(model: Any) -> Any:
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     return getattr(causal.base_model, "layers", [])
 
 
-def _flops(training: Training, pairs: Sequence[TokenPair]) -> float:
+def _flops(training: Training, batch: Sequence[int]) -> float | None:
+    """The arithmetic of all processes' passes over the batch."""
     from simpo_core.flops import pack_flops
 
-    return pack_flops(training.scorer.model, pairs)
+    chosen = [training.pairs[number] for number in batch]
+    packs = [[chosen[row] for row in rows] for rows in plan_packs(chosen, training.config.pack_tokens)]
+    plain = isinstance(training.scorer, PlainScorer)
+    counts = [pack_flops(training.scorer.model, pairs, plain=plain) for pairs in packs]
+    return None if None in counts else math.fsum(x for x in counts if x is not None)
 
 
 @contextmanager
@@ -320,7 +338,7 @@ def _memory(config: FinetuneConfig) -> Iterator[None]:
 
 
 def _not_finite(step: int, loss: float, norm: float, config: FinetuneConfig) -> str:
-    kept = newest_checkpoint(Path(config.output))
+    kept = newest_checkpoint(Path(config.output), before=step - 1)  # that of the step before has these very weights
     if step == 1:
         return (
             f"step 1: the loss is {loss:.4g} and the length of the gradient {norm:.4g}, expected finite numbers. No "
@@ -329,5 +347,6 @@ def _not_finite(step: int, loss: float, norm: float, config: FinetuneConfig) -> 
     return (
         f"step {step}: the loss is {loss:.4g} and the length of the gradient {norm:.4g}, expected finite numbers. "
         f"Start again in another output with a lower learning_rate (now {config.learning_rate:g}) or more warmup_steps "
-        f"(now {config.warmup_steps}); " + (f"{kept} is whole" if kept else "there is no checkpoint yet")
+        f"(now {config.warmup_steps}); "
+        + (f"{kept} is from before it went wrong" if kept else "there is no checkpoint from before it went wrong")
     )

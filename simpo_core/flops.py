@@ -1,42 +1,51 @@
 """How much arithmetic a step is, by the usual count: 6 N per token and 12 L H Q T for attention.
 
-N are the weights of matrix products (the output layer counts, the embedding's look-up does not), L the layers,
+N are the weights of matrix products (the output layer counts, an embedding's look-up does not), L the layers,
 H the heads, Q their width and T the tokens that a token may see (https://arxiv.org/abs/2204.02311, appendix B).
-Training only adapters saves the gradients of the other weights: 4 N and 2 N of the adapters.
+Weights that are not trained, because only adapters are, need no gradient of their own: 4 N.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from simpo_core.preferences import TokenPair
 
 
-def pack_flops(model: Any, pairs: Sequence[TokenPair]) -> float:
-    """Arithmetic of a forward and backward pass over pairs on the fast path: what is done, not what is saved.
+def pack_flops(model: Any, pairs: Sequence[TokenPair], *, plain: bool = False) -> float | None:
+    """Arithmetic of a forward and backward pass over pairs: what is done, not what is saved.
 
-    A prompt counts once, and only response tokens go through the output layer.
+    On the fast path a prompt counts once, and only response tokens go through the output layer; on the plain path
+    both sequences of a pair count, and their padding. None for models that the count is not made for: those
+    without attention in every layer's usual form, and those whose tokens go through only some of the weights.
     """
-    config = model.config
-    head = config.vocab_size * config.hidden_size
-    body, trained = _body_weights(model, head)
-    tokens = sum(len(pair.prompt) + len(pair.chosen) + len(pair.rejected) for pair in pairs)
-    scored = sum(len(pair.chosen) + len(pair.rejected) for pair in pairs)
-    seen = sum(_seen(pair) for pair in pairs)
-    width = config.num_attention_heads * (
-        getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    )
-    return (4 * body + 2 * trained) * tokens + 6 * head * scored + 12 * config.num_hidden_layers * width * seen
+    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    config = causal.config.get_text_config()
+    heads, layers = (getattr(config, name, None) for name in ("num_attention_heads", "num_hidden_layers"))
+    if not (isinstance(heads, int) and isinstance(layers, int)) or any(x.ndim > 2 for x in causal.parameters()):
+        return None
+    width = heads * (getattr(config, "head_dim", None) or config.hidden_size // heads)
+    rows = [len(pair.prompt) + len(response) for pair in pairs for response in (pair.chosen, pair.rejected)]
+    if plain:
+        tokens = scored = len(rows) * max(rows)
+        seen = len(rows) * max(rows) ** 2
+    else:
+        scored = sum(len(pair.chosen) + len(pair.rejected) for pair in pairs)
+        tokens = scored + sum(len(pair.prompt) for pair in pairs)
+        seen = sum(_seen(pair) for pair in pairs)
+    head = causal.get_output_embeddings().weight
+    looked_up = {id(x.weight) for x in causal.modules() if isinstance(x, torch.nn.Embedding)} | {id(head)}
+    body = sum(_count(x) for x in causal.parameters() if x.ndim == 2 and id(x) not in looked_up)
+    return body * tokens + _count(head) * scored + 12 * layers * width * seen
+
+
+def _count(matrix: Any) -> int:
+    """Arithmetic that a matrix costs a token: forward, backward to its input, and to itself if it is trained."""
+    return (6 if matrix.requires_grad else 4) * matrix.numel()
 
 
 def _seen(pair: TokenPair) -> int:
     """Tokens times the length of the sequence that each is in (the count makes no use of causality)."""
     prompt, chosen, rejected = len(pair.prompt), len(pair.chosen), len(pair.rejected)
     return (prompt + chosen) ** 2 + rejected * (prompt + rejected)
-
-
-def _body_weights(model: Any, head: int) -> tuple[int, int]:
-    """Weights of the layers' matrix products, and how many of them are trained."""
-    matrices = [(name, x) for name, x in model.named_parameters() if x.ndim == 2]
-    outside = {"embed_tokens.weight", "lm_head.weight"}
-    layers = [x for name, x in matrices if not any(name.endswith(end) for end in outside)]
-    return sum(x.numel() for x in layers), sum(x.numel() for x in layers if x.requires_grad)

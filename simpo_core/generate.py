@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from simpo_core.inputs import UserError
+from simpo_core.models import end_tokens
 from simpo_core.preferences import Prompt, end_of_turn, tokenize_prompt
 
 
@@ -48,6 +50,7 @@ def answers(
         batch_size: Answers written at a time.
 
     Raises:
+        UserError: The model keeps no cache of keys and values, as recurrent ones don't.
         ValueError: The temperature is below 0, or max_new_tokens or batch_size below 1.
     """
     if temperature < 0 or max_new_tokens < 1 or batch_size < 1:
@@ -57,6 +60,7 @@ def answers(
         )
     tokenized = [tuple(tokenize_prompt(prompt, tokenizer)) for prompt in prompts]
     stops = {end_of_turn(tokenizer, chat=not isinstance(prompt, str)) for prompt in prompts}
+    stops |= end_tokens(model, tokenizer)
     by_length = sorted(range(len(prompts)), key=lambda number: (len(tokenized[number]), tokenized[number]))
     luck = torch.rand(len(prompts), max_new_tokens, generator=torch.Generator().manual_seed(seed)).to(model.device)
     done: dict[int, Answer] = {}
@@ -92,7 +96,9 @@ def _continue(
     input_ids, attended = _pad_left(distinct, model.device)
     positions = (attended.cumsum(dim=1) - 1).clamp(min=0)
     out = model(input_ids=input_ids, attention_mask=attended, position_ids=positions, use_cache=True, logits_to_keep=1)
-    cache = out.past_key_values
+    cache: Any = getattr(out, "past_key_values", None)
+    if cache is None or not hasattr(cache, "batch_select_indices"):
+        raise UserError(f"{type(model).__name__} keeps no cache of keys and values, which answering needs")
     copies = torch.tensor([distinct.index(prompt) for prompt in prompts], device=model.device)
     cache.batch_select_indices(copies)
     attended, position, logits = attended[copies], positions[copies, -1:], out.logits[copies, -1]

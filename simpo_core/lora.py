@@ -37,6 +37,8 @@ def merge_lora(folder: Path, output: Path) -> None:
 
     Raises UserError if `folder` holds no adapter or `output` exists already.
     """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
     if not (folder / "adapter_config.json").is_file():
         raise UserError(f"{folder} holds no adapter_config.json: it is not a LoRA checkpoint, nothing to merge")
     if output.exists():

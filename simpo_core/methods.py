@@ -64,9 +64,7 @@ def loss_settings(method: str, given: Mapping[str, float]) -> dict[str, float]:
     >>> loss_settings("simpo", {"beta": 2.5, "gamma_beta_ratio": 0.55})["gamma"]  # Llama-3-Base-8B's published values
     1.375
     """
-    parameters = inspect.signature(METHODS[method].loss).parameters.values()
-    defaults = {x.name: x.default for x in parameters if x.kind is inspect.Parameter.KEYWORD_ONLY}
-    accepted = [*defaults, *(["gamma_beta_ratio"] if "gamma" in defaults else [])]
+    defaults, accepted = _defaults(method), setting_names(method)
     for name, value in given.items():
         if name not in accepted:
             raise UserError(f"loss_args.{name}: {method} has no such setting; it has {', '.join(accepted)}")
@@ -80,3 +78,14 @@ def loss_settings(method: str, given: Mapping[str, float]) -> dict[str, float]:
             raise UserError("loss_args has gamma and gamma_beta_ratio: give one, they say the same")
         settings["gamma"] = round(settings.pop("gamma_beta_ratio") * settings["beta"], 12)
     return settings
+
+
+def setting_names(method: str) -> list[str]:
+    """What a method's loss_args may hold."""
+    defaults = _defaults(method)
+    return [*defaults, *(["gamma_beta_ratio"] if "gamma" in defaults else [])]
+
+
+def _defaults(method: str) -> dict[str, float]:
+    parameters = inspect.signature(METHODS[method].loss).parameters.values()
+    return {x.name: x.default for x in parameters if x.kind is inspect.Parameter.KEYWORD_ONLY}

@@ -3,13 +3,14 @@
 Whatever the source, what comes back is a float32 model on the CPU, ready to be trained, and its tokenizer.
 """
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from simpo_core.fetch import fetch_smollm2, load_gguf, quiet
 from simpo_core.inputs import UserError
-from simpo_core.preferences import TokenPair
+from simpo_core.preferences import TokenPair, end_of_turn
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -46,10 +47,15 @@ def load_model(name: str, *, fresh: dict[str, Any] | None = None) -> tuple[Any, 
         return _load_adapter(folder)
     if folder.is_dir():
         return _pretrained(str(folder.resolve()))  # a LoRA checkpoint remembers it, wherever it is opened
+    return _pretrained(_hub_name(name))
+
+
+def _hub_name(name: str) -> str:
+    """The name, if it can be one on the hub."""
     organisation, slash, rest = name.partition("/")
     if not (organisation and slash and rest) or "/" in rest or name[0] in ".~" or Path(organisation).is_dir():
         raise UserError(f"model {name!r}: no such folder; give a folder, org/name, a .gguf file or smollm2")
-    return _pretrained(name)
+    return name
 
 
 def _fetched() -> tuple[Any, Any]:
@@ -77,7 +83,26 @@ def _pretrained(source: str) -> tuple[Any, Any]:
         raise UserError(f"model {source!r} lacks {len(found['missing_keys'])} of its weights: {some}")
     if getattr(model, "is_quantized", False):
         raise UserError(f"model {source!r} is quantised and can't be trained: give a checkpoint in float")
+    _stop_at_end_of_turn(model, tokenizer)
     return model.eval(), tokenizer
+
+
+def _stop_at_end_of_turn(model: Any, tokenizer: Any) -> None:
+    """Have the model's generation settings, which its checkpoints keep, stop where responses are taught to end."""
+    if not (tokenizer.chat_template and model.generation_config):
+        return
+    ends = end_tokens(model, tokenizer)
+    with contextlib.suppress(UserError):  # a template may refuse what it is probed with
+        end = end_of_turn(tokenizer, chat=True)
+        if end not in ends:
+            model.generation_config.eos_token_id = sorted({*ends, end})
+
+
+def end_tokens(model: Any, tokenizer: Any) -> set[int]:
+    """The tokens at which the model is said to stop: the tokenizer's EOS, and those of its generation settings."""
+    settings = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    listed = settings if isinstance(settings, list) else [settings]
+    return {int(token) for token in (*listed, tokenizer.eos_token_id) if token is not None}
 
 
 def reason(error: Exception) -> str:
@@ -117,16 +142,17 @@ def load_tokenizer(name: str) -> Any:
     """The tokenizer of what `load_model` loads, without the model where that is possible."""
     from simpo_core.checkpoint import newest_model
 
+    if name == "fresh" or name.endswith(".gguf"):
+        return load_model(name)[1]
     folder = fetch_smollm2() if name == "smollm2" else Path(name)
     folder = newest_model(folder) or folder
-    if not folder.is_dir():
-        return load_model(name)[1]
+    source = str(folder) if folder.is_dir() else _hub_name(name)
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(str(folder))
+        return AutoTokenizer.from_pretrained(source)
     except Exception as error:  # as in `_pretrained`
-        raise UserError(f"{folder} has no tokenizer that can be loaded: {reason(error)}") from error
+        raise UserError(f"{source} has no tokenizer that can be loaded: {reason(error)}") from error
 
 
 def _load_adapter(folder: Path) -> tuple[Any, Any]:

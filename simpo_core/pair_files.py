@@ -100,7 +100,7 @@ def _pair(record: Any, where: str, unit: str) -> Pair:
         if record.get(name) is None and not implicit:
             raise UserError(f"{where}: {name!r} is missing; each {unit} needs {', '.join(FIELDS)}")
     kinds = (type(prompt), type(chosen), type(rejected))
-    if set(kinds[1:]) == {str, list} or kinds == (list, str, str):
+    if list in kinds and kinds[1:] != (list, list):
         raise UserError(_mixed(prompt, chosen, rejected, where))
     if isinstance(chosen, list) and isinstance(rejected, list):
         return _chat_pair(prompt, chosen, rejected, where)
@@ -162,9 +162,11 @@ def _messages(value: Any, place: str) -> list[Message]:
         for name in ("role", "content"):
             if message.get(name) is None:
                 raise UserError(f"{spot}: {name!r} is missing; each message needs role and content")
-        given = {
-            str(name): x for name, x in message.items() if x is not None
-        }  # parquet has None where JSON has nothing
+        given = {  # such as a score or a time is no part of the text; parquet has None where JSON has nothing
+            str(name): x
+            for name, x in message.items()
+            if name in ("role", "content") or isinstance(x, (str, list, dict))
+        }
         system = given["role"] == "system"  # often left empty
         messages.append(
             {name: _text(x, f"{spot}: {name!r}", may_be_blank=system or name != "content") for name, x in given.items()}

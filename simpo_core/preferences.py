@@ -4,13 +4,18 @@ A response is its content and exactly one end-of-turn token. It is tokenised apa
 ever spans the boundary; the beginning-of-sequence token (BOS) stands once, before the prompt.
 """
 
+import datetime
 import hashlib
+import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from simpo_core.inputs import UserError
+
+# What is today for templates that write the date into a chat (Llama 3.2's): pairs must be the same tokens tomorrow.
+DATE = datetime.date(2025, 1, 1)
 
 Message = dict[str, str]  # {"role": "user", "content": "What is friction?"}
 Prompt = str | list[Message]
@@ -52,14 +57,39 @@ def tokenize_pair(pair: Pair, tokenizer: Any, *, max_length: int, max_prompt_len
     return cut(whole, max_length=max_length, max_prompt_length=max_prompt_length, keep_bos=adds_bos(tokenizer))
 
 
+def tokenize_pairs(
+    pairs: Sequence[Pair], tokenizer: Any, *, max_length: int, max_prompt_length: int
+) -> tuple[list[TokenPair], list[str]]:
+    """The tokens of the pairs whose two answers differ, and what a person should be told about the others and the cuts.
+
+    Raises:
+        UserError: As `tokenize_pair`; or no pair is left.
+    """
+    lengths = {"max_length": max_length, "max_prompt_length": max_prompt_length}
+    everything = [tokenize_pair(pair, tokenizer, **lengths) for pair in pairs]
+    different = [pair for pair in everything if pair.chosen != pair.rejected]
+    notes = []
+    if not different:
+        raise UserError(f"no pair is left: both answers are equal in all {len(everything)}, as far as max_length goes")
+    if len(different) < len(everything):
+        notes.append(f"{len(everything) - len(different)} pairs left out: their two answers are equal")
+    cut_pairs = sum(pair.truncated for pair in different)
+    if cut_pairs:
+        notes.append(
+            f"{cut_pairs} of {len(different)} pairs are cut: a prompt to max_prompt_length = {max_prompt_length} "
+            f"tokens, or prompt and response to max_length = {max_length}"
+        )
+    return different, notes
+
+
 def tokenize_whole(pair: Pair, tokenizer: Any) -> TokenPair:
     """The tokens of a pair at full length. Raises UserError as `tokenize_pair`."""
     try:
         prompt = tokenize_prompt(pair.prompt, tokenizer)
         end = end_of_turn(tokenizer, chat=not isinstance(pair.prompt, str))
-        gap = "" if isinstance(pair.prompt, str) else _gap(pair.prompt, tokenizer)
-        chosen = _tokenize_response("chosen", pair.chosen, tokenizer, end, gap)
-        rejected = _tokenize_response("rejected", pair.rejected, tokenizer, end, gap)
+        gap, trims = ("", False) if isinstance(pair.prompt, str) else _around(pair.prompt, tokenizer)
+        chosen = _tokenize_response("chosen", pair.chosen, tokenizer, end, gap, trims)
+        rejected = _tokenize_response("rejected", pair.rejected, tokenizer, end, gap, trims)
     except UserError as error:
         raise UserError(f"{pair.where}: {error}") from None
     return TokenPair(tuple(prompt), chosen, rejected, truncated=False)
@@ -155,8 +185,10 @@ def response_parts(text: str, tokenizer: Any, end: int) -> tuple[str, str, str]:
     return bos, content, text[len(content) :]
 
 
-def _tokenize_response(field: str, text: str, tokenizer: Any, end: int, gap: str) -> tuple[int, ...]:
+def _tokenize_response(field: str, text: str, tokenizer: Any, end: int, gap: str, trims: bool) -> tuple[int, ...]:
     _, content, _ = response_parts(text, tokenizer, end)
+    if trims:
+        content = content.strip()
     if gap:
         content = gap + content.lstrip()
     tokens = _encode_inside(content, tokenizer) if content.strip() else []
@@ -171,21 +203,34 @@ def _render(messages: list[Message], tokenizer: Any, *, add_generation_prompt: b
     if not getattr(tokenizer, "chat_template", None):
         raise UserError("the tokenizer has no chat template, which messages need: give strings, or use another model")
     try:
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
+        text = tokenizer.apply_chat_template(
+            messages,
+            chat_template=_undated(tokenizer.get_chat_template()),
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+        )
     except (TemplateError, TypeError, ValueError) as error:
         raise UserError(f"the chat template refuses the messages: {str(error).partition(chr(10))[0]}") from None
     return str(text)
 
 
-def _gap(prompt: list[Message], tokenizer: Any) -> str:
-    """The whitespace that the template puts between the prompt and the answer, such as Llama 2's space.
+def _undated(template: str) -> str:
+    """The template with DATE in place of the day on which it is rendered."""
+    return re.sub(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""", lambda found: repr(DATE.strftime(found[2])), template)
 
-    Anything else there (an empty <think></think>) is not the response's.
+
+def _around(prompt: list[Message], tokenizer: Any) -> tuple[str, bool]:
+    """The whitespace that the template puts between the prompt and the answer, such as Llama 2's space; and whether
+    it takes away the answer's own at its ends, as many do.
+
+    Anything else before it (an empty <think></think>) is not the response's.
     """
     before = _render(prompt, tokenizer, add_generation_prompt=True)
-    whole = _render([*prompt, {"role": "assistant", "content": _PROBE}], tokenizer, add_generation_prompt=False)
-    between = whole.rpartition(_PROBE)[0].removeprefix(before)
-    return "" if between.strip() else between
+    spaced = f"\t{_PROBE}\t"
+    whole = _render([*prompt, {"role": "assistant", "content": spaced}], tokenizer, add_generation_prompt=False)
+    trims = spaced not in whole
+    between = whole.rpartition(_PROBE if trims else spaced)[0].removeprefix(before)
+    return "" if between.strip() else between, trims
 
 
 def _encode(text: str, tokenizer: Any, *, specials: bool = True) -> list[int]:

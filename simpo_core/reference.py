@@ -55,20 +55,21 @@ def _read(path: Path, pairs: int) -> Tensor | None:
     return scores if isinstance(scores, Tensor) and scores.shape == (pairs, 2) else None
 
 
-def reference_key(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig) -> str:
-    """A hash of all that the scores depend on: the model's weights (not the adapters') and settings, the tokens,
+def reference_key(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig, weights: str) -> str:
+    """A hash of all that the scores depend on: the model's weights (their `weights_hash`) and settings, the tokens,
     the precision.
-
-    To be taken before the weights are spread over processes.
     """
     settings = scorer.model.config.to_json_string()  # heads, norms and positions can differ where no weight does
     score = METHODS[config.method].score.__name__
-    parts = [weights_hash(scorer), settings, fingerprint(pairs), config.precision, score]
+    parts = [weights, settings, fingerprint(pairs), config.precision, score]
     return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
 
 def weights_hash(scorer: Any) -> str:
-    """A hash of the model's weights, the adapters' left out: 32 hexadecimal digits."""
+    """A hash of the model's weights, the adapters' left out: 32 hexadecimal digits.
+
+    To be taken before the weights are spread over processes.
+    """
     digest = hashlib.blake2b(digest_size=16)
     for name, x in sorted(scorer.named_parameters()):
         if "lora_" not in name:
@@ -91,8 +92,7 @@ def _compute(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig) ->
                 token_logps = scorer(packed)
             if place < len(plan):
                 scores[rows] = METHODS[config.method].score(token_logps, packed)
-    if workers > 1:
-        scorer.reshard()  # else an optimiser made now would take the gathered weights for its own
+    devices.reshard(scorer)
     return devices.add_up(scores).cpu()
 
 

@@ -17,12 +17,12 @@ import torch
 from filelock import FileLock, Timeout
 
 from simpo_core import devices
-from simpo_core.checkpoint import STATE, explained, newest_checkpoint, newest_model
+from simpo_core.checkpoint import STATE, explained, forget_older, newest_checkpoint, newest_model
 from simpo_core.config import FinetuneConfig, read_config, to_toml
 from simpo_core.finetune import METRICS, Training, finetune, prepare, save
 from simpo_core.inputs import UserError
 
-MAY_CHANGE = {"output", "save_every", "device", "compile", "pack_tokens"}  # these leave the steps what they are
+MAY_CHANGE = {"output", "save_every", "device", "compile", "pack_tokens"}  # these change steps by rounding, and dropout
 
 
 def start(config: FinetuneConfig, *, resume: bool = False) -> Training:
@@ -33,13 +33,21 @@ def start(config: FinetuneConfig, *, resume: bool = False) -> Training:
             settings; or what `prepare` raises.
     """
     output = Path(config.output)
-    found = _found(output, config, resume=resume)
-    training = prepare(config, resume=resume)
+    devices.join_processes(devices.choose_device(config.device))
+    _check(output, config, resume=resume)
+    made = not output.exists()
     if devices.rank() == 0:
-        output.mkdir(parents=True, exist_ok=True)
         _lock(output)
-        if _found(output, config, resume=resume) != found:
-            raise UserError(f"{output} was written to by another run meanwhile: the same with --resume goes on from it")
+    try:
+        _check(output, config, resume=resume)  # once more, now that no other run writes to it
+        training = prepare(config, resume=resume)
+    except BaseException:
+        _unlock(output)
+        if made:
+            with contextlib.suppress(OSError):
+                output.rmdir()
+        raise
+    if devices.rank() == 0:
         _replace(output / "run.toml", to_toml(config))
         kept = [row for row in read_metrics(output) if row["step"] <= training.step]
         _replace(output / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
@@ -66,9 +74,10 @@ def _train(training: Training, stopped: Callable[[], bool]) -> Iterator[dict[str
     for step in finetune(training):
         row: dict[str, Any] = {"step": step.number, **step.metrics, "tokens_per_second": step.tokens / step.seconds}
         row["memory_gb"] = devices.peak_memory(training.device) / 1e9
-        if peak:
+        if peak and step.flops:
             row["mfu"] = step.flops / step.seconds / peak / devices.world_size()
         if devices.rank() == 0:
+            forget_older(output)  # the newest one's weights gave this step's loss
             _append(output / "metrics.jsonl", json.dumps(row) + "\n")
         stop = _any_stopped(stopped(), training.device)
         if stop or step.number == config.steps or (config.save_every and step.number % config.save_every == 0):
@@ -77,6 +86,9 @@ def _train(training: Training, stopped: Callable[[], bool]) -> Iterator[dict[str
         yield row
         if stop:
             break
+    else:
+        if devices.rank() == 0:
+            forget_older(output)
     if devices.rank() == 0 and saved:
         try:
             draw(output)
@@ -92,11 +104,11 @@ def _append(path: Path, line: str) -> None:
         raise explained(error, path.parent, path.name) from error
 
 
-def _found(output: Path, config: FinetuneConfig, *, resume: bool) -> Path | None:
-    """The checkpoint from which a run in this folder goes on, if there is one. Raises UserError as `start`."""
+def _check(output: Path, config: FinetuneConfig, *, resume: bool) -> None:
+    """Raise UserError, as `start`, if the run can't begin or go on in this folder."""
     kept, model = newest_checkpoint(output), newest_model(output)
     if not ((output / "run.toml").is_file() or kept or model):
-        return None
+        return
     if not resume:
         raise UserError(f"{output} holds a run already: go on with --resume, or name another output")
     if not (output / "run.toml").is_file():
@@ -107,14 +119,14 @@ def _found(output: Path, config: FinetuneConfig, *, resume: bool) -> Path | None
             f"{model} has no {STATE}, without which a run can't go on. Its model can be evaluated, merged and trained "
             "on: name it as the model, and another output"
         )
-    return kept
 
 
 _LOCKS: dict[Path, FileLock] = {}  # of this process, by folder
 
 
 def _lock(output: Path) -> None:
-    """Keep other processes from writing to a run's folder. Raises UserError if one does."""
+    """Keep other processes from writing to a run's folder, made if it isn't there. Raises UserError if one does."""
+    output.mkdir(parents=True, exist_ok=True)
     lock = _LOCKS.setdefault(output.resolve(), FileLock(output.resolve() / ".lock", timeout=0, thread_local=False))
     try:
         lock.acquire()
@@ -173,8 +185,8 @@ def draw(output: Path) -> Path:
 def _same_run(before: FinetuneConfig, now: FinetuneConfig) -> None:
     may_change = MAY_CHANGE | ({"steps"} if now.schedule == "constant" else set())
     old, new = dataclasses.asdict(before), dataclasses.asdict(now)
-    changed = [f"{name} (was {old[name]!r}, is {new[name]!r})" for name in old if old[name] != new[name]]
-    changed = [text for text in changed if text.split(" ")[0] not in may_change]
+    names = [name for name in old if name not in may_change and old[name] != new[name]]
+    changed = [f"{name} (was {old[name]!r}, is {new[name]!r})" for name in names]
     if changed:
         raise UserError(f"{now.output} is a run with other settings: {', '.join(changed)}. Name another output")
 

@@ -29,6 +29,16 @@ def test_the_numbers_are_the_same(name):
         assert float((found[1][parameter] - gradient).norm()) <= 0.02 * (float(gradient.norm()) + 0.01 * longest)
 
 
+def test_a_model_can_be_copied_after_a_step():
+    model, packed = make_model(), pack(token_pairs(*RAGGED))
+    keep_less(model)
+    with torch.autocast("cpu", torch.bfloat16):
+        PairScorer(model)(packed).sum().backward()
+    copied = copy.deepcopy(model)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        torch.testing.assert_close(PairScorer(copied)(packed), PairScorer(model)(packed), rtol=0, atol=0)
+
+
 def test_adapters_get_the_same_gradients():
     model = add_lora(make_model(), rank=4)
     for name, parameter in model.named_parameters():

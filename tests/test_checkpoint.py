@@ -10,7 +10,7 @@ from conftest import ROOT
 from tiny import environment, losses, make_run, simpo, write_run
 
 from simpo_core import checkpoint
-from simpo_core.checkpoint import STATE, newest_checkpoint, save_checkpoint
+from simpo_core.checkpoint import STATE, forget_older, newest_checkpoint, save_checkpoint
 from simpo_core.finetune import finetune, prepare, save
 from simpo_core.inputs import UserError
 from simpo_core.run import start, train
@@ -91,13 +91,15 @@ def test_peft_opens_a_lora_checkpoint_which_holds_the_adapter_alone(tmp_path):
     assert (folder / "adapter_model.safetensors").stat().st_size < 60_000  # 14 adapters; all weights would be 400 KB
 
 
-def test_only_the_newest_checkpoint_is_kept(saved, tmp_path):
+def test_only_the_newest_checkpoint_is_kept_once_its_loss_is_known(saved, tmp_path):
     training, _ = saved
     (tmp_path / "out" / "checkpoint-000001.partial").mkdir()
     for step in finetune(training):
         if step.number == 4:
             break
     save(training)
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"checkpoint-000002", "checkpoint-000004"}
+    forget_older(tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["checkpoint-000004"]
 
 

@@ -54,6 +54,9 @@ def run_file(tmp_path):
         ({"seed": -1}, "seed is -1: it must be from 0 to 2^32 - 1"),
         ({"seed": 2**32}, "seed is 4294967296: it must be from 0 to 2^32 - 1"),
         ({"learning_rate": 0}, "learning_rate is 0: it must be above 0"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf: it must be above 0, and finite"),
+        ({"beta": 2.0}, "beta is not a setting; did you mean loss_args.beta?"),
+        ({"gamma_beta_ratio": 0.5}, "gamma_beta_ratio is not a setting; did you mean loss_args.gamma_beta_ratio?"),
         ({"learning_rate": float("nan")}, "learning_rate is nan: it must be above 0"),
         ({"max_grad_norm": float("inf")}, "max_grad_norm is inf: it must be above 0"),
         ({"weight_decay": float("nan")}, "weight_decay is nan: it must be at least 0"),
@@ -95,6 +98,8 @@ def test_a_run_file_is_read(run_file):
         ('method="dpo"', "method", "dpo"),
         ("output=runs/second try", "output", "runs/second try"),
         ("output=a=b", "output", "a=b"),
+        ("output=2024", "output", "2024"),
+        ("output=2024-01-05", "output", "2024-01-05"),
         ("loss_args.beta=4", "loss_args", {"beta": 4}),
         ("loss_args.gamma=1.5", "loss_args", {"beta": 2.5, "gamma": 1.5}),
         ("fresh.hidden_size=32", "fresh", {"hidden_size": 32}),
@@ -116,6 +121,7 @@ def test_the_last_override_wins(run_file):
     ("override", "words"),
     [
         ("steps", "--set steps: expected key=value"),
+        ("=5", "--set =5: expected key=value"),
         ("steps=many", "steps is 'many': it must be a whole number"),
         ("stps=1", "stps is not a setting; did you mean steps?"),
         ("steps.x=1", "--set steps.x=1: steps is not a table"),
@@ -129,7 +135,13 @@ def test_an_override_that_cannot_be_meant_is_named(run_file, override, words):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"model = ", "is not TOML"), (b'model = "\xff"', "is not UTF-8: save it as UTF-8")]
+    ("content", "words"),
+    [
+        (b"model = ", "is not TOML"),
+        (b'model = "\xff"', "is not UTF-8: save it as UTF-8"),
+        (b"steps = " + b"9" * 5000, "a number is too long"),
+        (b"x = " + b"[" * 5000, "nested too deep"),
+    ],
 )
 def test_a_file_that_is_not_toml_is_one_sentence(tmp_path, content, words):
     path = tmp_path / "run.toml"

@@ -69,6 +69,12 @@ def test_a_bos_that_the_tokenizer_does_not_add_is_not_double():
     assert report_of(CHATML, ("<|im_start|><|im_start|>1", "2", "3")).double_bos == ("line 1",)
 
 
+def test_answers_that_repeat_the_prompt_are_named():
+    report = report_of(CHATML, ("1", "2", "3"), ("1", "1 2", "1 3"), ("1", "1 2", "3"))
+    assert report.repeated_prompt == ("line 2",)
+    assert "1 with a prompt that both answers repeat: take it off them (line 2)" in report_lines(report)
+
+
 def test_roles_that_no_template_knows_are_named():
     chats = [[{"role": role, "content": "1"}] for role in ("user", "human", "tool")]
     report = report_of(CHATML, *[(chat, "2", "3") for chat in chats], ("1", "2", "3"), max_length=90)

@@ -3,14 +3,15 @@ import math
 import pytest
 import torch
 import torch._dynamo
-from tiny import make_model, make_run, token_pairs, write_pairs
+from tiny import SIZES, make_model, make_run, token_pairs, write_pairs
 
 from simpo_core import finetune as module
 from simpo_core import models, reference
-from simpo_core.checkpoint import newest_checkpoint
+from simpo_core.evaluate import pair_logps
 from simpo_core.finetune import METRICS, TrainingError, batch_numbers, finetune, learning_rate, prepare, save
 from simpo_core.flops import pack_flops
 from simpo_core.inputs import UserError
+from simpo_core.lora import add_lora
 from simpo_core.methods import METHODS
 from simpo_core.packing import pack
 from simpo_core.scorers import PairScorer, PlainScorer, choose_scorer
@@ -129,7 +130,41 @@ def test_arithmetic_by_hand():
     model = make_model(num_hidden_layers=1)
     (pair,) = token_pairs((3, 2, 1))
     # 6 tokens through the layer, 3 through the head; a prompt's and chosen's 5 tokens in a row of 5, rejected's 1 in 4
-    assert pack_flops(model, [pair]) == 6 * 7680 * 6 + 6 * 3104 * 3 + 12 * 32 * (25 + 4)
+    attention = 12 * 32 * (25 + 4)
+    assert pack_flops(model, [pair]) == 6 * 7680 * 6 + 6 * 3104 * 3 + attention
+    # the plain way: 5 + 4 tokens and one of padding, all of them through the head too
+    assert pack_flops(model, [pair], plain=True) == 6 * (7680 + 3104) * 10 + 12 * 32 * 2 * 25
+    # adapters of rank 2 on each of the layer's seven matrices; the others and the head get no gradient of their own
+    adapters = 2 * sum(sum(sizes) for sizes in [(32, 32)] * 2 + [(32, 16)] * 2 + [(32, 48)] * 3)
+    adapted = add_lora(model, rank=2)
+    assert pack_flops(adapted, [pair]) == (4 * 7680 + 6 * adapters) * 6 + 4 * 3104 * 3 + attention
+
+
+def test_look_ups_are_no_arithmetic():
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    (pair,) = token_pairs((3, 2, 1))
+    learnt = GPT2LMHeadModel(GPT2Config(vocab_size=97, n_positions=32, n_embd=32, n_layer=1, n_head=2))
+    layer = 32 * 96 + 32 * 32 + 2 * 32 * 128
+    assert pack_flops(learnt, [pair]) == 6 * layer * 6 + 6 * 97 * 32 * 3 + 12 * 32 * (25 + 4)
+    untied = make_model("GPTNeoX", num_hidden_layers=1)
+    assert pack_flops(untied, [pair]) == 6 * (4 * 32 * 32 + 2 * 32 * 48) * 6 + 6 * 97 * 32 * 3 + 12 * 32 * (25 + 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("Mamba", {"state_size": 4}), ("Mixtral", {"num_local_experts": 4, "num_experts_per_tok": 1})],
+)
+def test_what_the_count_is_not_made_for_is_not_counted(kind, settings):
+    assert pack_flops(make_model(kind, **settings), token_pairs((3, 2, 1))) is None
+
+
+def test_matrices_decay_and_norms_do_not(tmp_path):
+    training = prepare(make_run(tmp_path, weight_decay=0.5))
+    groups = {group["weight_decay"]: group["params"] for group in training.optimizer.param_groups}
+    assert {x.ndim for x in groups[0.5]} == {2}
+    assert {x.ndim for x in groups[0.0]} == {1}
+    assert len(groups[0.5]) + len(groups[0.0]) == len(list(training.scorer.parameters()))
 
 
 # -- A batch's gradient is the mean over its pairs, however they are packed ------------------------------------------
@@ -141,7 +176,7 @@ def test_the_gradient_does_not_depend_on_the_packs(tmp_path, method):
     found = []
     for pack_tokens in (1, 60, 10_000):
         training = prepare(make_run(tmp_path, method=method, batch_pairs=8, steps=1, pack_tokens=pack_tokens))
-        totals, _ = module._accumulate_gradients(training, range(8))
+        totals = module._accumulate_gradients(training, range(8))
         found.append((totals, [x.grad for x in training.scorer.parameters()]))
     for totals, gradients in found[1:]:
         torch.testing.assert_close(totals, found[0][0], rtol=1e-4, atol=1e-4)
@@ -219,12 +254,14 @@ def test_the_learning_rate_rises_and_falls(tmp_path, run, schedule, expected):
 
 # -- The reference ----------------------------------------------------------------------------------------------------
 
+CHECKED = 3  # pairs that hold the fast path against the plain one
+
 
 def test_the_reference_is_computed_once_for_the_same_model_and_pairs(tmp_path, calls):
     def scored_by_preparation(**settings):
         calls.clear()
         training = prepare(make_run(tmp_path, **settings))
-        return sum(calls) - 2, training.reference  # two pairs hold the fast path against the plain one
+        return sum(calls) - CHECKED, training.reference
 
     first, scores = scored_by_preparation(method="dpo")
     again, same = scored_by_preparation(method="dpo")
@@ -249,7 +286,7 @@ def test_another_model_precision_or_data_is_another_reference(tmp_path, calls, o
     before = prepare(make_run(tmp_path, method="dpo")).reference
     calls.clear()
     after = prepare(make_run(tmp_path, method="dpo", **other)).reference
-    assert sum(calls) == 2 + 12
+    assert sum(calls) == CHECKED + 12
     assert not torch.equal(before, after)
 
 
@@ -259,7 +296,7 @@ def test_one_pair_changed_is_another_reference(tmp_path, calls):
     data.write_text(data.read_text().replace("Count to 3:", "Count to 3!"))
     calls.clear()
     prepare(make_run(tmp_path, method="dpo"))
-    assert sum(calls) == 2 + 12
+    assert sum(calls) == CHECKED + 12
 
 
 def test_with_lora_the_reference_is_the_model_with_its_adapters_off(tmp_path):
@@ -314,6 +351,34 @@ def test_where_the_fast_path_is_right_it_is_taken(kind):
         torch.testing.assert_close(scorer(pack(pairs)), PlainScorer(model)(pack(pairs)), rtol=1e-5, atol=1e-5)
 
 
+def test_a_window_of_any_name_is_seen():
+    pairs = token_pairs((2, 1, 2), (2, 2, 1), (20, 5, 30))
+    hidden = make_model("Doge", keep_window_size=8, head_dim=8)
+    scorer, why = choose_scorer(hidden, pairs)
+    assert (type(scorer), "off by" in why) == (PlainScorer, True)
+    assert type(choose_scorer(make_model("Doge", keep_window_size=64, head_dim=8), pairs)[0]) is PairScorer
+
+
+def test_the_window_of_a_model_that_sees_pictures_too_is_seen():
+    import transformers
+
+    words = SIZES | {"head_dim": 8, "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]}
+    sight = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.Gemma3Config(text_config=words, vision_config=sight | {"image_size": 8, "patch_size": 4})
+    model = transformers.Gemma3ForConditionalGeneration(config).eval()
+    scorer, why = choose_scorer(model, token_pairs((2, 1, 2), (20, 5, 30)))
+    assert type(scorer) is PlainScorer
+    assert "a token sees 8 tokens, and the longest pair has 50" in why
+
+
+def test_a_model_whose_arithmetic_is_not_counted_trains(tmp_path):
+    model = make_model("Mamba", vocab_size=260, state_size=4)
+    model.save_pretrained(tmp_path / "mamba")
+    models.byte_tokenizer().save_pretrained(tmp_path / "mamba")
+    training = prepare(make_run(tmp_path, model=str(tmp_path / "mamba"), steps=2))
+    assert [step.flops for step in finetune(training)] == [None, None]
+
+
 def test_a_model_on_the_plain_path_trains(tmp_path):
     model = make_model("Gemma2", head_dim=8, vocab_size=260)
     model.save_pretrained(tmp_path / "gemma")
@@ -333,20 +398,41 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(tmp_path):
     steps = finetune(training)
     next(steps)
     kept = save(training)
+    next(steps)
+    save(training)
     with torch.no_grad():
         next(iter(training.scorer.parameters()))[:] = math.inf
     with pytest.raises(TrainingError) as caught:
         next(steps)
     words = str(caught.value)
-    assert words.startswith("step 2: the loss is nan and the length of the gradient nan, expected finite numbers.")
+    assert words.startswith("step 3: the loss is nan and the length of the gradient nan, expected finite numbers.")
     assert "with a lower learning_rate (now 0.002) or more warmup_steps (now 0)" in words
-    assert f"{kept} is whole" in words
-    assert training.step == 1
-    assert newest_checkpoint(tmp_path / "out") == kept
+    assert words.endswith(f"{kept} is from before it went wrong")  # that of step 2 could hold what ruined step 3
+    assert training.step == 2
+
+
+def test_a_last_update_that_ruins_the_weights_is_seen(tmp_path):
+    training = prepare(make_run(tmp_path, steps=1))
+    steps = finetune(training)
+    next(steps)
+    with torch.no_grad():
+        next(iter(training.scorer.parameters()))[:] = math.inf
+    with pytest.raises(TrainingError, match="step 2: the loss is nan"):
+        next(steps)
+
+
+def test_what_a_caller_does_between_steps_does_not_change_them(tmp_path, run):
+    settings = {"lora_rank": 4, "lora_dropout": 0.5, "steps": 4}
+    training = prepare(make_run(tmp_path, **settings))
+    rows = []
+    for step in finetune(training):
+        rows.append(step.metrics)
+        pair_logps(training.scorer.model, training.pairs)  # puts the model, and leaves its parts, in evaluation mode
+    assert rows == run(**settings)
 
 
 def test_a_learning_rate_far_too_high_ends_the_run_with_a_sentence(run):
-    with pytest.raises(TrainingError, match=r"lower learning_rate \(now 1e\+30\).*there is no checkpoint yet"):
+    with pytest.raises(TrainingError, match=r"lower learning_rate \(now 1e\+30\).*there is no checkpoint from before"):
         run(learning_rate=1e30, steps=20)
 
 
@@ -431,7 +517,7 @@ def test_pairs_with_equal_answers_are_left_out_and_said(tmp_path):
 
 def test_nothing_left_to_train_on_is_one_sentence(tmp_path):
     (tmp_path / "pairs.jsonl").write_text('{"prompt": "Hi", "chosen": "Same.", "rejected": "Same."}\n')
-    with pytest.raises(UserError, match="no pair is left to train on"):
+    with pytest.raises(UserError, match="no pair is left: both answers are equal in all 1"):
         prepare(make_run(tmp_path))
 
 

@@ -1,7 +1,10 @@
+import copy
+
 import pytest
 import torch
 
 from simpo_core.generate import Answer, answers
+from simpo_core.inputs import UserError
 from simpo_core.models import fresh_model
 
 CHATS = [[{"role": "user", "content": text}] for text in ("Hi", "What is friction?", "Why?", "What is friction?")]
@@ -30,6 +33,29 @@ def test_greedy_answers_are_those_of_transformers(tiny):
         out = model.generate(**ids, do_sample=False, max_new_tokens=20, pad_token_id=tokenizer.pad_token_id)
         expected = tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True).strip()
         assert answers(model, tokenizer, [chat], max_new_tokens=20)[0].text == expected
+
+
+@pytest.mark.parametrize("where", ["tokenizer", "generation settings"])
+def test_an_answer_ends_at_every_token_that_the_model_is_said_to_stop_at(tiny, where, monkeypatch):
+    model, tokenizer = tiny
+    whole = answers(model, tokenizer, CHATS[:1], max_new_tokens=20)[0]
+    assert "J" in whole.text[1:]
+    if where == "tokenizer":
+        tokenizer = copy.deepcopy(tokenizer)
+        tokenizer.eos_token = "J"
+    else:
+        monkeypatch.setattr(model.generation_config, "eos_token_id", [0, tokenizer.convert_tokens_to_ids("J")])
+    found = answers(model, tokenizer, CHATS[:1], max_new_tokens=20)[0]
+    assert found.finished
+    assert found.text == whole.text.partition("J")[0].strip()
+
+
+def test_a_model_without_a_cache_is_one_sentence(tiny):
+    from tiny import make_model
+
+    recurrent = make_model("Mamba", vocab_size=260, state_size=4)
+    with pytest.raises(UserError, match="MambaForCausalLM keeps no cache of keys and values, which answering needs"):
+        answers(recurrent, tiny[1], CHATS[:1])
 
 
 def test_a_seed_gives_the_same_samples_and_another_seed_others(tiny):

@@ -89,6 +89,11 @@ def test_what_a_parquet_message_lacks_is_left_out(tmp_path):
     assert read_pairs(path)[0].prompt == [USER | {"name": "Ada"}, USER]
 
 
+def test_what_else_a_message_holds_is_left_alone(tmp_path):
+    scored = CHAT | {"chosen": [RIGHT | {"score": 9.5, "id": 7, "kept": True}]}
+    assert read_pairs(write(tmp_path, scored))[0].chosen == read_pairs(write(tmp_path, CHAT))[0].chosen
+
+
 # -- What can't: file, line, field, and what to do -------------------------------------------------------------------
 
 
@@ -111,7 +116,8 @@ def test_what_a_parquet_message_lacks_is_left_out(tmp_path):
         ),
         (CHAT | {"rejected": "5."}, "'prompt' is a list, 'chosen' a list and 'rejected' a string; make all three"),
         (CHAT | {"prompt": 4}, "'prompt' is a number: expected text"),
-        (CHAT | {"chosen": 4}, "'chosen' is a number: expected text"),
+        (CHAT | {"chosen": 4}, "'prompt' is a list, 'chosen' a number and 'rejected' a list; make all three text, or"),
+        (CHAT | {"rejected": WRONG}, "'chosen' a list and 'rejected' an object; make all three text, or all three lis"),
         (STRINGS | {"rejected": {}}, "'rejected' is an object: expected text"),
         (CHAT | {"prompt": "2 + 2?"}, "'prompt' is a string, 'chosen' a list and 'rejected' a list; make all three"),
         (STRINGS | {"prompt": [USER]}, "'prompt' is a list, 'chosen' a string and 'rejected' a string; make all three"),

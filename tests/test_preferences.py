@@ -8,7 +8,7 @@ from small_tokenizers import bos_tokenizer, chatml_tokenizer, spaced_tokenizer
 
 from simpo_core.inputs import UserError
 from simpo_core.models import load_tokenizer
-from simpo_core.preferences import Pair, TokenPair, end_of_turn, fingerprint, tokenize_pair, tokenize_prompt
+from simpo_core.preferences import DATE, Pair, TokenPair, end_of_turn, fingerprint, tokenize_pair, tokenize_prompt
 
 CHATML = chatml_tokenizer()
 BOS = bos_tokenizer()
@@ -202,6 +202,24 @@ def test_the_space_that_a_template_puts_before_the_answer_is_kept(tokenizer):
     # Llama 2: "[INST] 2 + 2? [/INST] Paris. </s>", and nothing is added as a generation prompt
     for answer in ("Paris.", " Paris."):
         assert words(tokenizer, tokenized(tokenizer, CHAT, answer).chosen) == ["▁Paris", ".", "</s>"]
+
+
+@pytest.mark.parametrize("trims", [False, True])
+def test_spaces_around_an_answer_are_left_out_where_the_template_leaves_them_out(trims):
+    tokenizer = chatml_tokenizer()
+    if trims:
+        tokenizer.chat_template = CHATML.chat_template.replace("message.content", "message.content | trim")
+    answer = " 4.\n"
+    whole = tokenizer.apply_chat_template([*CHAT, {"role": "assistant", "content": answer}], tokenize=False)
+    pair = tokenized(tokenizer, CHAT, answer)
+    assert tokenizer.decode([*pair.prompt, *pair.chosen]) == whole.removesuffix("\n")
+
+
+def test_a_template_that_writes_the_date_gives_the_same_tokens_every_day():
+    dated, written = chatml_tokenizer(), chatml_tokenizer()
+    dated.chat_template = "{{ strftime_now('%d %m %Y') }}" + CHATML.chat_template
+    written.chat_template = DATE.strftime("%d %m %Y") + CHATML.chat_template
+    assert tokenized(dated, CHAT) == tokenized(written, CHAT) != tokenized(CHATML, CHAT)
 
 
 def test_what_else_a_template_puts_before_the_answer_is_not_the_responses():

@@ -7,14 +7,17 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tiny import SIMPO, environment, losses, make_run, simpo, write_pairs, write_run
 
 from simpo_core import devices
 from simpo_core.checkpoint import newest_checkpoint
+from simpo_core.config import read_config
+from simpo_core.evaluate import pair_logps
 from simpo_core.fetch import fetch_smollm2, quiet
-from simpo_core.finetune import METRICS, finetune, prepare
+from simpo_core.finetune import METRICS, TrainingError, finetune, prepare
 from simpo_core.models import fresh_model, load_model
 from simpo_core.run import start, train
 
@@ -236,10 +239,47 @@ def test_memory_settings_may_change_when_a_run_goes_on(call, tmp_path):
 def test_a_loss_that_is_no_number_is_one_sentence_and_the_last_checkpoint_stays(call, tmp_path):
     run_file = write_run(tmp_path, save_every=1, learning_rate=1e30, steps=50)
     words = refused(call("finetune", run_file))
-    assert re.search(r"step \d+: the loss is .* lower learning_rate \(now 1e\+30\)", words)
-    kept = newest_checkpoint(tmp_path / "out")
-    assert f"{kept} is whole" in words
-    load_model(str(kept))
+    assert re.search(r"step 2: the loss is .* lower learning_rate \(now 1e\+30\)", words)
+    assert "there is no checkpoint from before it went wrong" in words  # that of step 1 gives no number any more
+
+
+def test_the_last_checkpoint_that_gave_a_number_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr("simpo_core.finetune.learning_rate", lambda step, config: 1e30 if step == 3 else 1e-3)
+    training = start(make_run(tmp_path, save_every=1, steps=50))
+    with pytest.raises(TrainingError) as caught:
+        list(train(training))
+    kept = tmp_path / "out" / "checkpoint-000003"
+    assert f"{kept} is from before it went wrong" in str(caught.value)
+    model, _ = load_model(str(kept))
+    assert np.isfinite(pair_logps(model, training.pairs).sums).all()
+
+
+def test_what_is_wrong_with_data_or_output_is_said_before_a_model_is_loaded(call, tmp_path, monkeypatch):
+    run_file = write_run(tmp_path, model="nobody/nothing")
+    (tmp_path / "file").write_text("")
+    assert "missing.jsonl" in refused(call("finetune", run_file, "--set", f"data={tmp_path / 'missing.jsonl'}"))
+    assert "file: File exists" in refused(call("finetune", run_file, "--set", f"output={tmp_path / 'file'}"))
+    assert "missing.jsonl" in refused(call("evaluate", "nobody/nothing", "--data", tmp_path / "missing.jsonl"))
+
+
+@pytest.mark.parametrize("method", ["dpo", "squared"])
+def test_a_reference_is_not_taken_from_another_model(call, tmp_path, method):
+    def base(seed):
+        torch.manual_seed(seed)
+        model, tokenizer = fresh_model()
+        with quiet():
+            model.save_pretrained(tmp_path / "base")
+            tokenizer.save_pretrained(tmp_path / "base")
+
+    base(0)
+    run_file = write_run(tmp_path, model=str(tmp_path / "base"), method=method, steps=4, save_every=2)
+    for row in train(start(read_config(run_file))):
+        if row["step"] == 2:
+            break
+    base(1)
+    assert "was trained from other weights than the model's" in refused(call("finetune", run_file, "--resume"))
+    base(0)
+    assert call("finetune", run_file, "--resume")[0] == 0
 
 
 def test_a_line_cut_off_by_a_crash_is_left_out(call, tmp_path):
@@ -268,6 +308,9 @@ def test_merge_writes_a_plain_model(call, tmp_path):
     assert not torch.allclose(merged, base, atol=1e-3)
     assert "exists already" in refused(call("merge", tmp_path / "out", tmp_path / "merged"))
     assert "it is not a LoRA checkpoint" in refused(call("merge", tmp_path / "base", tmp_path / "other"))
+    assert "nowhere: no such folder" in refused(call("merge", tmp_path / "nowhere", tmp_path / "other"))
+    (newest_checkpoint(tmp_path / "out") / "training.pt").unlink()
+    assert call("merge", tmp_path / "out", tmp_path / "other")[0] == 0
 
 
 def test_a_missing_package_is_named_with_what_to_install(call, monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """`simpo` beside finetune: check-data, make-pairs, evaluate, demo."""
 
+import dataclasses
 import json
 import signal
 from pathlib import Path
@@ -11,7 +12,7 @@ from tiny import write_pairs
 from simpo_core import demo
 from simpo_core.evaluate import AnswerReport, CheckedAnswer, bootstrap
 from simpo_core.fetch import quiet
-from simpo_core.models import fresh_model
+from simpo_core.models import fresh_model, load_model
 from simpo_core.rules import RULES, Rule
 
 
@@ -50,11 +51,37 @@ def test_evaluate_measures_pairs_and_answers(call, model, tmp_path, monkeypatch)
     assert "✗ What is ice?" in said
 
 
+def test_evaluate_says_which_pairs_it_cuts_and_which_it_leaves_out(call, model, tmp_path):
+    row = {"prompt": "a", "chosen": "b" * 40 + "c", "rejected": "b" * 40 + "d"}
+    other = {"prompt": "a", "chosen": "c" * 40, "rejected": "d"}
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(other) + "\n")
+    status, said, _ = call("evaluate", model, "--data", tmp_path / "pairs.jsonl")
+    assert (status, said.startswith("2 pairs")) == (0, True)
+    lengths = ("--max-length", 21, "--max-prompt-length", 8)
+    status, said, _ = call("evaluate", model, "--data", tmp_path / "pairs.jsonl", *lengths)
+    assert said.startswith("note: 1 pairs left out: their two answers are equal\nnote: 1 of 1 pairs are cut: a prompt")
+    assert "\n1 pairs (95 % intervals" in said
+
+
+def test_sampled_answers_follow_the_seed(call, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("simpo_core.make_pairs.read_prompts", lambda split: ["What is a tide?"])
+    asked = ("evaluate", model, "--rule", "one-sentence", "--max-new-tokens", 12, "--temperature", 1)
+    first, again, other = (call(*asked, "--seed", seed)[1] for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_the_tokenizer_of_a_model_on_the_hub_is_had_without_the_model(call, tmp_path, monkeypatch):
+    monkeypatch.setattr("simpo_core.models.load_model", None)
+    status, _, words = call("check-data", write_pairs(tmp_path / "pairs.jsonl"), "--model", "nobody/nothing")
+    assert (status, "nobody/nothing has no tokenizer that can be loaded" in words) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((), "nothing to measure: give --data PAIRS, or --rule one-sentence, or both"),
         (("--rule", "haiku"), "rule is 'haiku': it must be one of one-sentence, three-lines"),
+        (("--rule", ""), "rule is '': it must be one of one-sentence, three-lines"),
         (("--data", "nowhere.jsonl"), "nowhere.jsonl"),
     ],
 )
@@ -118,6 +145,25 @@ def test_demo_shows_answers_before_and_after(call, monkeypatch, tmp_path):
     assert "step  1  loss 0.5000" in said
     assert "Ice is frozen water." in said
     assert "one sentence of at most 25 words: 0 of 1 before, 1 of 1 after" in said
+
+
+def test_the_demonstration_trains_and_compares(monkeypatch, tmp_path):
+    torch.manual_seed(0)
+    made, tokenizer = fresh_model(hidden_size=16, intermediate_size=16, num_hidden_layers=1)
+    with quiet():
+        made.save_pretrained(tmp_path / "model")
+        tokenizer.save_pretrained(tmp_path / "model")
+    config = dataclasses.replace(
+        demo.demo_config(tmp_path / "out"), model=str(tmp_path / "model"), steps=2, precision="bfloat16"
+    )
+    monkeypatch.setattr(demo, "demo_config", lambda output: config)
+    monkeypatch.setattr(demo, "load_model", lambda name: load_model(str(tmp_path / "model")))
+    monkeypatch.setattr(demo, "held_out_prompts", lambda: ["What is ice?"])
+    monkeypatch.setattr(demo.devices, "has_bfloat16", lambda device: True)  # answers come of a copy in bfloat16
+    *steps, shown = demo.demo(tmp_path / "out")
+    assert [row["step"] for row in steps] == [1, 2]
+    assert steps[0]["logps/chosen"] != steps[1]["logps/chosen"]
+    assert [answer.prompt for answer in (*shown.before.answers, *shown.after.answers)] == ["What is ice?"] * 2
 
 
 def test_a_stopped_demo_says_how_to_go_on(call, monkeypatch, tmp_path):
