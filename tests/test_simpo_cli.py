@@ -1,4 +1,6 @@
+import contextlib
 import json
+import os
 import random
 import re
 import signal
@@ -322,9 +324,9 @@ def test_a_missing_package_is_named_with_what_to_install(call, monkeypatch, tmp_
 # -- Runs that are stopped ---------------------------------------------------------------------------------------------
 
 
-def begin(folder, *arguments):
+def begin(folder, *arguments, command=SIMPO):
     return subprocess.Popen(
-        [*SIMPO, "finetune", *map(str, arguments)],
+        [*command, "finetune", *map(str, arguments)],
         cwd=folder,
         env=environment(folder),
         stdout=subprocess.PIPE,
@@ -388,14 +390,20 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, number, status):
 
 
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "simpo_core"]
+TWO_KINDS = {
+    "DPO": {"method": "dpo", "pack_tokens": 60},
+    "SimPO with LoRA": {"lora_rank": 4, "lora_dropout": 0.3, "pack_tokens": 60},
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [{}, {"method": "dpo", "pack_tokens": 60}], ids=["SimPO", "DPO"])
+@pytest.mark.parametrize("kind", TWO_KINDS)
 def test_two_processes_take_the_steps_of_one(tmp_path, kind):
-    from transformers import AutoModelForCausalLM
-
-    settings = {"schedule": "constant", **kind}
+    torch.manual_seed(0)
+    with quiet():
+        for part in fresh_model():
+            part.save_pretrained(tmp_path / "base")  # which a LoRA checkpoint must find again
+    settings = {"schedule": "constant", "model": str(tmp_path / "base"), **TWO_KINDS[kind]}
     run = simpo(tmp_path, "finetune", write_run(tmp_path, steps=4, **settings), command=TWO)
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("step 4 ") == 1  # one of them speaks
@@ -409,11 +417,41 @@ def test_two_processes_take_the_steps_of_one(tmp_path, kind):
     for row, expected in zip(rows, whole, strict=False):
         for name in METRICS:
             assert row[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-5), (row["step"], name)
-    opened = AutoModelForCausalLM.from_pretrained(newest_checkpoint(tmp_path / "out"))
+    opened, _ = load_model(str(tmp_path / "out"))
     for name, x in opened.named_parameters():
         torch.testing.assert_close(x, weights[name], rtol=1e-3, atol=2e-5)
     list(train(start(make_run(tmp_path, steps=6, **settings), resume=True)))  # one process goes on
     assert losses(tmp_path / "out") == pytest.approx([row["loss"] for row in whole], rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("signalled", "kind"),
+    [("all", {}), ("one of the two", {"lora_rank": 4})],  # a job manager's signal goes to torchrun and to both
+    ids=["all", "one of them, LoRA"],
+)
+def test_a_signal_makes_two_processes_save_together_and_they_go_on(tmp_path, signalled, kind):
+    settings = {"schedule": "constant", "learning_rate": 2e-4, **kind}
+    process = begin(tmp_path, write_run(tmp_path, steps=2000, **settings), command=TWO)
+    wait_for_step(process, tmp_path / "out", 3)
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(workers) == 2
+    for number in [*workers, process.pid] if signalled == "all" else workers[1:]:
+        os.kill(int(number), signal.SIGTERM)
+    try:
+        said, errors = process.communicate(timeout=120)
+    finally:
+        for worker in workers:  # which would wait for each other if one of them had stopped alone
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(worker), signal.SIGKILL)
+    step = int(newest_checkpoint(tmp_path / "out").name[-6:])
+    assert said.count(f"stopped after step {step} of 2000, and saved. To go on: the same with --resume") == 1, errors
+    assert len(losses(tmp_path / "out")) == step
+    run_file = write_run(tmp_path, steps=step + 3, **settings)
+    run = simpo(tmp_path, "finetune", run_file, "--resume", command=TWO)
+    assert f"going on after step {step}\n" in run.stdout, run.stderr
+    whole = [row.metrics["loss"] for row in finetune(prepare(make_run(tmp_path, steps=step + 3, **settings)))]
+    assert losses(tmp_path / "out") == pytest.approx(whole, rel=1e-5)
 
 
 # -- A real model ------------------------------------------------------------------------------------------------------

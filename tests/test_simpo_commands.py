@@ -1,13 +1,18 @@
-"""`simpo` beside finetune: check-data, make-pairs, evaluate, demo."""
+"""`simpo` beside finetune: check-data, make-pairs, evaluate, demo; and finetune in a terminal."""
 
+import contextlib
 import dataclasses
 import json
+import os
+import pty
+import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
-from tiny import write_pairs
+from tiny import SIMPO, environment, write_pairs, write_run
 
 from simpo_core import demo
 from simpo_core.evaluate import AnswerReport, CheckedAnswer, bootstrap
@@ -185,3 +190,35 @@ def test_the_demonstration_trains_on_topics_that_it_does_not_ask_about():
     trained = Path(config.data).read_text(encoding="utf-8")
     assert len(prompts) == len(set(prompts)) == 40
     assert not [prompt for prompt in prompts if json.dumps(prompt) in trained]
+
+
+# -- In a terminal -----------------------------------------------------------------------------------------------------
+
+
+def in_a_terminal(folder, *arguments, columns):
+    """What `simpo` writes to a terminal of so many columns, without its colours."""
+    ours, theirs = pty.openpty()
+    env = environment(folder) | {"TERM": "xterm", "COLUMNS": str(columns)}
+    process = subprocess.Popen([*SIMPO, *map(str, arguments)], env=env, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    said = b""
+    with contextlib.suppress(OSError):  # Linux's way to say that nobody writes any more
+        while part := os.read(ours, 4096):
+            said += part
+    os.close(ours)
+    assert process.wait() == 0, said.decode()
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said.decode())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("columns", "bar"), [(80, ""), (120, "━+ ")])
+def test_a_terminal_shows_the_numbers_of_the_step(tmp_path, columns, bar):
+    said = in_a_terminal(tmp_path, "finetune", write_run(tmp_path, steps=4), columns=columns)
+    row = json.loads((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()[-1])
+    numbers = (
+        f"loss {row['loss']:.4f}  margin {row['rewards/margins']:+.3f}  accuracy {row['rewards/accuracies']:.2f}  "
+        f"{row['tokens_per_second']:.0f} tokens/s"
+    )
+    assert re.search(rf"4/4 {re.escape(numbers)}  [\d.]+ GB {bar}0:00:00", said)
+    assert "0/4 step " in said
+    assert "step 4  loss" not in said  # the line that a file gets
