@@ -22,7 +22,7 @@ test-fast: .venv/ready-test  ## what takes no more than a few seconds
 benches: .venv/ready-test  ## every known answer gets its mark and message: the table
 	$(BIN)/autograder benches
 
-results: .venv/ready-test  ## docs/results.md: three methods, two rules, one small model; half an hour on 2 cores with bfloat16
+results: .venv/ready-test  ## docs/results.md: three methods, two rules, one small model; an hour on 2 cores
 	$(BIN)/python benchmarks/demonstration.py
 
 screenshots: .venv/ready-test demo  ## the pictures in this README, with Debian's chromium

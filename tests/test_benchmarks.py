@@ -122,7 +122,7 @@ def test_growth_goes_on_where_it_stopped_and_measures_anew_when_it_was_whole(tmp
         return {side: [Measured(2.0, 2.0, 0.5, 0.0, 3_000_000_000)] * case.steps for side in sides}
 
     monkeypatch.setattr(growth, "measure", measure)
-    about = {"threads": 1, "rounds": 1}
+    about = {"threads": 1, "rounds": 1, "device": "cpu"}
     with pytest.raises(KeyboardInterrupt):
         growth.measure_growth(about)
     assert not (tmp_path / "growth.json").exists()
@@ -151,6 +151,58 @@ def test_the_benchmark_of_grading_compares_every_score_with_stock_nbgraders(tmp_
     assert line["ratio"] > 1
     for name in ("over_floor", "warm_seconds", "cold_seconds", "seconds", "seconds_stock"):
         assert line[name] > 0
+
+
+@pytest.fixture
+def demonstration(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import demonstration
+
+    return demonstration
+
+
+@pytest.mark.slow
+def test_the_comparison_of_methods_goes_on_where_it_stopped_and_trains_nothing_twice(
+    demonstration, tmp_path, monkeypatch
+):
+    smaller = {
+        "RUNS": tmp_path / "runs",
+        "PROGRESS": tmp_path / "runs" / "measured.json",
+        "RESULTS": tmp_path / "demonstration.json",
+        "RULES": {"one-sentence": demonstration.RULES["one-sentence"]},
+        "LEARNING_RATES": (1e-3, 1e-2),
+        "SEEDS": (0, 1),
+        "STEPS": 2,
+        "MAX_NEW_TOKENS": 8,
+        "read_prompts": lambda split: ["What is friction?", "What is rain?"],
+    }
+    for name, value in smaller.items():
+        monkeypatch.setattr(demonstration, name, value)
+    started, start = [], demonstration.start
+
+    def start_or_stop(config):
+        started.append((config.method, config.learning_rate, config.seed))
+        if len(started) == 3:
+            raise KeyboardInterrupt
+        return start(config)
+
+    monkeypatch.setattr(demonstration, "start", start_or_stop)
+    with pytest.raises(KeyboardInterrupt):
+        demonstration.measure("fresh", "cpu")
+    assert not (tmp_path / "demonstration.json").exists()
+    demonstration.measure("fresh", "cpu")
+    assert started[2] == started[3]  # what had been stopped; then for each method two rates, and the other seed
+    assert len(started) == 1 + 3 * 3
+    assert len(set(started)) == 3 * 3
+    record = json.loads((tmp_path / "demonstration.json").read_text(encoding="utf-8"))
+    table = demonstration.table(record, "one-sentence").splitlines()
+    assert [line.split(" | ")[0] for line in table[2:]] == ["| before", "| simpo", "| dpo", "| squared"]
+    assert not list((tmp_path / "runs").rglob("checkpoint-*"))
+
+
+def test_the_page_of_results_is_what_was_measured(demonstration):
+    record = json.loads(demonstration.RESULTS.read_text(encoding="utf-8"))
+    assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == demonstration.document(record)
 
 
 def test_emulated_products_are_those_of_bfloat16(finetune, monkeypatch):
