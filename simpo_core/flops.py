@@ -23,7 +23,10 @@ def pack_flops(model: Any, pairs: Sequence[TokenPair], *, plain: bool = False) -
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     config = causal.config.get_text_config()
     heads, layers = (getattr(config, name, None) for name in ("num_attention_heads", "num_hidden_layers"))
-    if not (isinstance(heads, int) and isinstance(layers, int)) or any(x.ndim > 2 for x in causal.parameters()):
+    output = causal.get_output_embeddings()
+    if not (isinstance(heads, int) and isinstance(layers, int)) or output is None:
+        return None
+    if any(x.ndim > 2 for x in causal.parameters()):
         return None
     width = heads * (getattr(config, "head_dim", None) or config.hidden_size // heads)
     rows = [len(pair.prompt) + len(response) for pair in pairs for response in (pair.chosen, pair.rejected)]
@@ -34,7 +37,7 @@ def pack_flops(model: Any, pairs: Sequence[TokenPair], *, plain: bool = False) -
         scored = sum(len(pair.chosen) + len(pair.rejected) for pair in pairs)
         tokens = scored + sum(len(pair.prompt) for pair in pairs)
         seen = sum(_seen(pair) for pair in pairs)
-    head = causal.get_output_embeddings().weight
+    head = output.weight
     looked_up = {id(x.weight) for x in causal.modules() if isinstance(x, torch.nn.Embedding)} | {id(head)}
     body = sum(_count(x) for x in causal.parameters() if x.ndim == 2 and id(x) not in looked_up)
     return body * tokens + _count(head) * scored + 12 * layers * width * seen

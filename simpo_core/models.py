@@ -39,7 +39,9 @@ def load_model(name: str, *, fresh: dict[str, Any] | None = None) -> tuple[Any, 
     if name == "fresh":
         return fresh_model(**(fresh or {}))
     if name.endswith(".gguf"):
-        return load_gguf(Path(name))
+        model, tokenizer = load_gguf(Path(name))
+        _stop_at_end_of_turn(model, tokenizer)
+        return model, tokenizer
     if name == "smollm2":
         return _fetched()
     folder = newest_model(Path(name)) or Path(name)

@@ -193,6 +193,21 @@ def test_a_quantised_model_that_can_be_loaded_is_refused(base):
     assert refusal(base) == f"model {str(base)!r} is quantised and can't be trained: give a checkpoint in float"
 
 
+def test_a_model_stops_where_its_template_ends_a_turn(base, tmp_path):
+    settings = json.loads((base / "generation_config.json").read_text())
+    (base / "generation_config.json").write_text(json.dumps(settings | {"eos_token_id": 0}))
+    (base / "tokenizer_config.json").write_text(
+        (base / "tokenizer_config.json")
+        .read_text()
+        .replace('"eos_token": "<|im_end|>"', '"eos_token": "<|endoftext|>"')
+    )
+    model, tokenizer = load_model(str(base))
+    assert tokenizer.eos_token == "<|endoftext|>"
+    assert model.generation_config.eos_token_id == [0, 2]  # and <|im_end|>, which training puts behind an answer
+    model.save_pretrained(tmp_path / "saved")
+    assert json.loads((tmp_path / "saved" / "generation_config.json").read_text())["eos_token_id"] == [0, 2]
+
+
 def test_loading_is_quiet(base, capfd):
     load_model(str(base))
     assert capfd.readouterr() == ("", "")
