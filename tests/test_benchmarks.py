@@ -189,12 +189,12 @@ def test_the_comparison_of_methods_goes_on_where_it_stopped_and_trains_nothing_t
     monkeypatch.setattr(demonstration, "start", start_or_stop)
     with pytest.raises(KeyboardInterrupt):
         demonstration.measure("fresh", "cpu")
-    assert not (tmp_path / "demonstration.json").exists()
+    assert not (tmp_path / "demonstration-fresh.json").exists()
     demonstration.measure("fresh", "cpu")
     assert started[2] == started[3]  # what had been stopped; then for each method two rates, and the other seed
     assert len(started) == 1 + 3 * 3
     assert len(set(started)) == 3 * 3
-    record = json.loads((tmp_path / "demonstration.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "demonstration-fresh.json").read_text(encoding="utf-8"))
     table = demonstration.table(record, "one-sentence").splitlines()
     assert [line.split(" | ")[0] for line in table[2:]] == ["| before", "| simpo", "| dpo", "| squared"]
     assert not list((tmp_path / "runs").rglob("checkpoint-*"))
