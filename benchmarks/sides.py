@@ -226,9 +226,9 @@ def compile_all(training: Any) -> None:
     """A pass of each length that a row will have, so that no timed step compiles anything."""
     import torch
 
+    from simpo_core.attention import row_multiple
     from simpo_core.finetune import batch_numbers
     from simpo_core.packing import pack, plan_packs
-    from simpo_core.scorers import row_multiple
 
     config, seen = training.config, set()
     for step in range(config.steps):

@@ -5,7 +5,7 @@ Behind a prompt stand the chosen and the rejected response; both continue the po
     tokens      p p p c c r r r | p p c c c r
     positions   0 1 2 3 4 3 4 5 | 0 1 2 3 4 2
 
-scorers.py sees to it that neither response sees the other, and no pair another.
+attention.py sees to it that neither response sees the other, and no pair another.
 Prefix sharing: https://arxiv.org/abs/2410.20305.
 """
 

@@ -8,14 +8,15 @@ import pytest
 import torch
 from tiny import assert_same, make_model, make_run, scores_and_gradients, token_pairs
 
-from simpo_core import scorers
+from simpo_core import attention, output_layer, scorers
 from simpo_core.devices import exact_products
 from simpo_core.finetune import TrainingError, finetune, prepare, save
 from simpo_core.generate import answers
 from simpo_core.methods import METHODS
 from simpo_core.models import load_model
+from simpo_core.output_layer import ChunkedLogps
 from simpo_core.packing import fill, pack
-from simpo_core.scorers import ChunkedLogps, PairScorer, PlainScorer
+from simpo_core.scorers import PairScorer, PlainScorer
 
 RAGGED = ((5, 3, 9), (1, 1, 1), (12, 1, 20), (2, 30, 1), (7, 4, 4))
 LONG = ((300, 200, 90), (1, 1, 1), (40, 500, 3), (7, 5, 300), (128, 128, 128))
@@ -51,12 +52,12 @@ def compiling():
 @pytest.mark.parametrize("lengths", [RAGGED, LONG, LONG[::-1], LONG[2:3] * 2])
 def test_a_gpus_mask_leaves_out_no_block_and_takes_none_whole_that_is_not(lengths, multiple):
     packed = fill(pack(token_pairs(*lengths)), multiple)
-    mask = scorers.block_mask(packed.pair_of, packed.part_of)
-    size, blocks = len(packed.pair_of), -(-len(packed.pair_of) // scorers.BLOCK)
+    mask = attention.block_mask(packed.pair_of, packed.part_of)
+    size, blocks = len(packed.pair_of), -(-len(packed.pair_of) // attention.BLOCK)
     q, k = torch.arange(size)[:, None], torch.arange(size)
-    visible = torch.zeros(blocks * scorers.BLOCK, blocks * scorers.BLOCK, dtype=torch.bool)
+    visible = torch.zeros(blocks * attention.BLOCK, blocks * attention.BLOCK, dtype=torch.bool)
     visible[:size, :size] = mask.mask_mod(0, 0, q, k)
-    tiles = visible.view(blocks, scorers.BLOCK, blocks, scorers.BLOCK).transpose(1, 2).flatten(2)
+    tiles = visible.view(blocks, attention.BLOCK, blocks, attention.BLOCK).transpose(1, 2).flatten(2)
 
     def listed(counts, numbers):
         return [set(row[:count].tolist()) for count, row in zip(counts[0, 0], numbers[0, 0], strict=True)]
@@ -70,7 +71,9 @@ def test_a_gpus_mask_leaves_out_no_block_and_takes_none_whole_that_is_not(length
     for kind, rows in {"": partly, "full_": whole}.items():  # what the backward pass goes by
         columns = listed(getattr(mask, f"{kind}q_num_blocks"), getattr(mask, f"{kind}q_indices"))
         assert columns == [{row for row in range(blocks) if column in rows[row]} for column in range(blocks)]
-    inside = [set(part.tolist()) for part in packed.pair_of.split(scorers.BLOCK)]  # which pairs a block has to do with
+    inside = [
+        set(part.tolist()) for part in packed.pair_of.split(attention.BLOCK)
+    ]  # which pairs a block has to do with
     assert all(inside[row] & inside[column] for row in range(blocks) for column in partly[row])
 
 
@@ -81,17 +84,17 @@ def test_a_gpus_mask_gives_the_attention_of_the_cpus_layout():
     packed = fill(pack(token_pairs(*RAGGED)), 150)
     torch.manual_seed(0)
     query, key, value = (torch.randn(1, heads, 150, 8) for heads in (4, 2, 2))
-    mask = scorers.block_mask(packed.pair_of, packed.part_of)
+    mask = attention.block_mask(packed.pair_of, packed.part_of)
     found = flex_attention(query, key, value, block_mask=mask, enable_gqa=True).transpose(1, 2)
-    expected = scorers._each_part(query, key, value, scorers.pair_layout(packed), None)
+    expected = attention._each_part(query, key, value, attention.pair_layout(packed), None)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_gpus_rows_have_few_lengths_and_little_filling():
     rows = range(1, 32_768, 7)
-    filled = [size + -size % scorers.row_multiple(size) for size in rows]
+    filled = [size + -size % attention.row_multiple(size) for size in rows]
     assert len(set(filled)) <= 16 + 8 + 8
-    assert all(size % scorers.BLOCK == 0 for size in filled)
+    assert all(size % attention.BLOCK == 0 for size in filled)
     assert max(new / old for new, old in zip(filled, rows, strict=True) if old > 8192) < 1.13
 
 
@@ -113,18 +116,18 @@ def test_float32_is_exact_while_the_two_paths_are_compared_and_then_as_it_was_to
 @needs_compiler
 def test_a_gpus_layers_are_compiled_once_for_all_packs_of_a_length(monkeypatch, compiling):
     """Forwards alone: flex_attention has no backward pass on a CPU."""
-    monkeypatch.setattr(scorers, "ROW", 640)
+    monkeypatch.setattr(attention, "ROW", 640)
     packs = [pack(token_pairs(*lengths, seed=len(lengths))) for lengths in (LONG[2:3], RAGGED, RAGGED[:2])]
     model = make_model()
     scorer = PairScorer(model)
     with torch.no_grad():
         expected = [scorer(packed) for packed in packs]
-        monkeypatch.setattr(scorers, "pair_layout", lambda packed: scorers.block_mask(packed.pair_of, packed.part_of))
+        monkeypatch.setattr(scorers, "pair_layout", lambda packed: attention.block_mask(packed.pair_of, packed.part_of))
         for layer in model.model.layers:
             layer.compile(dynamic=False)
-        found = [scorer(scorers._prepare_for_gpu(packs[0]))]
+        found = [scorer(attention.prepare_for_gpu(packs[0]))]
         with torch.compiler.set_stance("fail_on_recompile"):
-            found += [scorer(scorers._prepare_for_gpu(packed)) for packed in packs[1:]]
+            found += [scorer(attention.prepare_for_gpu(packed)) for packed in packs[1:]]
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
@@ -141,9 +144,11 @@ def test_a_gpus_softmax_is_compiled_once_and_gives_the_same(monkeypatch, compili
         logps = ChunkedLogps.apply(hidden, weight, targets)
         return [logps, *torch.autograd.grad((logps * torch.linspace(-1, 1, len(logps))).sum(), (hidden, weight))]
 
-    monkeypatch.setattr(scorers, "LOGITS_BYTES", 4 * 101 * 20)  # 20 rows
+    monkeypatch.setattr(output_layer, "LOGITS_BYTES", 4 * 101 * 20)  # 20 rows
     expected = [scores_and_slopes(*batch) for batch in batches]
-    monkeypatch.setattr(scorers, "_softmax_steps", lambda _: scorers._compiled(scorers._normaliser, scorers._chance))
+    monkeypatch.setattr(
+        output_layer, "_softmax_steps", lambda _: output_layer._compiled(output_layer._normaliser, output_layer._chance)
+    )
     found = [scores_and_slopes(*batch) for batch in batches[:2]]  # one chunk; several
     with torch.compiler.set_stance("fail_on_recompile"):
         found += [scores_and_slopes(*batch) for batch in batches[2:]]

@@ -4,10 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import VOCABULARY, assert_same, make_model, scores_and_gradients, token_pairs
 
-from simpo_core import scorers
+from simpo_core import attention, output_layer
 from simpo_core.logps import mean_logps, sum_logps
+from simpo_core.output_layer import ChunkedLogps
 from simpo_core.packing import NO_PAIR, fill, length, means, pack, plan_packs, sums
-from simpo_core.scorers import ChunkedLogps, PairScorer, PlainScorer
+from simpo_core.scorers import PairScorer, PlainScorer
 
 RAGGED = ((5, 3, 9), (1, 1, 1), (12, 1, 20), (2, 30, 1), (7, 4, 4))
 MODELS = {
@@ -202,7 +203,7 @@ def head():
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 100])
 def test_chunks_of_any_size_are_log_softmax_and_its_gradient(head, monkeypatch, rows):
-    monkeypatch.setattr(scorers, "LOGITS_BYTES", rows * 4 * 11)
+    monkeypatch.setattr(output_layer, "LOGITS_BYTES", rows * 4 * 11)
     hidden, weight, targets = head
     expected = torch.log_softmax(hidden @ weight.T, -1).gather(-1, targets[:, None])[:, 0]
     torch.testing.assert_close(ChunkedLogps.apply(hidden, weight, targets), expected, rtol=1e-12, atol=1e-12)
@@ -210,7 +211,7 @@ def test_chunks_of_any_size_are_log_softmax_and_its_gradient(head, monkeypatch, 
 
 
 def test_a_budget_below_one_row_still_takes_a_row_at_a_time(head, monkeypatch):
-    monkeypatch.setattr(scorers, "LOGITS_BYTES", 1)
+    monkeypatch.setattr(output_layer, "LOGITS_BYTES", 1)
     hidden, weight, targets = head
     expected = torch.log_softmax(hidden @ weight.T, -1).gather(-1, targets[:, None])[:, 0]
     torch.testing.assert_close(ChunkedLogps.apply(hidden, weight, targets), expected)
@@ -225,7 +226,7 @@ def test_a_frozen_output_layer_gets_no_gradient(head):
 
 def test_bfloat16_hidden_states_give_float32_scores_and_a_float32_gradient(monkeypatch):
     # 512 rows in 512 chunks, each adding 1 + 1/512 to what is there: in bfloat16, 256 + 1 is 256 and the sum stops
-    monkeypatch.setattr(scorers, "LOGITS_BYTES", 1)
+    monkeypatch.setattr(output_layer, "LOGITS_BYTES", 1)
     hidden = torch.ones(512, 1, dtype=torch.bfloat16, requires_grad=True)
     weight = torch.zeros(2, 1, requires_grad=True)
     logps = ChunkedLogps.apply(hidden, weight, torch.zeros(512, dtype=torch.long))
@@ -256,8 +257,8 @@ def test_huge_logits_stay_finite():
 def test_in_bfloat16_attention_multiplies_in_bfloat16_and_stays_near_float32(monkeypatch):
     model, pairs = make_model(), token_pairs((9, 4, 7), (20, 5, 3))
     packed, kinds = pack(pairs), set()
-    attend = scorers._attend
-    monkeypatch.setattr(scorers, "_attend", lambda query, *rest: kinds.add(query.dtype) or attend(query, *rest))
+    attend = attention._attend
+    monkeypatch.setattr(attention, "_attend", lambda query, *rest: kinds.add(query.dtype) or attend(query, *rest))
     with torch.no_grad():
         exact = PairScorer(model)(packed)
         assert kinds == {torch.float32}
