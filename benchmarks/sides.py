@@ -195,7 +195,7 @@ def load(case: Case) -> tuple[Any, Any, list[Any]]:
 def prepare_ours(case: Case) -> Any:
     """A run of `simpo_core.finetune` on the case's own pairs."""
     from simpo_core.config import FinetuneConfig
-    from simpo_core.finetune import assemble
+    from simpo_core.preparation import assemble
     from simpo_core.scorers import PlainScorer
 
     model, tokenizer, pairs = load(case)

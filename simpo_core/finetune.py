@@ -14,27 +14,18 @@ import functools
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from simpo_core import devices
-from simpo_core.activations import keep_less, share_casts
-from simpo_core.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from simpo_core.checkpoint import newest_checkpoint, save_checkpoint
 from simpo_core.config import FinetuneConfig
-from simpo_core.inputs import UserError
-from simpo_core.lora import add_lora
-from simpo_core.methods import METHODS, Method, loss_settings
-from simpo_core.models import check_fit, load_model
 from simpo_core.packing import length, pack, plan_packs
-from simpo_core.pair_files import read_pairs
-from simpo_core.preferences import TokenPair, fingerprint, tokenize_pairs
-from simpo_core.reference import reference_key, reference_scores, weights_hash
-from simpo_core.scorers import PairScorer, PlainScorer, choose_scorer
+from simpo_core.preparation import Training, TrainingError, explaining_memory, training_mode
+from simpo_core.scorers import PlainScorer
 
 METRICS = (  # TRL's names; the first seven are means over the pairs of a step
     "loss",
@@ -49,28 +40,6 @@ METRICS = (  # TRL's names; the first seven are means over the pairs of a step
 )
 
 
-class TrainingError(UserError):
-    """The run can't go on; the last checkpoint is whole."""
-
-
-@dataclass
-class Training:
-    """A run: what it works on and how far it has come. Made by `prepare`."""
-
-    config: FinetuneConfig
-    scorer: PairScorer | PlainScorer
-    tokenizer: Any
-    optimizer: torch.optim.Optimizer
-    pairs: list[TokenPair]
-    method: Method
-    loss_args: dict[str, float]
-    device: torch.device
-    reference: Tensor | None  # the reference model's scores, shape (pairs, 2); None for SimPO
-    identity: dict[str, str]  # hashes: "pairs", and where the weights before training matter later, "base"
-    step: int  # updates taken
-    notes: list[str]  # what a person should be told about the preparation
-
-
 @dataclass(frozen=True)
 class Step:
     """One update. Times in seconds; tokens as a plain implementation would process them, prompts twice."""
@@ -80,91 +49,6 @@ class Step:
     tokens: int
     seconds: float
     flops: float | None  # arithmetic really done, forward and backward; None for models that can't be counted
-
-
-def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
-    """Load the model and the pairs, compute the reference's scores, and go to where the last checkpoint left off.
-
-    Args:
-        resume: Go on from the newest checkpoint in `config.output`, if there is one.
-
-    Raises:
-        UserError: Model, data or checkpoint can't be used; the message says why.
-    """
-    device = devices.choose_device(config.device)
-    devices.join_processes(device)
-    torch.manual_seed(config.seed)  # a fresh model's weights
-    records = read_pairs(Path(config.data))
-    model, tokenizer = load_model(config.model, fresh=config.fresh)
-    lengths = {"max_length": config.max_length, "max_prompt_length": config.max_prompt_length}
-    pairs, notes = tokenize_pairs(records, tokenizer, **lengths)
-    training = assemble(config, model, tokenizer, pairs)
-    training.notes[:0] = notes
-    checkpoint = newest_checkpoint(Path(config.output)) if resume else None
-    if checkpoint:
-        training.step = load_checkpoint(checkpoint, training.scorer, training.optimizer, training.identity)
-    return training
-
-
-def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[TokenPair]) -> Training:
-    """A run at its first step, of a model and tokenised pairs that are there already.
-
-    `config.model` and `config.data` are not read. Raises UserError for a model that can't be trained.
-    """
-    device = devices.choose_device(config.device)
-    notes: list[str] = []
-    if device.type == "cpu":
-        devices.keep_freed_memory()
-        if config.precision == "bfloat16" and not devices.has_bfloat16("cpu"):
-            notes.append('this CPU is slow at bfloat16: with precision = "float32" a step takes seconds, not minutes')
-    torch.manual_seed(config.seed)  # adapters
-    method = METHODS[config.method]
-    if hasattr(model, "peft_config"):
-        raise UserError(f"model {config.model!r} is a LoRA adapter: train on from what `simpo merge` makes of it")
-    if config.lora_rank:
-        model = add_lora(model, rank=config.lora_rank, alpha=config.lora_alpha or None, dropout=config.lora_dropout)
-    check_fit(model, pairs)
-    with _memory(config):
-        scorer, why_plain = choose_scorer(model.to(device), pairs)
-    if why_plain:
-        notes.append(why_plain)
-    identity = {"pairs": fingerprint(pairs)}
-    if config.lora_rank or method.needs_reference:
-        identity["base"] = weights_hash(scorer)
-    key = reference_key(scorer, pairs, config, identity["base"]) if method.needs_reference else ""
-    layers = _layers(model)
-    if device.type == "cpu":
-        keep_less(model)
-        if config.compile:
-            notes.append("compile = true is left out: on a CPU every pack would be compiled anew")
-    elif config.compile:
-        for layer in layers:
-            layer.compile(dynamic=False)
-    else:
-        share_casts(model)
-    devices.shard(scorer, layers)
-    with _memory(config):
-        reference = reference_scores(scorer, pairs, config, key, notes) if method.needs_reference else None
-    optimizer = torch.optim.AdamW(
-        _parameter_groups(scorer, config.weight_decay),
-        lr=config.learning_rate,
-        betas=(0.9, 0.999),
-        fused=devices.world_size() == 1 or device.type == "cuda",
-    )
-    return Training(
-        config=config,
-        scorer=_training_mode(scorer),
-        tokenizer=tokenizer,
-        optimizer=optimizer,
-        pairs=pairs,
-        method=method,
-        loss_args=loss_settings(config.method, config.loss_args),
-        device=device,
-        reference=reference,
-        identity=identity,
-        step=0,
-        notes=notes,
-    )
 
 
 def finetune(training: Training) -> Iterator[Step]:
@@ -182,18 +66,18 @@ def finetune(training: Training) -> Iterator[Step]:
     while training.step < config.steps:
         started = time.perf_counter()
         number = training.step
-        _training_mode(training.scorer)  # whatever the caller did between steps
+        training_mode(training.scorer)  # whatever the caller did between steps
         for group in training.optimizer.param_groups:
             group["lr"] = learning_rate(number, config)
         batch = batch_numbers(number, config.batch_pairs, len(training.pairs), config.seed)
-        with _memory(config):
+        with explaining_memory(config):
             totals = _accumulate_gradients(training, batch)
             grad_norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
         means = (devices.add_up(totals) / len(batch)).tolist()
         norm = float(grad_norm.full_tensor() if hasattr(grad_norm, "full_tensor") else grad_norm)
         if not (math.isfinite(means[0]) and math.isfinite(norm)):
             raise TrainingError(_not_finite(number + 1, means[0], norm, config))
-        with _memory(config):
+        with explaining_memory(config):
             training.optimizer.step()
         training.optimizer.zero_grad(set_to_none=True)
         training.step += 1
@@ -202,7 +86,7 @@ def finetune(training: Training) -> Iterator[Step]:
         tokens = sum(length(pair) + len(pair.prompt) for pair in (training.pairs[i] for i in batch))
         yield Step(training.step, metrics, tokens, time.perf_counter() - started, _flops(training, batch))
         if training.step == config.steps:
-            with _memory(config):
+            with explaining_memory(config):
                 loss = _loss(training, batch)
             if not math.isfinite(loss):
                 raise TrainingError(_not_finite(training.step + 1, loss, norm, config))
@@ -249,7 +133,7 @@ def _passes(training: Training, batch: Sequence[int]) -> Iterator[tuple[float, T
     for place in range(devices.rank(), len(plan) + -len(plan) % workers, workers):
         rows = plan[place % len(plan)]
         packed = pack([chosen[row] for row in rows]).to(device)
-        torch.manual_seed((config.seed * 1_000_003 + training.step) * 1_000_003 + place)  # dropout
+        torch.manual_seed(((config.seed * 1_000_003 + training.step) * 1_000_003 + place) % 2**63)  # dropout
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
             policy = training.method.score(training.scorer(packed), packed)
         reference = None if training.reference is None else training.reference[[batch[row] for row in rows]].to(device)
@@ -287,29 +171,7 @@ def _shuffled(total: int, seed: int, epoch: int) -> list[int]:
     return torch.randperm(total, generator=generator).tolist()
 
 
-# -- Preparation -----------------------------------------------------------------------------------------------------
-
-
-def _training_mode(scorer: PairScorer | PlainScorer) -> PairScorer | PlainScorer:
-    """The model's own dropout stays off, as is usual in preference training; the adapters' is on."""
-    scorer.eval()
-    for name, module in scorer.named_modules():
-        if "lora_dropout" in name:
-            module.train()
-    return scorer
-
-
-def _parameter_groups(scorer: PairScorer | PlainScorer, weight_decay: float) -> list[dict[str, Any]]:
-    """What is trained, for the optimiser: weights of norms and biases don't decay."""
-    trained = [x for x in scorer.parameters() if x.requires_grad]
-    decayed, others = [x for x in trained if x.ndim > 1], [x for x in trained if x.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
-
-
-def _layers(model: Any) -> Any:
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return getattr(causal.base_model, "layers", [])
+# -- What is said of a step -------------------------------------------------------------------------------------------
 
 
 def _flops(training: Training, batch: Sequence[int]) -> float | None:
@@ -321,20 +183,6 @@ def _flops(training: Training, batch: Sequence[int]) -> float | None:
     plain = isinstance(training.scorer, PlainScorer)
     counts = [pack_flops(training.scorer.model, pairs, plain=plain) for pairs in packs]
     return None if None in counts else math.fsum(x for x in counts if x is not None)
-
-
-@contextmanager
-def _memory(config: FinetuneConfig) -> Iterator[None]:
-    """Turn running out of memory into a TrainingError that says what to change."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not devices.is_out_of_memory(error):
-            raise
-        raise TrainingError(
-            f"memory ran out with pack_tokens = {config.pack_tokens}: set a lower pack_tokens (the result is the "
-            "same), a lower max_length, or lora_rank = 16"
-        ) from error
 
 
 def _not_finite(step: int, loss: float, norm: float, config: FinetuneConfig) -> str:

@@ -19,8 +19,9 @@ from filelock import FileLock, Timeout
 from simpo_core import devices
 from simpo_core.checkpoint import STATE, explained, forget_older, newest_checkpoint, newest_model
 from simpo_core.config import FinetuneConfig, read_config, to_toml
-from simpo_core.finetune import METRICS, Training, finetune, prepare, save
+from simpo_core.finetune import METRICS, finetune, save
 from simpo_core.inputs import UserError
+from simpo_core.preparation import Training, prepare
 
 MAY_CHANGE = {"output", "save_every", "device", "compile", "pack_tokens"}  # these change steps by rounding, and dropout
 

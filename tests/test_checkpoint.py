@@ -11,8 +11,9 @@ from tiny import environment, losses, make_run, simpo, write_run
 
 from simpo_core import checkpoint
 from simpo_core.checkpoint import STATE, forget_older, newest_checkpoint, save_checkpoint
-from simpo_core.finetune import finetune, prepare, save
+from simpo_core.finetune import finetune, save
 from simpo_core.inputs import UserError
+from simpo_core.preparation import prepare
 from simpo_core.run import start, train
 
 KINDS = {
@@ -200,7 +201,8 @@ FULL = """
 import sys, torch
 from pathlib import Path
 from simpo_core.checkpoint import newest_checkpoint, save_checkpoint
-from simpo_core.finetune import finetune, prepare, save
+from simpo_core.finetune import finetune, save
+from simpo_core.preparation import prepare
 from simpo_core.inputs import UserError
 from simpo_core.config import read_config
 from simpo_core.run import start, train

@@ -9,12 +9,13 @@ from tiny import SIZES, make_model, make_run, token_pairs, write_pairs
 from simpo_core import finetune as module
 from simpo_core import models, reference
 from simpo_core.evaluate import pair_logps
-from simpo_core.finetune import METRICS, TrainingError, batch_numbers, finetune, learning_rate, prepare, save
+from simpo_core.finetune import METRICS, batch_numbers, finetune, learning_rate, save
 from simpo_core.flops import pack_flops
 from simpo_core.inputs import UserError
 from simpo_core.lora import add_lora
 from simpo_core.methods import METHODS
 from simpo_core.packing import pack
+from simpo_core.preparation import TrainingError, prepare
 from simpo_core.scorers import PairScorer, PlainScorer, choose_scorer
 
 
@@ -98,6 +99,10 @@ def test_a_seed_gives_the_same_losses_and_another_seed_others(run):
     first, again, other = (run(seed=seed, **settings) for seed in (1, 1, 2))
     assert first == again
     assert all(one["loss"] != another["loss"] for one, another in zip(first, other, strict=True))
+
+
+def test_the_highest_seed_is_a_seed(run):
+    assert len(run(steps=2, seed=2**32 - 1)) == 2
 
 
 def test_dropout_differs_from_step_to_step(tmp_path):

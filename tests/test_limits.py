@@ -10,7 +10,8 @@ import pytest
 from tiny import losses, make_run, simpo, write_run
 
 from simpo_core.checkpoint import newest_checkpoint
-from simpo_core.finetune import finetune, prepare
+from simpo_core.finetune import finetune
+from simpo_core.preparation import prepare
 
 
 @pytest.fixture(autouse=True)

@@ -19,8 +19,9 @@ from simpo_core.checkpoint import newest_checkpoint
 from simpo_core.config import read_config
 from simpo_core.evaluate import pair_logps
 from simpo_core.fetch import fetch_smollm2, quiet
-from simpo_core.finetune import METRICS, TrainingError, finetune, prepare
+from simpo_core.finetune import METRICS, finetune
 from simpo_core.models import fresh_model, load_model
+from simpo_core.preparation import TrainingError, prepare
 from simpo_core.run import start, train
 
 PAIRS = Path(__file__).parent.parent / "simpo_core" / "data"

@@ -1,0 +1,166 @@
+"""What a run needs before its first step: model, pairs, reference scores, optimiser; and where it left off."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from simpo_core import devices
+from simpo_core.activations import keep_less, share_casts
+from simpo_core.checkpoint import load_checkpoint, newest_checkpoint
+from simpo_core.config import FinetuneConfig
+from simpo_core.inputs import UserError
+from simpo_core.lora import add_lora
+from simpo_core.methods import METHODS, Method, loss_settings
+from simpo_core.models import check_fit, load_model
+from simpo_core.pair_files import read_pairs
+from simpo_core.preferences import TokenPair, fingerprint, tokenize_pairs
+from simpo_core.reference import reference_key, reference_scores, weights_hash
+from simpo_core.scorers import PairScorer, PlainScorer, choose_scorer
+
+
+class TrainingError(UserError):
+    """The run can't go on; the message says what to change, and which checkpoint is good."""
+
+
+@dataclass
+class Training:
+    """A run: what it works on and how far it has come. Made by `prepare`."""
+
+    config: FinetuneConfig
+    scorer: PairScorer | PlainScorer
+    tokenizer: Any
+    optimizer: torch.optim.Optimizer
+    pairs: list[TokenPair]
+    method: Method
+    loss_args: dict[str, float]
+    device: torch.device
+    reference: Tensor | None  # the reference model's scores, shape (pairs, 2); None for SimPO
+    identity: dict[str, str]  # hashes: "pairs", and where the weights before training matter later, "base"
+    step: int  # updates taken
+    notes: list[str]  # what a person should be told about the preparation
+
+
+def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
+    """Load the model and the pairs, compute the reference's scores, and go to where the last checkpoint left off.
+
+    Args:
+        resume: Go on from the newest checkpoint in `config.output`, if there is one.
+
+    Raises:
+        UserError: Model, data or checkpoint can't be used; the message says why.
+    """
+    device = devices.choose_device(config.device)
+    devices.join_processes(device)
+    torch.manual_seed(config.seed)  # a fresh model's weights
+    records = read_pairs(Path(config.data))
+    model, tokenizer = load_model(config.model, fresh=config.fresh)
+    lengths = {"max_length": config.max_length, "max_prompt_length": config.max_prompt_length}
+    pairs, notes = tokenize_pairs(records, tokenizer, **lengths)
+    training = assemble(config, model, tokenizer, pairs)
+    training.notes[:0] = notes
+    checkpoint = newest_checkpoint(Path(config.output)) if resume else None
+    if checkpoint:
+        training.step = load_checkpoint(checkpoint, training.scorer, training.optimizer, training.identity)
+    return training
+
+
+def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[TokenPair]) -> Training:
+    """A run at its first step, of a model and tokenised pairs that are there already.
+
+    `config.model` and `config.data` are not read. Raises UserError for a model that can't be trained.
+    """
+    device = devices.choose_device(config.device)
+    notes: list[str] = []
+    if device.type == "cpu":
+        devices.keep_freed_memory()
+        if config.precision == "bfloat16" and not devices.has_bfloat16("cpu"):
+            notes.append('this CPU is slow at bfloat16: with precision = "float32" a step takes seconds, not minutes')
+    torch.manual_seed(config.seed)  # adapters
+    method = METHODS[config.method]
+    if hasattr(model, "peft_config"):
+        raise UserError(f"model {config.model!r} is a LoRA adapter: train on from what `simpo merge` makes of it")
+    if config.lora_rank:
+        model = add_lora(model, rank=config.lora_rank, alpha=config.lora_alpha or None, dropout=config.lora_dropout)
+    check_fit(model, pairs)
+    with explaining_memory(config):
+        scorer, why_plain = choose_scorer(model.to(device), pairs)
+    if why_plain:
+        notes.append(why_plain)
+    identity = {"pairs": fingerprint(pairs)}
+    if config.lora_rank or method.needs_reference:
+        identity["base"] = weights_hash(scorer)
+    key = reference_key(scorer, pairs, config, identity["base"]) if method.needs_reference else ""
+    layers = _layers(model)
+    if device.type == "cpu":
+        keep_less(model)
+        if config.compile:
+            notes.append("compile = true is left out: on a CPU every pack would be compiled anew")
+    elif config.compile:
+        for layer in layers:
+            layer.compile(dynamic=False)
+    else:
+        share_casts(model)
+    devices.shard(scorer, layers)
+    with explaining_memory(config):
+        reference = reference_scores(scorer, pairs, config, key, notes) if method.needs_reference else None
+    optimizer = torch.optim.AdamW(
+        _parameter_groups(scorer, config.weight_decay),
+        lr=config.learning_rate,
+        betas=(0.9, 0.999),
+        fused=devices.world_size() == 1 or device.type == "cuda",
+    )
+    return Training(
+        config=config,
+        scorer=training_mode(scorer),
+        tokenizer=tokenizer,
+        optimizer=optimizer,
+        pairs=pairs,
+        method=method,
+        loss_args=loss_settings(config.method, config.loss_args),
+        device=device,
+        reference=reference,
+        identity=identity,
+        step=0,
+        notes=notes,
+    )
+
+
+def training_mode(scorer: PairScorer | PlainScorer) -> PairScorer | PlainScorer:
+    """The model's own dropout stays off, as is usual in preference training; the adapters' is on."""
+    scorer.eval()
+    for name, module in scorer.named_modules():
+        if "lora_dropout" in name:
+            module.train()
+    return scorer
+
+
+def _parameter_groups(scorer: PairScorer | PlainScorer, weight_decay: float) -> list[dict[str, Any]]:
+    """What is trained, for the optimiser: weights of norms and biases don't decay."""
+    trained = [x for x in scorer.parameters() if x.requires_grad]
+    decayed, others = [x for x in trained if x.ndim > 1], [x for x in trained if x.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def _layers(model: Any) -> Any:
+    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return getattr(causal.base_model, "layers", [])
+
+
+@contextmanager
+def explaining_memory(config: FinetuneConfig) -> Iterator[None]:
+    """Turn running out of memory into a TrainingError that says what to change."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not devices.is_out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"memory ran out with pack_tokens = {config.pack_tokens}: set a lower pack_tokens (the result is the "
+            "same), a lower max_length, or lora_rank = 16"
+        ) from error
