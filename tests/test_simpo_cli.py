@@ -16,6 +16,7 @@ from tiny import SIMPO, environment, losses, make_run, simpo, write_pairs, write
 
 from simpo_core import devices
 from simpo_core.checkpoint import newest_checkpoint
+from simpo_core.cli_train import _stop_signal
 from simpo_core.config import read_config
 from simpo_core.evaluate import pair_logps
 from simpo_core.fetch import fetch_smollm2, quiet
@@ -426,19 +427,13 @@ def test_two_processes_take_the_steps_of_one(tmp_path, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("signalled", "kind"),
-    [("all", {}), ("one of the two", {"lora_rank": 4})],  # a job manager's signal goes to torchrun and to both
-    ids=["all", "one of them, LoRA"],
-)
-def test_a_signal_makes_two_processes_save_together_and_they_go_on(tmp_path, signalled, kind):
-    settings = {"schedule": "constant", "learning_rate": 2e-4, **kind}
+def test_a_signal_to_one_of_two_processes_makes_both_save_and_they_go_on(tmp_path):
+    settings = {"schedule": "constant", "learning_rate": 2e-4, "lora_rank": 4}
     process = begin(tmp_path, write_run(tmp_path, steps=2000, **settings), command=TWO)
     wait_for_step(process, tmp_path / "out", 3)
     workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     assert len(workers) == 2
-    for number in [*workers, process.pid] if signalled == "all" else workers[1:]:
-        os.kill(int(number), signal.SIGTERM)
+    os.kill(int(workers[1]), signal.SIGTERM)
     try:
         said, errors = process.communicate(timeout=120)
     finally:
@@ -453,6 +448,21 @@ def test_a_signal_makes_two_processes_save_together_and_they_go_on(tmp_path, sig
     assert f"going on after step {step}\n" in run.stdout, run.stderr
     whole = [row.metrics["loss"] for row in finetune(prepare(make_run(tmp_path, steps=step + 3, **settings)))]
     assert losses(tmp_path / "out") == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize("by_torchrun", [False, True])
+def test_a_second_signal_stops_at_once_but_not_torchruns_copy_of_the_first(monkeypatch, capsys, by_torchrun):
+    # a job manager's signal goes to torchrun, which passes it on, and to its processes
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    if by_torchrun:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    with _stop_signal() as stopped:
+        for _ in range(2 if by_torchrun else 1):
+            signal.raise_signal(signal.SIGTERM)
+            assert stopped.signal == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    assert capsys.readouterr().err.count("stopping after this step") == 1
 
 
 # -- A real model ------------------------------------------------------------------------------------------------------

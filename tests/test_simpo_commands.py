@@ -77,6 +77,7 @@ def test_sampled_answers_follow_the_seed(call, model, tmp_path, monkeypatch):
 
 def test_the_tokenizer_of_a_model_on_the_hub_is_had_without_the_model(call, tmp_path, monkeypatch):
     monkeypatch.setattr("simpo_core.models.load_model", None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     status, _, words = call("check-data", write_pairs(tmp_path / "pairs.jsonl"), "--model", "nobody/nothing")
     assert (status, "nobody/nothing has no tokenizer that can be loaded" in words) == (2, True)
 
