@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autograder.marking import NOT_ATTEMPTED, WRONG, Result
+from autograder.results import NOT_ATTEMPTED, WRONG, Result
 
 ENOUGH = 10  # submissions; with fewer a correlation says nothing
 EACH_SIDE = 3  # submissions that earned all of a check's points, and that did not; with fewer it rests on too few

@@ -21,14 +21,14 @@ from autograder.course import Course, UserError
 from autograder.execute import READY, steps_of
 from autograder.execute import key_of as key_of_steps
 from autograder.extras import BESIDE_BYTES
-from autograder.marking import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, Check, Result, notebook_checks
+from autograder.marking import notebook_checks
 from autograder.notebook import CELL_SECONDS, Executed, Step, refusal
 from autograder.records import GRADER, log_path, recall, remember
 from autograder.release import why_not
 from autograder.repair import NOTES, restore
+from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, Check, Result
 from autograder.roster import ID_RULE, STUDENT
 from autograder.sandbox import NoConfinement
-from autograder.session import GRADED
 from autograder.shared import RUNNERS, SHARED
 from autograder.sources import is_answer, parse_notebook, read_notebook, role
 from autograder.submissions import Submission, read_submission

@@ -14,10 +14,9 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.course import Course, UserError
 from autograder.grade import grade
-from autograder.marking import NOT_ATTEMPTED, RIGHT, Result
 from autograder.notebook import session
 from autograder.release import prepare
-from autograder.session import GRADED
+from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, Result
 from autograder.sources import LANGUAGES, is_answer, is_test, read_notebook, write_notebook
 
 UNTOUCHED = "untouched"

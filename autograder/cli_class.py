@@ -198,8 +198,7 @@ def grade_class(
 
 def results_table(results: list) -> Table:
     """Student, exercise, points, and what went wrong in the words of the checks."""
-    from autograder.marking import NOT_ATTEMPTED, WRONG
-    from autograder.session import GRADED
+    from autograder.results import GRADED, NOT_ATTEMPTED, WRONG
 
     table = Table("student", "exercise", "points", "what went wrong")
     for result in sorted(results, key=lambda result: (result.student, result.exercise)):

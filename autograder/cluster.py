@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE, UserError
-from autograder.marking import GRADER_FAULT, Marked, Task, mark, result_from
+from autograder.marking import Task, mark
+from autograder.results import GRADER_FAULT, Marked, result_from
 from autograder.sandbox import NoConfinement
 from autograder.workers import ATTEMPTS, Name
 

@@ -21,11 +21,10 @@ from autograder.course import UserError, find_course
 from autograder.csv_files import disarmed, number, parse, read_text, spreadsheet, value, write_whole
 from autograder.feedback_page import check_titles
 from autograder.lms_csv import fill, notes
-from autograder.marking import Result
 from autograder.marks import Marks, read_marks
 from autograder.records import results
+from autograder.results import GRADED, Result
 from autograder.scores import Cell, ClassScores, Student, read_scores
-from autograder.session import GRADED
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ import nbformat.v4
 from autograder.course import Course, UserError
 from autograder.feedback_page import CHECK, ESSAY, Page, read_page, title_of
 from autograder.feedback_words import VERDICTS, WORDS
-from autograder.marking import NOT_GRADABLE
 from autograder.marks import Marks, read_marks
 from autograder.pages import points, render
 from autograder.records import results
+from autograder.results import NOT_GRADABLE
 from autograder.scores import read_scores
 from autograder.submissions import content_of, submitted
 

@@ -20,10 +20,11 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.feedback_outputs import Room, outputs
 from autograder.feedback_words import WORDS
-from autograder.marking import NOT_ATTEMPTED, WRONG, Check, notebook_checks
+from autograder.marking import notebook_checks
 from autograder.marks import Marks
 from autograder.prose import as_written, markdown, python
 from autograder.repair import NOTES
+from autograder.results import NOT_ATTEMPTED, WRONG, Check
 from autograder.scores import Cell as Graded
 from autograder.sources import CHINESE_HALF, LANGUAGES, edition, is_answer, is_test, read_notebook, role
 

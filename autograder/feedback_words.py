@@ -1,6 +1,6 @@
 """What the pages of feedback say, in the two languages of the course. Checks speak English in both."""
 
-from autograder.session import DIED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
+from autograder.results import DIED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
 
 WORDS: dict[str, dict[str, str]] = {
     "en": {

@@ -17,10 +17,11 @@ from autograder.course import Course, UserError
 from autograder.database import alone
 from autograder.extras import files_beside, shadows
 from autograder.gradebook import NotInGradebook, Writer, keys_written, open_gradebook
-from autograder.marking import GRADER_FAULT, Marked, Result, Task, mark, marked_before, without_points
+from autograder.marking import Task, mark, marked_before, without_points
 from autograder.notebook import CELL_SECONDS, refusal
 from autograder.records import Record, key_of, log_path, recorded, remember
 from autograder.repair import instructors_files
+from autograder.results import GRADER_FAULT, Marked, Result
 from autograder.sandbox import NoConfinement
 from autograder.shared import SEPARATE
 from autograder.submissions import Submission, content_of, read_submission, submitted

@@ -16,7 +16,8 @@ from typing import Any
 
 from autograder.course import Course, UserError
 from autograder.extensions import Extensions, read_extensions
-from autograder.marking import Marked, answers_of
+from autograder.marking import answers_of
+from autograder.results import Marked
 from autograder.sources import read_notebook
 from autograder.written import keep_written, written_answers, written_keys, written_table
 

@@ -8,7 +8,7 @@ import hashlib
 import os
 import traceback
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -20,51 +20,9 @@ from nbformat.notebooknode import NotebookNode
 from autograder.execute import fill, steps_of
 from autograder.notebook import CELL_SECONDS
 from autograder.repair import parse_once, restore, set_aside
+from autograder.results import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, Check, Marked, Result
 from autograder.shared import RUNNERS, SEPARATE
 from autograder.sources import is_answer, is_test, parse_notebook, role
-
-# GRADED and the verdicts of `session` come with points; the file is NOT_GRADABLE; a GRADER_FAULT is tried again
-NOT_GRADABLE, GRADER_FAULT = "not gradable", "grader fault"
-RIGHT, WRONG, NOT_ATTEMPTED = "right", "wrong", "not attempted"
-
-
-@dataclass(frozen=True)
-class Check:
-    """What came of one graded code cell."""
-
-    grade_id: str
-    points: float
-    max_points: float
-    status: str  # RIGHT, WRONG or NOT_ATTEMPTED
-    message: str  # what the student is told; empty if right
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of one submission. Essays are not in it: people grade those in the gradebook."""
-
-    student: str
-    exercise: str
-    verdict: str  # one of those above
-    checks: tuple[Check, ...] = ()
-    reason: str = ""  # why it was not graded
-    repairs: tuple[str, ...] = ()  # what was not as it was given out, and is again
-    flags: tuple[str, ...] = ()  # signs of forgery, for a person to look at; the points stand as they are
-
-    @property
-    def points(self) -> float:
-        return sum(check.points for check in self.checks)
-
-    @property
-    def max_points(self) -> float:
-        return sum(check.max_points for check in self.checks)
-
-
-def result_from(stored: dict[str, Any]) -> Result:
-    """A result as it was before `dataclasses.asdict`, also after a way through JSON, which knows no tuples."""
-    checks = tuple(Check(**check) for check in stored["checks"])
-    lists = {name: tuple(stored[name]) for name in ("repairs", "flags")}
-    return Result(**{**stored, **lists, "checks": checks})
 
 
 @dataclass(frozen=True)
@@ -81,18 +39,6 @@ class Task:
     refused: str = ""  # why the file was not even read
     cell_seconds: float = CELL_SECONDS  # wall time that one cell may take
     isolation: str = SEPARATE  # where checks run (see `shared`)
-
-
-@dataclass(frozen=True)
-class Marked:
-    """What came of a task: the result, and what nbgrader would keep."""
-
-    result: Result
-    notebook: str = ""  # the autograded one; empty if the submission has no points
-    scores: dict[str, float | None] = field(default_factory=dict)  # of each graded cell; None: a person's to give
-    comments: dict[str, str | None] = field(default_factory=dict)  # nbgrader's, on each answer
-    answers: dict[str, str] = field(default_factory=dict)  # a digest of each answer's text
-    log: str = ""
 
 
 def mark(task: Task) -> Marked:

@@ -23,8 +23,9 @@ from autograder.channel import Channel, decoded
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE
 from autograder.extras import copy_files
 from autograder.forks import ROLES, warm_server
+from autograder.results import DIED, OUT_OF_MEMORY, TIMED_OUT
 from autograder.sandbox import Limits, NoConfinement, rules_for
-from autograder.session import DIED, OUT_OF_MEMORY, TIMED_OUT, Output, Process, Session
+from autograder.session import Output, Process, Session
 
 CELL_SECONDS = 60  # a cell that runs longer is interrupted
 NOTEBOOK_SECONDS = 600  # all cells of a notebook together

@@ -13,7 +13,7 @@ from typing import Any
 
 from autograder.beside import TIMESTAMP
 from autograder.course import Course
-from autograder.marking import NOT_GRADABLE, Result, result_from
+from autograder.results import NOT_GRADABLE, Result, result_from
 from autograder.shared import RUNNERS, SEPARATE
 from autograder.submissions import Submission, content_of, submitted
 

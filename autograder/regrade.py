@@ -15,9 +15,9 @@ from autograder.analysis import UNNAMED, named
 from autograder.course import Course, UserError
 from autograder.grade import grade
 from autograder.gradebook import keys_written
-from autograder.marking import Check, Result
 from autograder.records import recall, recorded
 from autograder.release import prepare
+from autograder.results import Check, Result
 from autograder.scores import ClassScores
 from autograder.shared import SEPARATE
 from autograder.status import class_scores

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from autograder import pages
 from autograder.analysis import EACH_SIDE, ENOUGH, UNNAMED, CheckFigures, figures, mistakes
 from autograder.course import Course, UserError
-from autograder.marking import Result
 from autograder.records import results
+from autograder.results import GRADED, Result
 from autograder.scores import ClassScores, Student
-from autograder.session import GRADED
 from autograder.sources import read_notebook
 from autograder.status import class_scores, standings, total
 from autograder.submissions import submitted

@@ -16,6 +16,7 @@ from typing import Any
 from autograder.channel import ANSWER, ASK, DONE, RUN, Channel, Lost, TimeUp, TooLarge, decoded
 from autograder.course import STUDENT_MODULES
 from autograder.outputs import Output, checked, error_output
+from autograder.results import DIED, GRADED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
 
 GRACE_SECONDS = 5  # a cell that doesn't stop when interrupted ends its process
 WATCH_SECONDS = 0.2
@@ -24,8 +25,6 @@ FOLDER_ENTRIES = 2000
 THREADS = 64
 ITEMS = 1_000_000  # of one answer, an array counting as one
 OUTPUT_BYTES = 40_000_000  # of a notebook's outputs, all cells together
-GRADED, TIMED_OUT, OUT_OF_MEMORY = "graded", "timed out", "out of memory"
-TOO_MUCH_OUTPUT, DIED = "too much output", "died"
 EVENTS = {"CellTimeoutError": TIMED_OUT, "MemoryError": OUT_OF_MEMORY, "TooMuchOutput": TOO_MUCH_OUTPUT}
 
 NOT_RUN = "was not run: the notebook's time was up."

@@ -18,8 +18,9 @@ from autograder.channel import FLAG, GUARDED, Lost, TimeUp, decoded
 from autograder.course import STUDENT_MODULES
 from autograder.forks import WarmProcessFault
 from autograder.notebook import CELL_SECONDS, CHECK, STUDENTS, Executed, Step, run_steps, session
+from autograder.results import GRADED, TOO_MUCH_OUTPUT
 from autograder.sandbox import NoConfinement
-from autograder.session import DONE, GRADED, TOO_MUCH_OUTPUT, Output, Reply, Session
+from autograder.session import DONE, Output, Reply, Session
 
 CANARIES = 2  # that must fail, a notebook
 FLAGS = 30  # a notebook; more are not listed

@@ -15,7 +15,8 @@ from nbclient.exceptions import DeadKernelError
 from nbformat.notebooknode import NotebookNode
 
 from autograder.course import ESSAY_PLACEHOLDER
-from autograder.marking import NOT_ATTEMPTED, RIGHT, notebook_checks
+from autograder.marking import notebook_checks
+from autograder.results import NOT_ATTEMPTED, RIGHT
 from autograder.sources import is_answer, is_test, language_of, read_notebook, role
 
 AT_GRADING = "at grading"

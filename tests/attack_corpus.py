@@ -17,8 +17,7 @@ from small_class import empty
 
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
-from autograder.marking import NOT_GRADABLE
-from autograder.session import GRADED
+from autograder.results import GRADED, NOT_GRADABLE
 from autograder.sources import is_answer, is_test, role
 
 EXERCISE = "01_simpo_loss"

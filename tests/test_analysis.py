@@ -1,8 +1,7 @@
 import pytest
 
 from autograder.analysis import ENOUGH, UNNAMED, figures, mistakes, named
-from autograder.marking import NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
-from autograder.session import GRADED
+from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
 
 
 def result(student, *checks):

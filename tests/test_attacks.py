@@ -11,9 +11,8 @@ from attack_corpus import EARNED, EXERCISE, MARKER, SECRET, attacks, hand_in_hon
 
 from autograder.feedback import standing, write_pages
 from autograder.grade import grade
-from autograder.marking import GRADER_FAULT
 from autograder.release import prepare
-from autograder.session import GRADED
+from autograder.results import GRADED, GRADER_FAULT
 
 ATTACKS = attacks()
 HONEST = ("aa-honest", "honest", "zz-honest")

@@ -5,8 +5,7 @@ from conftest import ROOT
 
 from autograder.benches import BenchAnswer, faults, load_bench, prove
 from autograder.course import Course, UserError
-from autograder.marking import NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
-from autograder.session import GRADED
+from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
 
 EXERCISES = Course(ROOT, ROOT / "classroom").exercises()
 

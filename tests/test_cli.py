@@ -12,8 +12,7 @@ from autograder.cli import app
 from autograder.cli_class import results_table
 from autograder.course import Course
 from autograder.doctor import examine
-from autograder.marking import RIGHT, WRONG, Check, Result
-from autograder.session import GRADED
+from autograder.results import GRADED, RIGHT, WRONG, Check, Result
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
 AUTOGRADER = [sys.executable, "-c", "from autograder.cli import main; main()"]

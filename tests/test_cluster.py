@@ -28,7 +28,7 @@ from autograder.grade import _task, grade
 from autograder.marking import Task
 from autograder.records import results
 from autograder.release import prepare
-from autograder.session import DIED, GRADED
+from autograder.results import DIED, GRADED
 from autograder.submissions import collect, submitted
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

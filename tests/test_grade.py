@@ -12,10 +12,10 @@ from autograder.benches import hand_in, load_bench
 from autograder.course import Course
 from autograder.feedback import standing, write_indexes
 from autograder.grade import grade
-from autograder.marking import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, Task, mark
+from autograder.marking import Task, mark
 from autograder.records import results
 from autograder.release import prepare
-from autograder.session import GRADED
+from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG
 
 EXERCISE = "01_simpo_loss"
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves

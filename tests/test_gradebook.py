@@ -16,9 +16,8 @@ from autograder.benches import hand_in, load_bench
 from autograder.course import UserError, configure
 from autograder.grade import grade
 from autograder.gradebook import NotInGradebook, open_gradebook
-from autograder.marking import GRADER_FAULT, Marked, Result
 from autograder.release import prepare
-from autograder.session import GRADED
+from autograder.results import GRADED, GRADER_FAULT, Marked, Result
 
 EXERCISE = "06_objective"  # it has an essay, and shows no time that it measured
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves

@@ -1,7 +1,7 @@
 import re
 import tomllib
-from fnmatch import fnmatch
 
+import modules
 import pytest
 import yaml
 from conftest import ROOT
@@ -26,11 +26,11 @@ def test_every_dependency_has_a_tested_version():
         assert name == "simpo-practice" or name in pinned, requirement
 
 
-@pytest.mark.parametrize("package", ["simpo_core", "autograder"])
-def test_the_readmes_tree_names_every_module_and_no_other(package):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    tree = readme.partition(f"\n{package}/ ")[2].partition("\n\n")[0]
-    named = re.findall(r"(?<![\w/])[\w*]+\.py\b", tree)
-    modules = {path.name for path in (ROOT / package).glob("*.py")} - {"__init__.py"}
-    assert {name for name in modules if not any(fnmatch(name, pattern) for pattern in named)} == set()
-    assert [pattern for pattern in named if not any(fnmatch(name, pattern) for name in modules)] == []
+def test_the_list_of_modules_is_what_they_say_of_themselves():
+    page = modules.PAGE.read_text(encoding="utf-8")
+    assert page == modules.with_listing(page), "run python tests/modules.py"
+
+
+@pytest.mark.parametrize("path", [path for package in modules.PACKAGES for path in modules.modules(package)], ids=str)
+def test_a_module_says_what_it_is(path):
+    assert modules.first_line(path), path

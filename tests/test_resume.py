@@ -97,7 +97,7 @@ def assert_all_is_there(course):
     """Every submission has its points, in its record and in the gradebook, where each row is once."""
     from autograder.benches import load_bench
     from autograder.records import results
-    from autograder.session import GRADED
+    from autograder.results import GRADED
     from autograder.submissions import submitted
 
     found = results(course)
@@ -128,8 +128,7 @@ def test_a_worker_that_is_killed_costs_nobody_anything(copy):
 
 def test_an_examiner_that_is_killed_is_a_fault_that_the_next_run_mends(copy):
     from autograder.grade import grade
-    from autograder.marking import GRADER_FAULT
-    from autograder.session import GRADED
+    from autograder.results import GRADED, GRADER_FAULT
 
     path = copy.notebook("submitted", "s0", EXERCISE)
     slow = nbformat.read(path, 4)
@@ -180,7 +179,7 @@ def test_a_changed_source_regrades_what_it_touches_and_keeps_what_people_gave(co
 def test_a_run_that_is_killed_goes_on_where_it_stopped(copy, tmp_path, monkeypatch):
     from autograder.forks import sweep
     from autograder.grade import grade
-    from autograder.session import GRADED
+    from autograder.results import GRADED
 
     script = (
         "import sys, warnings; from pathlib import Path; from autograder.course import Course; "

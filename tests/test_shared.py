@@ -12,7 +12,7 @@ from autograder.course import Course
 from autograder.execute import WarmExecute, steps_of
 from autograder.notebook import BOTH, CHECK, STUDENTS
 from autograder.repair import NOTES
-from autograder.session import DIED, GRADED, TIMED_OUT
+from autograder.results import DIED, GRADED, TIMED_OUT
 from autograder.shared import run_shared
 from autograder.sources import is_test, read_notebook
 
