@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from autograder.course import CLASSROOM_VARIABLE, Course, configure
+from autograder.course import CLASSROOM_VARIABLE, Course
+from autograder.nbgrader_setup import configure
 
 root = Path(__file__).absolute().parent
 classroom = Path(os.environ.get(CLASSROOM_VARIABLE) or root / "classroom").resolve()

@@ -1,27 +1,29 @@
 """Grade any nbgrader course: source/<assignment>/<notebook>.ipynb, submitted/<student>/<assignment>/, gradebook.db.
 
 An assignment may have several notebooks and files beside them. The course's own nbgrader_config.py holds;
-nbgrader does the grading, with this grader's repairs and execution (`course.configure_grading`). Checks and
+nbgrader does the grading, with this grader's repairs and execution (`nbgrader_setup.configure_grading`). Checks and
 locked cells have the text that `nbgrader generate_assignment` put into the gradebook, as with stock nbgrader.
 """
 
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
 
+from autograder.cells import is_answer, parse_notebook, read_notebook, role
 from autograder.course import Course, UserError
 from autograder.execute import READY, steps_of
 from autograder.execute import key_of as key_of_steps
 from autograder.extras import BESIDE_BYTES
 from autograder.marking import notebook_checks
+from autograder.nbgrader_patches import ignore_by_name
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.notebook import CELL_SECONDS, Executed, Step, refusal
 from autograder.records import GRADER, log_path, recall, remember
 from autograder.release import why_not
@@ -30,7 +32,6 @@ from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE
 from autograder.roster import ID_RULE, STUDENT
 from autograder.sandbox import NoConfinement
 from autograder.shared import RUNNERS, SHARED
-from autograder.sources import is_answer, parse_notebook, read_notebook, role
 from autograder.submissions import Submission, read_submission
 from autograder.workers import run_tasks
 
@@ -82,7 +83,7 @@ def prepare(course: Course) -> list[str]:
         UserError: nbgrader can't release an assignment, or it can't be graded here.
     """
     _check_layout(course)
-    api, notes = course.api(), []
+    api, notes = nbgrader_api(course), []
     for exercise in sorted({submission.exercise for submission in submissions(course)}):
         sources = sorted(course.classroom.glob(f"source/{exercise}/*.ipynb"))
         released = [course.classroom / "release" / exercise / path.name for path in sources]
@@ -109,7 +110,7 @@ def prepare(course: Course) -> list[str]:
 
 
 def _check_layout(course: Course) -> None:
-    folders = course.api().coursedir
+    folders = nbgrader_api(course).coursedir
     expected = {"root": str(course.classroom), "directory_structure": "{nbgrader_step}/{student_id}/{assignment_id}"}
     expected |= {f"{step}_directory": step for step in ("source", "release", "submitted", "autograded")}
     for name, value in expected.items():
@@ -124,10 +125,8 @@ def grade(
     course: Course, *, isolation: str = SHARED, force: bool = False, jobs: int = 1, cell_seconds: float = CELL_SECONDS
 ) -> Iterator[tuple[Result, bool]]:
     """Grade every submission; yield each result, and whether it is new. As `grade.grade`."""
-    import nbgrader.utils
-
-    api = course.api()
-    nbgrader.utils.is_ignored = _is_ignored
+    api = nbgrader_api(course)
+    ignore_by_name()
     api.config.WarmExecute.isolation = isolation
     given = {exercise: _given(api, course, exercise) for exercise in {one.exercise for one in submissions(course)}}
     tasks: list[tuple[Due, Task]] = []
@@ -153,12 +152,6 @@ def grade(
         if result.verdict != GRADER_FAULT:
             remember(course, due.submission, due.key, result)
         yield result, True
-
-
-def _is_ignored(filename: str, ignore_globs: Sequence[str] | None = None) -> bool:
-    """As nbgrader's, whose own lists the whole folder for each file: thirty thousand of them would take an hour."""
-    name = os.path.basename(filename)
-    return any(fnmatch(name, each) and name.startswith(".") <= each.startswith(".") for each in ignore_globs or ())
 
 
 def _executed(tasks: list[tuple[Due, Task]], jobs: int) -> Iterator[Due]:

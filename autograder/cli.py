@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from autograder import lean
 from autograder.cli_class import CORES, Classroom, commands, console, grade_class, stoppable, write_pages
 from autograder.cli_handing_in import commands as handing_in_commands
 from autograder.cli_outputs import commands as output_commands
 from autograder.course import UserError, find_course
+from autograder.nbgrader_patches import leave_out
 
 app = typer.Typer(
     help="Release, grade and explain the exercises of SimPO practice.",
@@ -27,7 +27,7 @@ app.add_typer(output_commands)
 def main() -> None:
     """Run a command; what the user can mend is one line on stderr and exit status 2."""
     if "--help" not in sys.argv:
-        lean.leave_out()
+        leave_out()
     try:
         app()
     except UserError as error:

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserError, find_course
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.shared import SEPARATE, SHARED
 
 commands = typer.Typer()
@@ -247,7 +248,7 @@ def write_pages(
         found = {key for key in found if not wanted or key[place] in wanted}
     chosen = [key for key in everything if key in found]
     columns = (TextColumn("Feedback"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         known = pages.standing(course, gradebook)
     with Progress(*columns, console=console, transient=True) as progress:
         written = pages.write_pages(course, known, chosen, force=force)

@@ -1,6 +1,6 @@
 """Where a class keeps its gradebook: in the classroom's gradebook.db, or on a database server.
 
-The choice is made once and kept in the classroom, in a file that only its owner can read. `course.configure`
+The choice is made once and kept in the classroom, in a file that only its owner can read. `nbgrader_setup.configure`
 reads it, so that grading, feedback, the formgrader and every `nbgrader` command find the same gradebook.
 """
 

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from autograder.archives import NOT_A_NOTEBOOK, NOTEBOOK_BYTES, File, Left
 from autograder.beside import TIMESTAMP, Beside, Origin, look_beside
+from autograder.cells import read_notebook
 from autograder.course import Course
 from autograder.roster import Sender
-from autograder.sources import read_notebook
 
 COPY = re.compile(r"( ?\(\d+\)|[ -]*[Cc]opy\d*|-\d+)+$")  # what browsers, Jupyter and Canvas add to a name
 MOODLE = re.compile(r"(?P<name>.+?)(_(?P<ticket>\d+))?_assignsubmission_(file|onlinetext)(_(?P<file>.*))?")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from autograder.course import Course, UserError
 from autograder.extensions import read_extensions, write_extensions
 from autograder.gradebook import open_gradebook
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.roster import load
 from autograder.submissions import Submission
 
@@ -39,7 +40,7 @@ def set_due(course: Course, exercise: str, time: datetime | None) -> None:
         UserError: There is no such exercise.
     """
     check_exercise(course, exercise)
-    with warnings.catch_warnings(), course.api().gradebook as gradebook:
+    with warnings.catch_warnings(), nbgrader_api(course).gradebook as gradebook:
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of how nbgrader 0.9.6 adds rows; they are added
         gradebook.update_or_create_assignment(exercise, duedate=time and time.replace(tzinfo=None))
     if time is None:
@@ -75,7 +76,7 @@ def extend(course: Course, exercise: str, student: str, time: datetime | None) -
 
 def check_student(course: Course, student: str) -> None:
     """Raise UserError if nobody in the class has this id."""
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         known = {row.id for row in gradebook.students}
     known |= {person.id for person in load(course)} | {path.name for path in course.classroom.glob("submitted/*")}
     if student not in known:
@@ -88,7 +89,7 @@ def check_student(course: Course, student: str) -> None:
 def _end_extension(course: Course, exercise: str, student: str) -> None:
     from nbgrader.api import MissingEntry
 
-    with course.api().gradebook as gradebook, contextlib.suppress(MissingEntry):  # nothing handed in yet
+    with nbgrader_api(course).gradebook as gradebook, contextlib.suppress(MissingEntry):  # nothing handed in yet
         gradebook.grant_extension(exercise, student)
 
 
@@ -100,7 +101,7 @@ def _apply(course: Course, exercise: str) -> None:
 
 def due_times(course: Course) -> dict[str, datetime]:
     """The exercises that have a due time, and when, in UTC."""
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         return {
             assignment.name: assignment.duedate.replace(tzinfo=UTC)
             for assignment in gradebook.assignments

@@ -14,9 +14,9 @@ from nbconvert.preprocessors import Preprocessor
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
+from autograder.cells import CHINESE_HALF, LANGUAGES, is_answer, is_test, language_of, regions, role
 from autograder.course import ESSAY_PLACEHOLDER
 from autograder.prose import markdown
-from autograder.sources import CHINESE_HALF, LANGUAGES, is_answer, is_test, language_of, regions, role
 
 TEMPLATES = Path(__file__).with_name("templates")
 EACH = re.compile(r"\b(\d+) points? each\b|, (\d+) for each key point|\b[Oo]ne point for each key point")

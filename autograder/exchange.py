@@ -6,8 +6,8 @@ from typing import Any
 from nbgrader.exchange.default import ExchangeReleaseAssignment
 from traitlets import Enum
 
+from autograder.cells import LANGUAGES, edition, read_notebook, write_notebook
 from autograder.release import keep_running
-from autograder.sources import LANGUAGES, edition, read_notebook, write_notebook
 
 
 class ReleaseEdition(ExchangeReleaseAssignment):

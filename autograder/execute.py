@@ -9,10 +9,10 @@ from nbformat import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Enum
 
+from autograder.cells import is_test, role
 from autograder.notebook import BOTH, CHECK, STUDENTS, Executed, Step, is_unsafe
 from autograder.repair import NOTES
 from autograder.shared import RUNNERS, SEPARATE
-from autograder.sources import is_test, role
 
 
 class GraderFault(Exception):

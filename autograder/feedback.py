@@ -20,6 +20,7 @@ from autograder.course import Course, UserError
 from autograder.feedback_page import CHECK, ESSAY, Page, read_page, title_of
 from autograder.feedback_words import VERDICTS, WORDS
 from autograder.marks import Marks, read_marks
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.pages import points, render
 from autograder.records import results
 from autograder.results import NOT_GRADABLE
@@ -80,7 +81,7 @@ def standing(course: Course, gradebook: Any) -> Standing:
 
 def write_feedback(course: Course, student: str, exercise: str) -> Path:
     """Write the page of one graded submission; return where it is."""
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         known = standing(course, gradebook)
     [(path, _)] = write_pages(course, known, [(student, exercise)], force=True)
     return path

@@ -18,6 +18,7 @@ from typing import Any
 from markupsafe import Markup
 from nbformat.notebooknode import NotebookNode
 
+from autograder.cells import CHINESE_HALF, LANGUAGES, check_title, edition, is_answer, is_test, read_notebook, role
 from autograder.feedback_outputs import Room, outputs
 from autograder.feedback_words import WORDS
 from autograder.marking import notebook_checks
@@ -26,7 +27,6 @@ from autograder.prose import as_written, markdown, python
 from autograder.repair import NOTES
 from autograder.results import NOT_ATTEMPTED, WRONG, Check
 from autograder.scores import Cell as Graded
-from autograder.sources import CHINESE_HALF, LANGUAGES, edition, is_answer, is_test, read_notebook, role
 
 CHECK, ANSWER, ESSAY, GIVEN, OWN, NOTE = "check", "answer", "essay", "given", "own", "note"  # kinds of cells
 NOTHING = Markup("")
@@ -181,17 +181,6 @@ def title_of(classroom: Path, exercise: str, language: str) -> str:
     return _given(path, path.stat().st_mtime_ns, language).title
 
 
-def check_titles(classroom: Path, exercise: str) -> dict[str, str]:
-    """What each check of an exercise looks at, by its grade_id; empty if the classroom lacks the released notebook."""
-    path = classroom / "release" / exercise / f"{exercise}.ipynb"
-    cells = read_notebook(path).cells if path.is_file() else []
-    return {role(cell)["grade_id"]: _check_title(cell.source) for cell in cells if is_test(cell)}
-
-
-def _check_title(source: str) -> str:
-    return source.split("\n")[0].lstrip("# ")
-
-
 @dataclass(frozen=True)
 class _Reader:
     """Makes cells of the page of a notebook's cells; None where one has nothing to show that is new."""
@@ -208,7 +197,7 @@ class _Reader:
         source = self.given.sources.get(name, "")
         if is_test(cell):
             check = self.checks[name]
-            return Cell(CHECK, name, _check_title(source), check=check, mark=self.graded[name])
+            return Cell(CHECK, name, check_title(source), check=check, mark=self.graded[name])
         if is_answer(cell):
             return Cell(
                 ESSAY if role(cell).get("grade") else ANSWER,

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from autograder.cells import answers_of, read_notebook
 from autograder.course import Course, UserError
 from autograder.extensions import Extensions, read_extensions
-from autograder.marking import answers_of
+from autograder.nbgrader_setup import nbgrader_folders
 from autograder.results import Marked
-from autograder.sources import read_notebook
 from autograder.written import keep_written, written_answers, written_keys, written_table
 
 ATTEMPTS = 6  # somebody else may be writing: each is a new transaction, after a longer wait
@@ -262,7 +262,7 @@ def _waits(row: Any, score: float | None, same_answer: bool) -> bool:
 
 def has_gradebook(course: Course) -> bool:
     """Whether there is a gradebook. (One on a server is there; nbgrader's own is a file.)"""
-    url: str = course.folders().db_url
+    url: str = nbgrader_folders(course).db_url
     return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).is_file()
 
 
@@ -281,7 +281,7 @@ def open_gradebook(course: Course) -> Iterator[Writer]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of nbgrader 0.9.6's models
-        folders = course.folders()
+        folders = nbgrader_folders(course)
         gradebook = Gradebook(folders.db_url, folders.course_id)
     with gradebook:
         yield Writer(gradebook, folders, course, read_extensions(course))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from nbformat import v4
 from nbformat.notebooknode import NotebookNode
 
-from autograder.sources import LANGUAGES, edition
+from autograder.cells import LANGUAGES, edition
 
 START = "00_start"  # the page's name in notebooks/ and notebooks/zh/
 

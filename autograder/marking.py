@@ -4,7 +4,6 @@ What a worker gets and gives is plain data without paths: it may be on another m
 """
 
 import contextlib
-import hashlib
 import os
 import traceback
 from collections.abc import Iterable, Iterator
@@ -17,12 +16,12 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
+from autograder.cells import answers_of, is_test, parse_notebook
 from autograder.execute import fill, steps_of
 from autograder.notebook import CELL_SECONDS
 from autograder.repair import parse_once, restore, set_aside
 from autograder.results import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, Check, Marked, Result
 from autograder.shared import RUNNERS, SEPARATE
-from autograder.sources import is_answer, is_test, parse_notebook, role
 
 
 @dataclass(frozen=True)
@@ -95,14 +94,6 @@ def marked_before(result: Result, autograded: str) -> Marked:
     notebook = parse_notebook(autograded.encode())
     scores, comments = _nbgraders_marks(notebook)
     return Marked(result, autograded, scores, comments, answers_of(notebook))
-
-
-def answers_of(notebook: NotebookNode) -> dict[str, str]:
-    """A digest of each answer's text, by grade_id."""
-    return {
-        role(cell)["grade_id"]: hashlib.sha256(cell.source.encode("utf-8", "surrogatepass")).hexdigest()
-        for cell in filter(is_answer, notebook.cells)
-    }
 
 
 @contextlib.contextmanager

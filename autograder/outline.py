@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nbformat.notebooknode import NotebookNode
 
-from autograder.sources import is_answer, is_test, role
+from autograder.cells import is_answer, is_test, role
 
 FILE = Path(__file__).with_name("outline.json")
 ANSWER, ESSAY, CHECK, SETUP = "answer", "essay", "check", "setup"

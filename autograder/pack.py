@@ -16,12 +16,12 @@ from datetime import datetime
 from pathlib import Path
 
 from autograder.beside import MANIFEST
+from autograder.cells import read_notebook
 from autograder.course import UserError
 from autograder.downloads import COPY, check_readable
 from autograder.outline import Expected, load_outline
 from autograder.packing_list import Finding, examine
 from autograder.roster import ID_RULE, STUDENT
-from autograder.sources import read_notebook
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every file in it, so that the same notebooks give the same bytes
 

@@ -15,10 +15,12 @@ from typing import Any
 from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 
+from autograder.cells import LANGUAGES, edition, is_test, read_notebook, role, write_notebook
 from autograder.course import Course, UserError
 from autograder.landing import START, landings
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.outline import outline_of, write_outline
-from autograder.sources import LANGUAGES, edition, is_test, problems, read_notebook, role, write_notebook
+from autograder.sources import problems
 
 
 class ClearAnswers(ClearSolutions):
@@ -105,7 +107,7 @@ def _generate_one(course: Course, exercise: str) -> Any:
     source = course.classroom / "source" / exercise / f"{exercise}.ipynb"
     source.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(course.solutions / source.name, source)
-    result = course.api().generate_assignment(exercise)
+    result = nbgrader_api(course).generate_assignment(exercise)
     if not result["success"]:
         raise UserError(f"nbgrader could not release {exercise}:\n{why_not(result)}")
     return read_notebook(released)

@@ -16,8 +16,8 @@ from nbformat.notebooknode import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
+from autograder.cells import is_answer, parse_notebook, role
 from autograder.extras import shadows
-from autograder.sources import is_answer, parse_notebook, role
 
 REPAIRS = 30  # that are listed
 NOTES = "autograder"  # the key of the notebook's metadata under which repairs and verdict are kept

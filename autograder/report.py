@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 from autograder import pages
 from autograder.analysis import EACH_SIDE, ENOUGH, UNNAMED, CheckFigures, figures, mistakes
+from autograder.cells import read_notebook
 from autograder.course import Course, UserError
 from autograder.records import results
 from autograder.results import GRADED, Result
 from autograder.scores import ClassScores, Student
-from autograder.sources import read_notebook
 from autograder.status import class_scores, standings, total
 from autograder.submissions import submitted
 

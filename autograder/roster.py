@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from autograder.course import Course, UserError
+from autograder.nbgrader_setup import nbgrader_api
 
 STUDENT = re.compile(r"\w[\w.@+-]*")  # an id that is safe in paths and in nbgrader's globs
 ID_RULE = "must be letters, digits and . @ + - _ and begin with a letter or digit"
@@ -73,7 +74,7 @@ def add(course: Course, people: Iterable[Person]) -> list[Person]:
         roster[merged.id] = merged
     everybody = sorted(roster.values(), key=lambda person: person.id)
     _store(course, everybody)
-    with warnings.catch_warnings(), course.api().gradebook as gradebook:
+    with warnings.catch_warnings(), nbgrader_api(course).gradebook as gradebook:
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of how nbgrader 0.9.6 adds rows; they are added
         for person in everybody:
             names = {key: value for key, value in asdict(person).items() if value and key not in ("id", "lms_name")}

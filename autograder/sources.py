@@ -1,111 +1,15 @@
-"""Source notebooks: what is wrong with one before it is released, and its two editions."""
+"""Source notebooks: what is wrong with one before it is released."""
 
 import ast
-import re
 from collections.abc import Iterable
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
-import nbformat
 from nbformat.notebooknode import NotebookNode
 
-CHINESE_HALF = re.compile(r"^[ \t]*<!-- zh -->[ \t]*$", re.MULTILINE)
-CHINESE = re.compile(r"[\u4e00-\u9fff]")
-LANGUAGES = ("en", "zh")
+from autograder.cells import CHINESE, CHINESE_HALF, is_answer, is_test, regions, role
+
 REGIONS = ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
-MESSAGE = 200  # characters of what nbformat says; it may quote the whole file
-OBJECTS = 300_000  # of JSON in a notebook: each takes a hundred times its bytes in memory
-_TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 LEAK_LENGTH = 12  # a shorter solution may occur elsewhere by chance ("return x")
-
-
-def read_notebook(path: Path) -> NotebookNode:
-    """The notebook at `path`. Raises ValueError with one sentence if it can't be read as one."""
-    return parse_notebook(path.read_bytes())
-
-
-def parse_notebook(content: bytes) -> NotebookNode:
-    """The notebook in a file's content. Raises ValueError with one sentence if it can't be read as one."""
-    if _is_large(content) and _is_large(_TEXTS.sub(b"", content)):
-        raise ValueError(f"it holds more than {OBJECTS:,} objects or lists; that is no notebook written by hand")
-    try:
-        text = content.decode("utf-8")
-        notebook = nbformat.convert(nbformat.reader.reads(text), 4)  # as nbformat.reads does, which validates, too
-        nbformat.validate(notebook)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"it is not UTF-8 text (byte {error.start})") from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply for a notebook") from None
-    except nbformat.reader.NotJSONError:
-        raise ValueError(f"it is not complete JSON ({len(text)} characters; cut off?)") from None
-    except nbformat.ValidationError as error:
-        raise ValueError(f"it is not a notebook: {_first_line(error)}") from None
-    except Exception as error:  # nbformat raises anything on JSON that is no notebook
-        raise ValueError(f"it is not a notebook ({type(error).__name__}: {_first_line(error)})") from None
-    return notebook
-
-
-def _is_large(content: bytes) -> bool:
-    return content.count(b"{") > OBJECTS or content.count(b"[") > OBJECTS
-
-
-def _first_line(error: Exception) -> str:
-    """How an error of nbformat's begins; all of it may quote the whole file, and fail where that is nested deeply."""
-    return (str(getattr(error, "message", "") or error).splitlines() or [""])[0][:MESSAGE]
-
-
-def write_notebook(notebook: NotebookNode) -> str:
-    """The notebook as text, the same text for the same notebook."""
-    return str(nbformat.writes(notebook, version=nbformat.NO_CONVERT, indent=1)) + "\n"
-
-
-def role(cell: NotebookNode) -> dict[str, Any]:
-    """nbgrader's metadata of a cell; empty for a free cell."""
-    return dict(cell.metadata.get("nbgrader", {}))
-
-
-def is_test(cell: NotebookNode) -> bool:
-    """A code cell that earns points by running."""
-    return bool(role(cell).get("grade")) and not role(cell).get("solution") and cell.cell_type == "code"
-
-
-def is_answer(cell: NotebookNode) -> bool:
-    """A cell that the student writes: code, or an essay."""
-    return bool(role(cell).get("solution"))
-
-
-def edition(notebook: NotebookNode, language: str) -> NotebookNode:
-    """The notebook in one language: of each markdown cell that has two halves, one is kept."""
-    copy = nbformat.from_dict(notebook)
-    for cell in copy.cells:
-        halves = CHINESE_HALF.split(cell.source)
-        if cell.cell_type == "markdown" and len(halves) == 2:
-            cell.source = halves[LANGUAGES.index(language)].strip()
-    return copy
-
-
-def language_of(notebook: NotebookNode) -> str:
-    """The language of a notebook of one edition, by its heading; an English text may quote a Chinese word."""
-    title = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
-    return "zh" if CHINESE.search(title.strip().partition("\n")[0]) else "en"
-
-
-def regions(source: str, name: str) -> tuple[list[str], list[str], str]:
-    """A cell's lines inside the markers BEGIN/END `name`, those outside, and what is wrong with the markers."""
-    inside: list[str] = []
-    outside: list[str] = []
-    depth = 0
-    for line in source.split("\n"):
-        if f"BEGIN {name}" in line:
-            depth += 1
-        elif f"END {name}" in line:
-            depth -= 1
-        else:
-            (inside if depth else outside).append(line)
-        if depth not in (0, 1):
-            return inside, outside, f"its markers BEGIN {name} and END {name} don't alternate"
-    return inside, outside, f"END {name} is missing" if depth else ""
 
 
 def problems(notebook: NotebookNode) -> list[str]:

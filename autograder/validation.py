@@ -14,10 +14,10 @@ from pathlib import Path
 from nbclient.exceptions import DeadKernelError
 from nbformat.notebooknode import NotebookNode
 
+from autograder.cells import is_answer, is_test, language_of, read_notebook, role
 from autograder.course import ESSAY_PLACEHOLDER
 from autograder.marking import notebook_checks
 from autograder.results import NOT_ATTEMPTED, RIGHT
-from autograder.sources import is_answer, is_test, language_of, read_notebook, role
 
 AT_GRADING = "at grading"
 MARKS = {RIGHT: "✓", NOT_ATTEMPTED: "○", AT_GRADING: "·"}

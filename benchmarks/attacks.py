@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from attack_corpus import EARNED, EXERCISE, MARKER, SECRET, attacks, hand_in_honest, make_course
 
 from autograder.course import Course
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.release import prepare
 
 RESULTS = ROOT / "benchmarks" / "results" / "attacks.json"
@@ -129,7 +130,7 @@ def stock_api(course: Course) -> Any:
     """nbgrader's interface to the course, with nbgrader's own steps."""
     from nbgrader.converters import Autograde, GenerateFeedback
 
-    api = course.api()
+    api = nbgrader_api(course)
     for name in ("autograde_preprocessors", "sanitize_preprocessors"):
         api.config.Autograde[name] = Autograde.class_traits()[name].default()
     api.config.GenerateFeedback.preprocessors = GenerateFeedback.class_traits()["preprocessors"].default()
@@ -153,7 +154,7 @@ def score(course: Course, student: str) -> float | None:
     from nbgrader.api import MissingEntry
 
     try:
-        with course.api().gradebook as gradebook:
+        with nbgrader_api(course).gradebook as gradebook:
             return gradebook.find_submission(EXERCISE, student).score
     except MissingEntry:
         return None

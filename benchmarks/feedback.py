@@ -26,6 +26,7 @@ from autograder.course import Course, find_course
 from autograder.demo import write_downloads
 from autograder.feedback import graded, standing, write_indexes, write_pages
 from autograder.grade import grade
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.release import prepare
 from autograder.submissions import collect
 
@@ -42,7 +43,7 @@ def graded_class(folder: Path, jobs: int) -> Course:
 
 def write_ours(course: Course) -> None:
     chosen = graded(course)
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         known = standing(course, gradebook)
     pages = [*write_pages(course, known, chosen, force=True)]
     pages += write_indexes(course, known, sorted({student for student, _ in chosen}), force=True)
@@ -53,7 +54,7 @@ def write_stock(course: Course) -> None:
     from nbconvert.exporters import HTMLExporter
     from nbgrader.converters import GenerateFeedback
 
-    api = course.api()
+    api = nbgrader_api(course)
     api.config.GenerateFeedback.preprocessors = GenerateFeedback.class_traits()["preprocessors"].default()
     api.config.GenerateFeedback.exporter_class = HTMLExporter
     for exercise in sorted({exercise for _, exercise in graded(course)}):

@@ -34,17 +34,18 @@ from typing import Any
 
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # else jupyter_core warns
 
-from autograder import lean
+from autograder.nbgrader_patches import leave_out
 
-lean.leave_out()
+leave_out()
 
 from autograder.benches import cells_cpu_seconds, hand_in, load_bench
+from autograder.cells import is_test, read_notebook
 from autograder.cli_class import grade_class, write_pages
 from autograder.course import Course, find_course
 from autograder.grade import grade
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.release import prepare
 from autograder.repair import instructors_files, parse_once, restore
-from autograder.sources import is_test, read_notebook
 
 FLOOR_STUDENTS = 12  # four of each kind
 LATENCY_EXERCISE = "06_objective"  # as long as most
@@ -77,7 +78,7 @@ def grade_with_stock(course: Course, students: int) -> None:
     """What nbgrader does without this course's settings."""
     from nbgrader.converters import Autograde
 
-    api = course.api()
+    api = nbgrader_api(course)
     for name in ("autograde_preprocessors", "sanitize_preprocessors"):
         api.config.Autograde[name] = Autograde.class_traits()[name].default()
     for exercise in course.exercises():
@@ -89,7 +90,7 @@ def grade_with_stock(course: Course, students: int) -> None:
 
 def scores(course: Course, students: int) -> Iterator[tuple[tuple[str, str, str], float | None]]:
     """The automatic score of every check in the gradebook."""
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         for exercise in course.exercises():
             cells = filter(is_test, read_notebook(course.solutions / f"{exercise}.ipynb").cells)
             tests = {cell.metadata.nbgrader.grade_id for cell in cells}

@@ -16,9 +16,9 @@ import nbformat
 from small_class import empty
 
 from autograder.benches import hand_in, load_bench
+from autograder.cells import is_answer, is_test, role
 from autograder.course import Course
 from autograder.results import GRADED, NOT_GRADABLE
-from autograder.sources import is_answer, is_test, role
 
 EXERCISE = "01_simpo_loss"
 SECRET = "SECRET-4711"

@@ -4,8 +4,8 @@ import html
 import re
 from pathlib import Path
 
+from autograder.cells import read_notebook, regions
 from autograder.course import Course
-from autograder.sources import read_notebook, regions
 
 SHORT = 20  # characters; a shorter line may stand elsewhere by chance
 

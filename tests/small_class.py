@@ -15,6 +15,7 @@ from autograder.benches import hand_in, load_bench
 from autograder.course import Course
 from autograder.grade import grade
 from autograder.gradebook import open_gradebook
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.records import key_of, recorded, remember
 from autograder.release import prepare
 from autograder.shared import SHARED
@@ -53,7 +54,7 @@ def make(folder: Path) -> Course:
         warnings.simplefilter("ignore")  # nbgrader and SQLAlchemy warn of themselves
         prepare(course)
         list(grade(course))
-        with course.api().gradebook as gradebook:
+        with nbgrader_api(course).gradebook as gradebook:
             gradebook.update_or_create_student("ada", **ADA)
             gradebook.update_or_create_student("eve", first_name="Eve", last_name="Zhou", lms_user_id="77")
     return course

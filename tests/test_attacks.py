@@ -11,6 +11,7 @@ from attack_corpus import EARNED, EXERCISE, MARKER, SECRET, attacks, hand_in_hon
 
 from autograder.feedback import standing, write_pages
 from autograder.grade import grade
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.release import prepare
 from autograder.results import GRADED, GRADER_FAULT
 
@@ -65,7 +66,7 @@ def test_honest_neighbours_have_all_their_points(graded, name):
 
 def test_the_gradebook_has_the_same_points(graded):
     course, found = graded
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         for name, result in found.items():
             if result.checks:
                 assert gradebook.find_submission(EXERCISE, name).score == result.points, name
@@ -108,7 +109,7 @@ class Scripts(html.parser.HTMLParser):
 
 def test_pages_of_feedback_run_and_show_nothing_of_the_attackers(graded):
     course, found = graded
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         known = standing(course, gradebook)
     for number, attack in enumerate(ATTACKS):
         if found[student(number)].checks and attack.kind in ("feedback", "secrets", "points", "changed notebook"):

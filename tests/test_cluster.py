@@ -26,6 +26,7 @@ from autograder.cluster import mark_on_cluster, workers_at
 from autograder.course import UserError
 from autograder.grade import _task, grade
 from autograder.marking import Task
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.records import results
 from autograder.release import prepare
 from autograder.results import DIED, GRADED
@@ -134,7 +135,7 @@ def test_the_same_results_as_on_one_machine(course, machines, certificates, tmp_
     for submission in submitted(course):
         assert str(tmp_path) not in repr(_task(course, submission))  # nothing that a worker gets is a path
     assert {result.student: result.verdict for result in expected} == {"right": GRADED, "sum": GRADED, "exits": DIED}
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         for result in expected:
             assert gradebook.find_submission(EXERCISE, result.student).score == result.points
 

@@ -17,6 +17,7 @@ from postgres import PASSWORD, database, postgres
 from autograder.benches import hand_in, load_bench
 from autograder.course import CLASSROOM_VARIABLE, DATABASE_FILE, UserError
 from autograder.database import choose_database, describe
+from autograder.nbgrader_setup import nbgrader_api
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 EXERCISE = "01_simpo_loss"
@@ -82,7 +83,7 @@ def graded(runs):
 def test_two_graders_at_once_lose_nothing_of_each_other_or_of_a_person(graders):
     course, options = graders
     graded([start(course, "grade", "--jobs", "1", *each) for each in options])  # from an empty gradebook on
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         assert {each.id for each in gradebook.students} == set(STUDENTS)
         scores = {student: gradebook.find_submission(EXERCISE, student).score for student in STUDENTS}
         assert scores == STUDENTS
@@ -90,7 +91,7 @@ def test_two_graders_at_once_lose_nothing_of_each_other_or_of_a_person(graders):
     runs = [start(course, "grade", "--force", "--jobs", "1", *each) for each in options]
     given: dict[str, float] = {}
     for student in itertools.cycle(STUDENTS):  # meanwhile a person gives points, again and again
-        with course.api().gradebook as gradebook:
+        with nbgrader_api(course).gradebook as gradebook:
             grade = gradebook.find_grade(BY_HAND, EXERCISE, EXERCISE, student)
             grade.manual_score = (grade.manual_score or 0) + 1 / 64
             given[student] = given.get(student, 0) + 1 / 64
@@ -99,7 +100,7 @@ def test_two_graders_at_once_lose_nothing_of_each_other_or_of_a_person(graders):
             break
         time.sleep(0.05)
     graded(runs)
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         for student in STUDENTS:
             grade = gradebook.find_grade(BY_HAND, EXERCISE, EXERCISE, student)
             assert (grade.manual_score, grade.auto_score) == (given.get(student), STUDENTS[student] - 9)

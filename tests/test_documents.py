@@ -21,7 +21,8 @@ from test_handing_in import MING, PARTICIPANTS, ZOE
 import autograder.cli
 import simpo_core.cli
 from autograder.benches import hand_in, load_bench
-from autograder.sources import is_test, read_notebook, role
+from autograder.cells import is_test, read_notebook, role
+from autograder.nbgrader_setup import nbgrader_api
 
 DOCS = ROOT / "docs"
 STUDENT, INSTRUCTOR, MAINTAINER = (DOCS / f"{name}.md" for name in ("student", "instructor", "maintainer"))
@@ -118,7 +119,7 @@ def test_an_instructors_term_works_from_roster_to_grades(term):
     assert f"late ming, {LOSS}: by 3:05:00" in said["autograder grade downloads"][1]
     for command in (f"autograder regrade {LOSS}", f"autograder regrade {LOSS} --apply"):
         assert "of 2 graded, 0 unchanged, 2 up, 0 down" in said[command][1]
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         assert {student.id: student.score for student in gradebook.students} == {"zoe.mueller": 10, "ming": 10}
     assert {"report.html", "report.anonymous.html"} <= {path.name for path in course.classroom.iterdir()}
     assert {"grades.csv", "grades.moodle.csv"} <= {path.name for path in course.root.iterdir()}

@@ -3,9 +3,9 @@ from conftest import ROOT
 from nbformat.v4 import new_notebook
 from traitlets.config import Config
 
+from autograder.cells import CHINESE_HALF, read_notebook, regions, role
 from autograder.course import Course
 from autograder.essays import count_words, exporter, is_essay, points_each
-from autograder.sources import CHINESE_HALF, read_notebook, regions, role
 
 SOLUTIONS = sorted(Course(ROOT, ROOT).solutions.glob("*.ipynb"))
 RESOURCES = dict.fromkeys(

@@ -10,11 +10,12 @@ from nbgrader.apps import NbGraderApp
 from traitlets.config import PyFileConfigLoader
 
 from autograder.benches import hand_in, load_bench
+from autograder.cells import read_notebook
 from autograder.course import CLASSROOM_VARIABLE
 from autograder.feedback import is_stale, standing, write_pages
 from autograder.grade import grade
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.release import prepare
-from autograder.sources import read_notebook
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 EXERCISES = ("01_simpo_loss", "02_simpo_vs_dpo")
@@ -77,7 +78,7 @@ def test_exercises_are_released_one_by_one_fetched_submitted_graded_and_explaine
         assert "10" in page
         assert "index.html" not in page
 
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         known = standing(course, gradebook)
     keys = [(STUDENT, exercise) for exercise in EXERCISES]
     assert not any(is_stale(course, known.marks, *key) for key in keys)

@@ -10,9 +10,9 @@ from conftest import ROOT
 from nbgrader.utils import determine_grade
 
 from autograder.benches import hand_in, load_bench
+from autograder.cells import is_test
 from autograder.course import Course
 from autograder.notebook import run_cells
-from autograder.sources import is_test
 
 COURSE = Course(ROOT, ROOT / "classroom")
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from autograder.cli import app
 from autograder.course import CLASSROOM_VARIABLE, UserError
 from autograder.export import EXPORTERS
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.release import prepare
 from autograder.scores import read_scores
 
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrade
 def course(small_class, tmp_path_factory):
     """The small class; bob was late, and a person gave him half a point for the sum."""
     late = copied(small_class, tmp_path_factory.mktemp("late"))
-    with late.api().gradebook as gradebook:
+    with nbgrader_api(late).gradebook as gradebook:
         gradebook.find_submission_notebook(LOSS, LOSS, "bob").late_submission_penalty = 2.0
         gradebook.find_grade("batch-loss-value", LOSS, LOSS, "bob").manual_score = 0.5
         gradebook.db.commit()
@@ -33,7 +34,7 @@ def course(small_class, tmp_path_factory):
 
 
 def exported(course, to, path, **settings):
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         return EXPORTERS[to](to=str(path), classroom=str(course.classroom), **settings).export(gradebook)
 
 
@@ -43,7 +44,7 @@ def read(path):
 
 
 def test_scores_are_what_nbgrader_says(course):
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         scores = read_scores(gradebook)
         for (student, exercise), score in scores.scores.items():
             theirs = gradebook.find_submission(exercise, student)
@@ -166,7 +167,7 @@ def test_gradescopes_own_file_holds_one_submission(course, tmp_path):
 @pytest.mark.parametrize("comment", [None, "The second key point is missing."])
 def test_gradescope_shows_what_a_person_said_and_no_status(course, tmp_path, points, comment):
     course, path = copied(course, tmp_path), tmp_path / "results.json"
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         grade = gradebook.find_grade("essay", ESSAY, ESSAY, "ada")
         grade.manual_score, grade.needs_manual_grade = points, False
         gradebook.find_comment("essay", ESSAY, ESSAY, "ada").manual_comment = comment
@@ -182,7 +183,7 @@ def test_gradescope_shows_what_a_person_said_and_no_status(course, tmp_path, poi
 
 def test_gradescope_gets_passed_and_failed_of_checks_that_are_full_or_zero(course, tmp_path):
     course, path = copied(course, tmp_path), tmp_path / "results.json"
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         gradebook.find_grade("squared-loss-value", LOSS, LOSS, "cy").auto_score = 0.5  # of a check that gives parts
         gradebook.db.commit()
     exported(course, "gradescope", path, student=["cy"], assignment=[LOSS])

@@ -26,6 +26,7 @@ from autograder.export import CsvExporter
 from autograder.feedback import graded, standing, write_indexes, write_pages
 from autograder.feedback_words import VERDICTS, WORDS
 from autograder.grade import grade
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.release import prepare
 
 CODE, ESSAY = "01_simpo_loss", "04_advantages"
@@ -84,7 +85,7 @@ def course(original, tmp_path):
 
 def pages(course, **options):
     """Write what is due; the students' pages and lists that are new, by their path in feedback/."""
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         known = standing(course, gradebook)
     chosen = graded(course)
     written = [*write_pages(course, known, chosen, **options)]
@@ -111,7 +112,7 @@ def elements(page):
 
 def read_essay(course, student, points, comment=""):
     """What a person does in the formgrader."""
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         grade = gradebook.find_grade("essay", ESSAY, ESSAY, student)
         grade.manual_score, grade.needs_manual_grade = points, False
         gradebook.find_comment("essay", ESSAY, ESSAY, student).manual_comment = comment
@@ -187,7 +188,7 @@ def test_pages_are_written_again_exactly_when_what_they_show_has_changed(course)
 
 
 def test_a_late_penalty_is_taken_off_and_said(course):
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         gradebook.find_submission_notebook(CODE, CODE, "right").late_submission_penalty = 1.5
         gradebook.db.commit()
     pages(course)
@@ -198,7 +199,7 @@ def test_a_late_penalty_is_taken_off_and_said(course):
 
 
 def test_a_persons_points_for_a_check_count_and_are_said(course):
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         gradebook.find_grade("batch-loss-value", CODE, CODE, "hostile").manual_score = 0.5
         gradebook.db.commit()
     pages(course)
@@ -210,7 +211,7 @@ def test_a_persons_points_for_a_check_count_and_are_said(course):
 def test_the_lists_add_up_to_the_gradebook(course):
     read_essay(course, "sum", 3.25)
     pages(course)
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         possible = sum(gradebook.find_assignment(exercise).max_score for exercise in (CODE, ESSAY))
         for student in ("right", "sum", "untouched", "hostile"):
             found = gradebook.find_student(student)
@@ -227,7 +228,7 @@ def test_the_list_says_what_could_not_be_graded_and_what_waits(original):
 
 def test_the_list_has_what_was_not_handed_in_and_the_total_that_is_exported(course, tmp_path):
     assert "not handed in 0 / 16 Sum 9 / 26" in words_of(index(course, "hostile"))
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         CsvExporter(to=str(tmp_path / "grades.csv"), classroom=str(course.classroom)).export(gradebook)
     with (tmp_path / "grades.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}

@@ -13,6 +13,7 @@ from autograder.course import Course
 from autograder.feedback import standing, write_indexes
 from autograder.grade import grade
 from autograder.marking import Task, mark
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.records import results
 from autograder.release import prepare
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG
@@ -79,7 +80,7 @@ def test_a_deleted_test_cell_comes_back(graded):
 
 def test_the_gradebook_agrees(graded):
     course, results = graded
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         for student in ("right", "sum", "untouched"):
             assert gradebook.find_submission(EXERCISE, student).score == results[student].points
 
@@ -96,13 +97,13 @@ def test_only_what_changed_is_graded_again_and_a_persons_points_survive(graded, 
     original, _ = graded
     shutil.copytree(original.classroom, tmp_path / "class")
     course = Course(ROOT, tmp_path / "class")
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         cell = gradebook.find_grade("batch-loss-value", EXERCISE, EXERCISE, "sum")
         cell.manual_score = 0.5
         gradebook.db.commit()
     submit(course, "sum", course.notebook("submitted", "sum", EXERCISE).read_text("utf-8") + "\n")
     assert [result.student for result, is_new in grade(course) if is_new] == ["sum"]
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         assert gradebook.find_submission(EXERCISE, "sum").score == 9.5
 
 
@@ -113,7 +114,7 @@ def test_a_gradebook_that_is_gone_is_made_anew(graded, tmp_path):
     (course.classroom / "gradebook.db").unlink()
     prepare(course, [EXERCISE])
     assert {result.student: result for result, _ in grade(course, force=True)} == before
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         assert gradebook.find_submission(EXERCISE, "sum").score == 9
 
 
@@ -142,6 +143,6 @@ def test_what_is_no_file_where_a_notebook_should_be_stops_nobody(tmp_path):
     assert "is a folder" in found["folder"].reason
     assert "?? is a link" in found["unwritable-name"].reason
     assert not any(is_new for _, is_new in grade(course))
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         known = standing(course, gradebook)
     assert len(list(write_indexes(course, known, sorted(found)))) == 5

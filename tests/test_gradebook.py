@@ -13,9 +13,10 @@ from conftest import ROOT
 from small_class import empty
 
 from autograder.benches import hand_in, load_bench
-from autograder.course import UserError, configure
+from autograder.course import UserError
 from autograder.grade import grade
 from autograder.gradebook import NotInGradebook, open_gradebook
+from autograder.nbgrader_setup import configure, nbgrader_api
 from autograder.release import prepare
 from autograder.results import GRADED, GRADER_FAULT, Marked, Result
 
@@ -60,7 +61,7 @@ def files(course):
 def grade_by_nbgrader(course, students):
     """As `nbgrader autograde` and the formgrader's button do it."""
     for student in students:
-        outcome = course.api().autograde(EXERCISE, student, force=True, create=True)
+        outcome = nbgrader_api(course).autograde(EXERCISE, student, force=True, create=True)
         assert outcome["success"], outcome
 
 
@@ -100,7 +101,7 @@ def prepared(tmp_path_factory):
     source.write_text(source.read_text(encoding="utf-8").replace("fresh_rng()", "fresh_rng(7)"), "utf-8")
     students = hand_in_class(course)
     prepare(course)
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         gradebook.update_or_create_assignment(EXERCISE, duedate="2026-11-26 12:00:00 UTC")
     return course, students
 
@@ -131,7 +132,7 @@ def test_a_class_graded_for_the_first_time(graded):
 
 def test_a_class_graded_again_after_people_gave_points_and_comments(graded, tmp_path):
     _, theirs, students = graded
-    with theirs.api().gradebook as gradebook:
+    with nbgrader_api(theirs).gradebook as gradebook:
         for student in students[1:]:
             gradebook.find_grade("essay", EXERCISE, EXERCISE, student).manual_score = 1.5
             gradebook.find_grade("essay", EXERCISE, EXERCISE, student).needs_manual_grade = False
@@ -160,7 +161,7 @@ def test_a_class_graded_again_after_people_gave_points_and_comments(graded, tmp_
 def test_being_late_costs_what_the_plugin_says(prepared, tmp_path, monkeypatch):
     course, _ = prepared
     ours, theirs = copies(course, tmp_path)
-    monkeypatch.setattr("autograder.course.configure", with_penalty)
+    monkeypatch.setattr("autograder.nbgrader_setup.configure", with_penalty)
     for one in (ours, theirs):
         for path in (one.classroom / "submitted").glob("*"):
             if path.name != "right":

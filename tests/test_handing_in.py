@@ -15,6 +15,7 @@ from autograder.benches import hand_in, load_bench
 from autograder.cli_handing_in import report_collected
 from autograder.course import UserError
 from autograder.due import read_time
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.release import prepare
 
 EXERCISE, OTHER = "01_simpo_loss", "02_simpo_vs_dpo"
@@ -74,7 +75,7 @@ def test_the_page_names_every_command_and_each_works(done):
 
 def test_the_gradebook_has_the_students_with_names_and_points(done):
     course, _ = done
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         found = {student.id: (student.last_name, student.email, student.score) for student in gradebook.students}
         assert found == {"zoe.mueller": ("Müller", "zoe@uni.edu", 20), "ming": ("王", "ming@uni.edu", 10)}
         assert gradebook.find_student("ming").lms_user_id == "4712"
@@ -86,7 +87,7 @@ def test_late_work_is_listed_and_nbgrader_knows_it(done):
     assert "times: 3 from Moodle's grading worksheet" in output
     # due 1 December 23:59, handed in 2 December 3:04
     assert f"late ming, {EXERCISE}: by 3:05:00" in output
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         assert gradebook.find_submission(EXERCISE, "ming").total_seconds_late == 3 * 3600 + 5 * 60
         assert gradebook.find_submission(EXERCISE, "zoe.mueller").total_seconds_late == 0
 

@@ -10,6 +10,7 @@ from small_class import ESSAY, LOSS, copied, submit
 from typer.testing import CliRunner
 
 from autograder.cli import app
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.status import class_scores, standings
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
@@ -31,7 +32,7 @@ def autograder(*words):
 
 def give(course, student, exercise, name, points):
     """A person's points, as the formgrader keeps them."""
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         grade = gradebook.find_grade(name, exercise, exercise, student)
         grade.manual_score, grade.needs_manual_grade = points, False
         gradebook.db.commit()
@@ -101,7 +102,7 @@ def test_a_student_who_was_removed_and_is_added_again_gets_their_points_back(her
 def test_what_the_gradebook_lost_is_graded_again_if_its_notebook_is_damaged(here):
     here.notebook("autograded", "bob", LOSS).unlink()
     here.notebook("autograded", "bob", LOSS).write_text("{")
-    with here.api().gradebook as gradebook:
+    with nbgrader_api(here).gradebook as gradebook:
         gradebook.remove_submission(LOSS, "bob")
     assert "1 new, 5 as before" in autograder("grade")
     assert class_scores(here).scores["bob", LOSS].points == 9
@@ -156,7 +157,7 @@ def test_a_persons_points_for_a_check_make_nobody_wait_unless_it_comes_out_other
 def test_scores_that_nbgrader_wrote_are_of_the_notebook_that_it_left(here):
     """As the formgrader's button does."""
     give(here, "ada", ESSAY, "essay", 3.0)
-    with here.api().gradebook as gradebook:
+    with nbgrader_api(here).gradebook as gradebook:
         gradebook.db.connection().exec_driver_sql("drop table autograder_written")
         gradebook.db.commit()
     assert standings(here)[1].graded == 0

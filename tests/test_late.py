@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.course import UserError
+from autograder.nbgrader_setup import nbgrader_api, nbgrader_folders
 from autograder.status import class_scores, standings
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
@@ -79,7 +80,7 @@ def test_setting_the_same_time_again_reckons_by_a_new_rule_and_with_essays(here)
     append(here, '"zero"')
     autograder("due", ESSAY, DUE)
     assert penalty(here, ESSAY) == 10  # the checks
-    with here.api().gradebook as gradebook:
+    with nbgrader_api(here).gradebook as gradebook:
         grade = gradebook.find_grade("essay", ESSAY, ESSAY, "ada")
         grade.manual_score, grade.needs_manual_grade = 3.0, False
         gradebook.db.commit()
@@ -92,8 +93,8 @@ def test_a_class_in_another_folder_keeps_its_own_gradebook(here):
     """nbgrader_config.py speaks of classroom/, whose gradebook may be on a server."""
     (here.classroom / "gradebook.url").write_text("postgresql+psycopg://nobody@nowhere/none\n")
     other = type(here)(here.root, here.root / "other")
-    assert other.folders().db_url == f"sqlite:///{other.classroom}/gradebook.db"
-    assert other.folders().root == str(other.classroom)
+    assert nbgrader_folders(other).db_url == f"sqlite:///{other.classroom}/gradebook.db"
+    assert nbgrader_folders(other).root == str(other.classroom)
 
 
 def test_an_extension_given_before_anything_is_handed_in(here):

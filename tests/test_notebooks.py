@@ -5,8 +5,8 @@ import re
 import pytest
 from conftest import ROOT
 
+from autograder.cells import CHINESE_HALF, edition, is_answer, is_test, read_notebook, role
 from autograder.course import Course
-from autograder.sources import CHINESE_HALF, edition, is_answer, is_test, read_notebook, role
 
 EXERCISES = Course(ROOT, ROOT / "classroom").exercises()
 

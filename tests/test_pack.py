@@ -8,10 +8,10 @@ import pytest
 from conftest import ROOT
 
 from autograder.benches import hand_in, load_bench
+from autograder.cells import read_notebook, write_notebook
 from autograder.course import Course, UserError
 from autograder.outline import load_outline
 from autograder.pack import pack
-from autograder.sources import read_notebook, write_notebook
 
 EXERCISE = "01_simpo_loss"
 WITH_ESSAY = "05_common_ground"

@@ -4,8 +4,8 @@ from html import unescape
 import pytest
 from conftest import ROOT
 
+from autograder.cells import read_notebook
 from autograder.prose import formula, markdown, python
-from autograder.sources import read_notebook
 
 
 def test_a_formula_is_mathml():

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.course import UserError
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.regrade import apply, preview
 from autograder.status import class_scores
 
@@ -53,7 +54,7 @@ def test_the_preview_names_who_gains_and_who_loses_and_writes_nothing(small_clas
 
 def test_applying_does_what_was_shown_and_keeps_what_people_gave(small_class, tmp_path):
     course = copied(small_class, tmp_path)
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         grade = gradebook.find_grade(CHECK, LOSS, LOSS, "bob")
         grade.manual_score, grade.needs_manual_grade = 0.5, False
         gradebook.db.commit()
@@ -71,7 +72,7 @@ def test_applying_does_what_was_shown_and_keeps_what_people_gave(small_class, tm
 
 def test_what_people_have_read_stays_read_with_their_comments(small_class, tmp_path):
     course = copied(small_class, tmp_path)
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         for name, points in (("essay", 4.0), ("gradients-value", 0.5)):
             grade = gradebook.find_grade(name, ESSAY, ESSAY, "ada")
             grade.manual_score, grade.needs_manual_grade = points, False
@@ -81,7 +82,7 @@ def test_what_people_have_read_stays_read_with_their_comments(small_class, tmp_p
     source.write_text(source.read_text("utf-8") + "\n", encoding="utf-8")
     done = apply(course, ESSAY)
     assert (done.changes, done.students) == ((), 2)
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         assert gradebook.find_comment("essay", ESSAY, ESSAY, "ada").comment == "Well argued."
     score = class_scores(course).scores["ada", ESSAY]
     assert (score.points, score.is_final) == (13.5, True)  # 9 checks of 1 point, and what was given by hand

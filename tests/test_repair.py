@@ -5,9 +5,9 @@ import pytest
 from conftest import ROOT
 
 from autograder.benches import hand_in, load_bench
+from autograder.cells import is_answer, is_test, read_notebook, role
 from autograder.course import Course
 from autograder.repair import restore
-from autograder.sources import is_answer, is_test, read_notebook, role
 
 COURSE = Course(ROOT, ROOT / "classroom")
 EXERCISE = "01_simpo_loss"

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.course import UserError
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.records import results
 from autograder.report import render
 
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrade
 def course(small_class, tmp_path_factory):
     course = copied(small_class, tmp_path_factory.mktemp("report"))
     add_exercise(course, UNTOUCHED)
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         gradebook.update_or_create_student("eve", first_name="Eve & Co", last_name="<b>Zhou</b>")
     return course
 
@@ -42,7 +43,7 @@ def test_the_page_says_what_came_of_the_class(page):
 
 def test_a_file_that_cannot_be_read_was_handed_in(small_class, tmp_path):
     course = copied(small_class, tmp_path)
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         gradebook.update_or_create_student("dee")
     missing = render(course).partition('id="missing"')[2]
     assert re.findall(r'class="who">(\w+)</th><td>([\w, ]+)<', missing) == [("bob", ESSAY), ("dee", ESSAY)]
@@ -51,7 +52,7 @@ def test_a_file_that_cannot_be_read_was_handed_in(small_class, tmp_path):
 
 def test_the_mean_is_not_rounded_to_one_decimal(small_class, tmp_path):
     course = copied(small_class, tmp_path)
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         gradebook.find_grade("gradients-value", ESSAY, ESSAY, "cy").manual_score = 4.5
         gradebook.db.commit()
     assert "mean 7.25, median 7.25 of 16" in render(course)  # ada 10

@@ -14,6 +14,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from autograder.nbgrader_setup import nbgrader_api
+
 EXERCISE, OTHER = "01_simpo_loss", "03_gradient"
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 
@@ -102,7 +104,7 @@ def assert_all_is_there(course):
 
     found = results(course)
     assert len(found) == len(submitted(course))
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         for result in found:
             assert result.verdict == GRADED
             answer = load_bench(course, result.exercise)[int(result.student[1:])]
@@ -158,7 +160,7 @@ def test_a_changed_source_regrades_what_it_touches_and_keeps_what_people_gave(co
     from autograder.release import prepare
 
     list(grade(copy, jobs=2))
-    with copy.api().gradebook as gradebook:
+    with nbgrader_api(copy).gradebook as gradebook:
         cell = gradebook.find_submission_notebook(EXERCISE, EXERCISE, "s5").grades[0]
         name, cell.manual_score = cell.name, 0.5
         gradebook.find_submission_notebook(EXERCISE, EXERCISE, "s5").comments[0].manual_comment = "Nearly."
@@ -170,7 +172,7 @@ def test_a_changed_source_regrades_what_it_touches_and_keeps_what_people_gave(co
     prepare(copy)
     new = [result.exercise for result, is_new in grade(copy) if is_new]
     assert new == [EXERCISE] * 6
-    with copy.api().gradebook as gradebook:
+    with nbgrader_api(copy).gradebook as gradebook:
         assert gradebook.find_grade(name, EXERCISE, EXERCISE, "s5").manual_score == 0.5
         comments = gradebook.find_submission_notebook(EXERCISE, EXERCISE, "s5").comments
         assert [comment.manual_comment for comment in comments].count("Nearly.") == 1

@@ -2,6 +2,7 @@ import pytest
 from lms_downloads import Handed, canvas_gradebook, moodle_worksheet
 
 from autograder.course import UserError
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.roster import Person, Sender, add, find, load, read, slug
 
 ZOE = Person("z1", "Zoë", "Müller", "zoe@uni.edu", "4711")
@@ -157,7 +158,7 @@ def test_what_is_no_roster_is_one_sentence(tmp_path, text, words):
 def test_the_gradebook_and_the_rosters_file_have_the_students(course):
     add(course, [ZOE, ZOA])
     add(course, [Person("other", "", "Mueller", "zoe@uni.edu"), LI])  # known by the address
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         zoe = gradebook.find_student("z1")
         assert (zoe.first_name, zoe.last_name, zoe.email, zoe.lms_user_id) == ("Zoë", "Mueller", "zoe@uni.edu", "4711")
         assert sorted(student.id for student in gradebook.students) == ["li", "z1", "z2"]

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from autograder.cli import app
 from autograder.course import Course
 from autograder.feedback import write_feedback
+from autograder.nbgrader_setup import nbgrader_api
 from autograder.status import Standing, standings, total
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
@@ -42,7 +43,7 @@ def test_points_that_a_person_gives_make_the_page_old(small_class, tmp_path):
     course = copied(small_class, tmp_path)
     write_feedback(course, "ada", ESSAY)
     assert standings(course)[1].old_feedback == 1  # cy's
-    with course.api().gradebook as gradebook:
+    with nbgrader_api(course).gradebook as gradebook:
         gradebook.find_grade("essay", ESSAY, ESSAY, "ada").manual_score = 3
         gradebook.db.commit()
     assert standings(course)[1].old_feedback == 2

@@ -5,9 +5,9 @@ import zipfile
 import pytest
 from conftest import ROOT
 
+from autograder.cells import read_notebook
 from autograder.course import UserError
 from autograder.records import key_of
-from autograder.sources import read_notebook
 from autograder.submissions import collect, submitted
 
 EXERCISE = "01_simpo_loss"

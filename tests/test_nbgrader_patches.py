@@ -7,8 +7,8 @@ pytestmark = pytest.mark.slow  # what is left out takes its time
 
 SCRIPT = """
 import sys
-from autograder import lean
-lean.leave_out()
+from autograder.nbgrader_patches import leave_out
+leave_out()
 import nbformat, nbgrader, nbgrader.utils
 loaded = [name for name in ("nbgrader.apps", "nbgrader.api", "nbgrader.server_extensions", "rfc3987_syntax", "lark")
           if name in sys.modules]
@@ -17,16 +17,16 @@ import nbgrader._version
 assert nbgrader.__version__ == nbgrader._version.__version__
 from nbgrader.apps import NbGraderAPI
 import rfc3987_syntax  # whoever wants it gets it
-lean.leave_out()
+leave_out()
 assert "nbgrader.apps" in sys.modules
 """
 
 ALEMBIC = """
-from autograder.course import _environment_on_path, _ask_alembic_here
-_environment_on_path()
+from autograder.nbgrader_patches import ask_alembic_here, environment_on_path
+environment_on_path()
 from nbgrader.api import get_alembic_version
 import nbgrader.api
-_ask_alembic_here()
+ask_alembic_here()
 print(get_alembic_version() == nbgrader.api.get_alembic_version() != "")
 """
 
