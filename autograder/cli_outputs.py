@@ -199,7 +199,7 @@ def report(
     """
     course = find_course(classroom)
     _quiet()
-    from autograder.csv_files import write_whole
+    from autograder.files import write_whole
     from autograder.report import render
 
     path = out or course.classroom / ("report.anonymous.html" if anonymous else "report.html")

@@ -7,11 +7,11 @@ reads it, so that grading, feedback, the formgrader and every `nbgrader` command
 import contextlib
 import fcntl
 import functools
-import os
 from collections.abc import Iterator
 from typing import Any
 
 from autograder.course import DATABASE_FILE, Course, UserError
+from autograder.files import write_whole
 
 CONNECT_SECONDS = 5
 EXAMPLE = "postgresql+psycopg://USER@HOST/DATABASE"
@@ -33,12 +33,7 @@ def choose_database(course: Course, url: str) -> None:
             f"{_shown(url)} begin another classroom: --classroom FOLDER --db URL"
         )
     check_database(url)
-    course.classroom.mkdir(parents=True, exist_ok=True)
-    partial = kept.with_suffix(".part")
-    partial.unlink(missing_ok=True)
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(url + "\n")
-    os.replace(partial, kept)
+    write_whole(kept, url + "\n", mode=0o600)
 
 
 @functools.cache

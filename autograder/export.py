@@ -19,7 +19,8 @@ from traitlets import Bool, Dict, Unicode
 
 from autograder.cells import check_titles
 from autograder.course import UserError, find_course
-from autograder.csv_files import disarmed, number, parse, read_text, spreadsheet, value, write_whole
+from autograder.csv_files import disarmed, number, parse, read_text, spreadsheet, value
+from autograder.files import write_whole
 from autograder.lms_csv import fill, notes
 from autograder.marks import Marks, read_marks
 from autograder.records import results

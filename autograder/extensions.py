@@ -5,11 +5,11 @@ kept as a time; grading gives it to nbgrader.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import datetime
 
 from autograder.course import Course, UserError
+from autograder.files import write_whole
 
 Extensions = Mapping[tuple[str, str], datetime]  # by student and exercise, in UTC
 FILE = "extensions.json"
@@ -45,7 +45,4 @@ def write_extensions(course: Course, extensions: Extensions) -> None:
     stored: dict[str, dict[str, str]] = {}
     for (student, exercise), time in sorted(extensions.items()):
         stored.setdefault(exercise, {})[student] = time.isoformat()
-    course.classroom.mkdir(parents=True, exist_ok=True)
-    partial = course.classroom / f"{FILE}.part"
-    partial.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, course.classroom / FILE)
+    write_whole(course.classroom / FILE, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")

@@ -6,7 +6,6 @@ person's points or comments, or by a new design. It needs no network and runs no
 
 import functools
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import nbformat.v4
 from autograder.course import Course, UserError
 from autograder.feedback_page import CHECK, ESSAY, Page, read_page, title_of
 from autograder.feedback_words import VERDICTS, WORDS
+from autograder.files import write_whole
 from autograder.marks import Marks, read_marks
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.pages import points, render
@@ -250,7 +250,4 @@ def _head(path: Path) -> str:
 
 def _write(path: Path, html: str) -> None:
     """The whole page or none. Half characters, which JSON can carry and UTF-8 can't, become question marks."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    partial.write_bytes(html.encode("utf-8", "replace"))
-    os.replace(partial, path)
+    write_whole(path, html.encode("utf-8", "replace"))

@@ -16,6 +16,7 @@ from autograder.cluster import mark_on_cluster
 from autograder.course import Course, UserError
 from autograder.database import alone
 from autograder.extras import files_beside, shadows
+from autograder.files import write_whole
 from autograder.gradebook import NotInGradebook, Writer, keys_written, open_gradebook
 from autograder.marking import Task, mark, marked_before, without_points
 from autograder.notebook import CELL_SECONDS, refusal
@@ -197,7 +198,4 @@ def _publish(course: Course, gradebook: Writer, submission: Submission, text: st
                 copy.unlink(missing_ok=True)
                 shutil.copy(Path(place, name), copy)
                 copy.chmod(0o444)
-    partial = page.with_suffix(".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.chmod(0o444)
-    os.replace(partial, page)
+    write_whole(page, text, mode=0o444)

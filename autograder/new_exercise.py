@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from autograder.course import Course, UserError
+from autograder.files import write_whole
 
 TEMPLATE = files("autograder") / "templates" / "exercise"
 NAME = re.compile(r"(\d\d)_[a-z0-9]+(_[a-z0-9]+)*")
@@ -32,6 +33,5 @@ def new_exercise(course: Course, exercise: str) -> list[Path]:
         if path.exists():
             raise UserError(f"{path} is there already; remove it or choose another name")
     for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text)
     return list(texts)

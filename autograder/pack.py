@@ -7,8 +7,8 @@ It needs no instructor's files: `outline` knows what each notebook must hold. In
 """
 
 import hashlib
+import io
 import json
-import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from autograder.beside import MANIFEST
 from autograder.cells import read_notebook
 from autograder.course import UserError
 from autograder.downloads import COPY, check_readable
+from autograder.files import write_whole
 from autograder.outline import Expected, load_outline
 from autograder.packing_list import Finding, examine
 from autograder.roster import ID_RULE, STUDENT
@@ -151,10 +152,10 @@ def _write(archive: Path, student: str, contents: dict[str, bytes]) -> None:
     """Write the zip file with its manifest: the same bytes for the same notebooks."""
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
     manifest = json.dumps({"pack": 1, "student": student, "sha256": sums}, indent=1).encode()
-    partial = archive.with_suffix(".part")
-    with zipfile.ZipFile(partial, "w") as opened:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as opened:
         for name, content in sorted({**contents, MANIFEST: manifest}.items()):
             member = zipfile.ZipInfo(name, EPOCH)
             member.external_attr = 0o644 << 16
             opened.writestr(member, content, zipfile.ZIP_DEFLATED)
-    os.replace(partial, archive)
+    write_whole(archive, packed.getvalue())

@@ -5,7 +5,6 @@ Each record has a key made of all that the result depends on, so that a second r
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from autograder.beside import TIMESTAMP
 from autograder.course import Course
+from autograder.files import write_whole
 from autograder.results import NOT_GRADABLE, Result, result_from
 from autograder.shared import RUNNERS, SEPARATE
 from autograder.submissions import Submission, content_of, submitted
@@ -72,12 +72,8 @@ def key_of(course: Course, submission: Submission, content: bytes, isolation: st
 
 
 def remember(course: Course, submission: Submission, key: str, result: Result) -> None:
-    """Keep a result, whole or not at all."""
-    record = _path(course, submission)
-    record.parent.mkdir(parents=True, exist_ok=True)
-    partial = record.with_suffix(".part")
-    partial.write_text(json.dumps({"key": key, "result": asdict(result)}, indent=1), "utf-8")
-    os.replace(partial, record)
+    """Keep a result."""
+    write_whole(_path(course, submission), json.dumps({"key": key, "result": asdict(result)}, indent=1))
 
 
 def log_path(course: Course, submission: Submission) -> Path:

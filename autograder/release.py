@@ -17,6 +17,7 @@ from nbgrader.preprocessors import ClearSolutions
 
 from autograder.cells import LANGUAGES, edition, is_test, read_notebook, role, write_notebook
 from autograder.course import Course, UserError
+from autograder.files import write_whole
 from autograder.landing import START, landings
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.outline import outline_of, write_outline
@@ -55,8 +56,7 @@ def release(course: Course, *, only_check: bool = False) -> list[Path]:
     left_over = sorted(present - set(wanted))
     if not only_check:
         for path in stale:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(wanted[path], encoding="utf-8")
+            write_whole(path, wanted[path])
         for path in left_over:
             path.unlink()
     return stale + left_over

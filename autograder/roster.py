@@ -6,7 +6,7 @@ more, lms_name: how the LMS writes a name that is not the first and the last nam
 """
 
 import csv
-import os
+import io
 import re
 import unicodedata
 import warnings
@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from autograder.course import Course, UserError
+from autograder.files import write_whole
 from autograder.nbgrader_setup import nbgrader_api
 
 STUDENT = re.compile(r"\w[\w.@+-]*")  # an id that is safe in paths and in nbgrader's globs
@@ -238,11 +239,8 @@ def _stored(course: Course) -> Path:
 
 
 def _store(course: Course, people: Iterable[Person]) -> None:
-    path = _stored(course)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    with partial.open("w", encoding="utf-8-sig", newline="") as opened:  # the mark lets spreadsheets read UTF-8
-        writer = csv.DictWriter(opened, [column.name for column in fields(Person)])
-        writer.writeheader()
-        writer.writerows(asdict(person) for person in people)
-    os.replace(partial, path)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [column.name for column in fields(Person)])
+    writer.writeheader()
+    writer.writerows(asdict(person) for person in people)
+    write_whole(_stored(course), text.getvalue().encode("utf-8-sig"))  # the mark lets spreadsheets read UTF-8

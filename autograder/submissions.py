@@ -5,7 +5,6 @@ What can't be placed is listed and left; the rest is taken. Whose a file is, `do
 
 import contextlib
 import os
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from autograder.archives import NOTEBOOK_BYTES, Left, gather
 from autograder.beside import TIMESTAMP, read_timestamp, write_timestamp
 from autograder.course import Course
 from autograder.downloads import Found, check_readable, identify
+from autograder.files import write_whole
 from autograder.roster import find, load
 
 
@@ -166,11 +166,8 @@ def _better_there(submission: Submission, found: Found) -> str:
 def _copy(source: Path, submission: Submission) -> None:
     """Write the notebook and its time to the classroom, where they differ from what is there."""
     target, timestamp = submission.path, submission.path.with_name(TIMESTAMP)
-    target.parent.mkdir(parents=True, exist_ok=True)
     if not (target.is_file() and target.read_bytes() == source.read_bytes()):
         timestamp.unlink(missing_ok=True)  # it was another notebook's
-        partial = target.with_name(target.name + ".part")
-        shutil.copyfile(source, partial)
-        os.replace(partial, target)
+        write_whole(target, source.read_bytes())
     if submission.time:
         write_timestamp(timestamp, submission.time)
