@@ -1,17 +1,16 @@
 """What a class's results say about the exercises: how hard each check is, what it tells apart, which mistakes recur."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from autograder.messages import read
 from autograder.results import NOT_ATTEMPTED, WRONG, Result
 
 ENOUGH = 10  # submissions; with fewer a correlation says nothing
 EACH_SIDE = 3  # submissions that earned all of a check's points, and that did not; with fewer it rests on too few
-UNNAMED = "another value, which no hint names"
 
 
 @dataclass(frozen=True)
@@ -89,19 +88,9 @@ def mistakes(results: Iterable[Result]) -> list[Mistake]:
     for exercise, submissions in attempts.items():
         for result in submissions:
             lost = [check for check in result.checks if check.status == WRONG]
-            counts.update((exercise, check.grade_id, named(check.message)) for check in lost)
+            counts.update((exercise, check.grade_id, read(check.message).mistake) for check in lost)
     found = [Mistake(*key, count, len(attempts[key[0]])) for key, count in counts.items()]
     return sorted(found, key=lambda mistake: (-mistake.count, mistake.exercise, mistake.grade_id, mistake.words))
-
-
-def named(message: str) -> str:
-    """The mistake that a check's message names: its hint, or the error. Holds no words of the student's."""
-    hints = [line.removeprefix("Hint: ") for line in message.splitlines() if line.startswith("Hint: ")]
-    if hints:
-        return hints[0]
-    if raised := re.search(r"\braised ([A-Z]\w*)", message):
-        return f"raises {raised[1]}"
-    return "writes to stderr" if message.startswith("The cell wrote to stderr") else UNNAMED
 
 
 def _attempts(results: Iterable[Result]) -> dict[str, list[Result]]:

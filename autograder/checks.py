@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder.messages import failed, raised
 from autograder.values import copied, difference, is_plain, shape_words, show, type_name, unchanged, without_torch
 
 MESSAGE = 2000  # characters; a longer one loses its middle, for students' values may stand in it
@@ -92,9 +93,11 @@ def gradient(function: Callable[..., Any], x: Any, /, *args: Any, **kwargs: Any)
             return result
         if not isinstance(result, torch.Tensor) or not result.requires_grad:
             raise CheckFailed(
-                f"Check failed: {_label(function, (x, *args), kwargs)} on a torch tensor: no gradient flows from the "
-                f"result to its first argument.\n"
-                "Hint: .detach(), .item(), float(), .numpy() and numpy's functions cut the graph."
+                failed(
+                    f"{_label(function, (x, *args), kwargs)} on a torch tensor: no gradient flows from the result to "
+                    "its first argument.",
+                    ".detach(), .item(), float(), .numpy() and numpy's functions cut the graph.",
+                )
             )
         result.sum().backward()
         return np.zeros_like(x) if leaf.grad is None else leaf.grad.numpy()
@@ -111,15 +114,13 @@ def value(actual: Answer) -> Any:
     except _Sentence:
         raise
     except (Exception, SystemExit) as error:
-        raise CheckFailed(
-            f"Check failed: {actual.label} raised {type(error).__name__}: {error}{_where(error)}"
-        ) from None
+        raise CheckFailed(failed(raised(actual.label, error), line=_where(error))) from None
     if got is ...:
         raise NotAttempted(
             f"Not attempted yet: {actual.label}. Replace the dots `...` by your answer and run the cell."
         )
     if got is None:
-        raise CheckFailed(f"Check failed: {actual.label} is None.\nHint: Is a `return` missing?")
+        raise CheckFailed(failed(f"{actual.label} is None.", "Is a `return` missing?"))
     return got
 
 
@@ -167,14 +168,14 @@ def check_close(
         if difference(got, _as_numbers(sentence, mistaken), rtol, scale) is None:
             hint = sentence
             break
-    raise CheckFailed(_message(f"{actual.label}: {seen}{of_what}", hint))
+    raise CheckFailed(failed(f"{actual.label}: {seen}{of_what}", hint))
 
 
 def check_shape(actual: Answer, shape: tuple[int, ...], *, hint: str = "") -> None:
     """The answer is a number or an array of this shape; () is a single number."""
     got = numbers(actual)
     if got.shape != shape:
-        raise CheckFailed(_message(f"{actual.label} has {shape_words(got.shape)}, expected {shape_words(shape)}", hint))
+        raise CheckFailed(failed(f"{actual.label} has {shape_words(got.shape)}, expected {shape_words(shape)}", hint))
 
 
 def check_type(actual: Answer, *types: type, hint: str = "") -> None:
@@ -182,7 +183,7 @@ def check_type(actual: Answer, *types: type, hint: str = "") -> None:
     got = value(actual)
     if not isinstance(got, types):
         wanted = " or ".join(type_name(t) for t in types)
-        raise CheckFailed(_message(f"{actual.label} is of type {type_name(type(got))}, expected {wanted}", hint))
+        raise CheckFailed(failed(f"{actual.label} is of type {type_name(type(got))}, expected {wanted}", hint))
 
 
 def check_choice(actual: Answer, right: Any, *, options: tuple[Any, ...], hint: str = "") -> None:
@@ -192,9 +193,9 @@ def check_choice(actual: Answer, right: Any, *, options: tuple[Any, ...], hint: 
     listed = ", ".join(repr(option) for option in options)
     matches = [option for option in options if type(option) is type(chosen) and option == chosen]
     if not matches:
-        raise CheckFailed(_message(f"{actual.label} is {show(got)}, expected one of {listed}", ""))
+        raise CheckFailed(failed(f"{actual.label} is {show(got)}, expected one of {listed}"))
     if chosen != right:
-        raise CheckFailed(_message(f"{actual.label} is {show(got)}, which is not right", hint))
+        raise CheckFailed(failed(f"{actual.label} is {show(got)}, which is not right", hint))
 
 
 def check_that(condition: bool, sentence: str, *, hint: str = "") -> None:
@@ -202,7 +203,7 @@ def check_that(condition: bool, sentence: str, *, hint: str = "") -> None:
     if not isinstance(condition, (bool, np.bool_)):
         raise TypeError(f"the condition is {type(condition).__name__}, expected one bool")
     if not condition:
-        raise CheckFailed(_message(sentence, hint))
+        raise CheckFailed(failed(sentence, hint))
 
 
 def check_inputs_unchanged(function: Callable[..., Any], /, *args: Any, shape: tuple[int, ...] | None = None) -> None:
@@ -217,12 +218,12 @@ def check_inputs_unchanged(function: Callable[..., Any], /, *args: Any, shape: t
         check_shape(result, shape)
     elif not is_plain(got := value(result)):
         raise CheckFailed(
-            _message(f"{result.label} is {show(got)}, a {type_name(type(got))}; expected numbers or arrays", "")
+            failed(f"{result.label} is {show(got)}, a {type_name(type(got))}; expected numbers or arrays")
         )
     for position, (before, after) in enumerate(zip(args, given, strict=True), start=1):
         if not unchanged(before, after):
             raise CheckFailed(
-                _message(
+                failed(
                     f"{result.label} changed its argument {position} from {show(before)} "
                     f"to {show(after)}, expected it unchanged",
                     "Operators such as -= and *= work in place; write r = r - beta, or take a copy.",
@@ -256,16 +257,10 @@ def _as_numbers(label: str, got: Any) -> np.ndarray:
     try:
         array = np.asarray(got)
     except ValueError:
-        raise CheckFailed(f"Check failed: {label} is {show(got)}, expected numbers in a regular shape") from None
+        raise CheckFailed(failed(f"{label} is {show(got)}, expected numbers in a regular shape")) from None
     if array.dtype.kind not in "iuf":
-        raise CheckFailed(
-            f"Check failed: {label} is {show(got)}, a {type_name(type(got))}; expected a number or an array"
-        )
+        raise CheckFailed(failed(f"{label} is {show(got)}, a {type_name(type(got))}; expected a number or an array"))
     return array
-
-
-def _message(sentence: str, hint: str) -> str:
-    return f"Check failed: {sentence}" + (f"\nHint: {hint}" if hint else "")
 
 
 def _label(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
@@ -274,11 +269,11 @@ def _label(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
 
 
 def _where(error: BaseException) -> str:
-    """The line of the student's code that an error came from, if it can be read."""
+    """The line of the student's code that an error came from; empty if it can't be read."""
     line = getattr(error, "line", None)  # known already, where the code ran in another process
     if line is None:
         line = next(reversed(list(_code_lines(error))), "")
-    return f"\nIn your line: {line}" if line else ""
+    return str(line)
 
 
 def _code_lines(error: BaseException) -> Iterator[str]:

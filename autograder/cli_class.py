@@ -199,6 +199,7 @@ def grade_class(
 
 def results_table(results: list) -> Table:
     """Student, exercise, points, and what went wrong in the words of the checks."""
+    from autograder.messages import read
     from autograder.results import GRADED, NOT_ATTEMPTED, WRONG
 
     table = Table("student", "exercise", "points", "what went wrong")
@@ -211,7 +212,7 @@ def results_table(results: list) -> Table:
             words = [result.verdict] if result.verdict != GRADED else []
             words += [result.reason] if result.reason else []
             words += [f"{untouched} {'check' if untouched == 1 else 'checks'} not attempted"] if untouched else []
-            words += [f"{check.grade_id}: {_cause(check.message)}" for check in wrong[:2]]
+            words += [f"{check.grade_id}: {read(check.message).cause}" for check in wrong[:2]]
             words += [f"and {len(wrong) - 2} more"] if len(wrong) > 2 else []
             words += [f"flagged for a person: {flag}" for flag in result.flags]
             words += [f"repaired: {result.repairs[0]}"] if result.repairs else []
@@ -220,13 +221,6 @@ def results_table(results: list) -> Table:
         # Text, because rich would take [t] in a student's or a check's words for markup
         table.add_row(*map(Text, (result.student, result.exercise, points, "\n".join(words))))
     return table
-
-
-def _cause(message: str) -> str:
-    """The hint of a message if it has one, otherwise what was seen."""
-    first, *rest = message.splitlines() or [""]
-    hints = [line.removeprefix("Hint: ") for line in rest if line.startswith("Hint: ")]
-    return hints[0] if hints else first.removeprefix("Check failed: ")
 
 
 @stoppable()

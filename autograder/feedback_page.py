@@ -18,6 +18,7 @@ from typing import Any
 from markupsafe import Markup
 from nbformat.notebooknode import NotebookNode
 
+from autograder import messages
 from autograder.cells import CHINESE_HALF, LANGUAGES, check_title, edition, is_answer, is_test, read_notebook, role
 from autograder.feedback_outputs import Room, outputs
 from autograder.feedback_words import WORDS
@@ -52,8 +53,7 @@ class Cell:
     @property
     def message(self) -> list[tuple[str, str]]:
         """What a check says, line by line: what the line is (a key of WORDS, or nothing), and its words."""
-        lines = self.check.message.splitlines() if self.check else []
-        return [labelled for line in lines for labelled in _labelled(line)]
+        return messages.parts(self.check.message) if self.check else []
 
 
 @dataclass(frozen=True)
@@ -234,15 +234,6 @@ class _Reader:
         if self.plainly:
             return as_written(text)
         return python(text) if cell.cell_type == "code" else markdown(text)
-
-
-def _labelled(line: str) -> list[tuple[str, str]]:
-    """A line of a check's message with what `checks` begins it with, or puts between seen and expected."""
-    for start, label in (("Hint: ", "hint"), ("In your line: ", "your_line")):
-        if line.startswith(start):
-            return [(label, line.removeprefix(start))]
-    seen, between, expected = line.removeprefix("Check failed: ").rpartition(", expected ")
-    return [("seen", seen), ("expected", expected)] if between else [("", expected)]
 
 
 @functools.lru_cache(maxsize=64)

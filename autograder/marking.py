@@ -18,6 +18,7 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import answers_of, is_test, parse_notebook
 from autograder.execute import fill, steps_of
+from autograder.messages import stopped_by, wrote_to_stderr
 from autograder.notebook import CELL_SECONDS
 from autograder.repair import parse_once, restore, set_aside
 from autograder.results import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, Check, Marked, Result
@@ -150,7 +151,7 @@ def _read_outputs(outputs: list[Any]) -> tuple[str, str]:
         if output.output_type == "error" and output.ename in ("CheckFailed", "NotAttempted"):
             return (NOT_ATTEMPTED if output.ename == "NotAttempted" else WRONG), output.evalue
         if output.output_type == "error":
-            return WRONG, f"{output.ename}: {output.evalue}" if output.evalue else output.ename
+            return WRONG, stopped_by(output.ename, output.evalue)
         if output.output_type == "stream" and output.name == "stderr":
-            return WRONG, f"The cell wrote to stderr: {output.text.strip()[:200]}"
+            return WRONG, wrote_to_stderr(output.text)
     return WRONG, ""

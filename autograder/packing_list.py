@@ -7,6 +7,7 @@ from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 
+from autograder.messages import read
 from autograder.outline import ANSWER, CHECK, ESSAY, Expected, bound, digest
 
 
@@ -73,7 +74,7 @@ def _failure(cell: NotebookNode) -> str:
     """The first line of what a check said; empty if it passed, was not run, or its answer is not there."""
     for output in cell.get("outputs", []):
         if output.output_type == "error" and output.ename != "NotAttempted":
-            return (output.evalue.strip() or output.ename).splitlines()[0].removeprefix("Check failed: ")
+            return read(output.evalue.strip() or output.ename).sentence
     return ""
 
 

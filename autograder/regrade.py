@@ -4,17 +4,16 @@ The preview grades copies of the submissions by the changed source, in a scratch
 of its own, so it takes the very steps that grading takes and writes nothing of the class's.
 """
 
-import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from autograder.analysis import UNNAMED, named
 from autograder.course import Course, UserError
 from autograder.grade import grade
 from autograder.gradebook import keys_written
+from autograder.messages import UNNAMED, read
 from autograder.records import recall, recorded
 from autograder.release import prepare
 from autograder.results import Check, Result
@@ -22,8 +21,6 @@ from autograder.scores import ClassScores
 from autograder.shared import SEPARATE
 from autograder.status import class_scores
 from autograder.submissions import Submission, is_refused, submitted
-
-RAISED = re.compile(r"[A-Za-z_][\w.]*(?=:|$)")  # how a message begins that is no check's sentence: TypeError: ...
 
 
 @dataclass(frozen=True)
@@ -155,22 +152,15 @@ def _broken(changes: list[Change], graded: list[Result]) -> Iterable[str]:
             found.setdefault(check.grade_id, []).append(check)
     lost = {change.grade_id for change in changes if not change.after}
     for grade_id in (name for name in found if name in lost):
-        raised = {_exception(check.message) for check in found[grade_id]} - {""}
-        if len(raised) == 1 and not any(check.points for check in found[grade_id]):
-            words = next(check.message for check in found[grade_id] if _exception(check.message))
-            yield f"the check {grade_id} gives nobody a point and stops with {words.splitlines()[0]}"
+        stopped = [message for check in found[grade_id] if (message := read(check.message)).stopped_by]
+        if len({message.stopped_by for message in stopped}) == 1 and not any(c.points for c in found[grade_id]):
+            yield f"the check {grade_id} gives nobody a point and stops with {stopped[0].sentence}"
 
 
-def _exception(message: str) -> str:
-    """The exception that stopped a check; empty if the check came to its own sentence."""
-    found = RAISED.match(message)
-    return found[0] if found else ""
-
-
-def _words(message: str) -> str:
+def _words(text: str) -> str:
     """The mistake that a message names or, where it names none, the exception that stopped the check."""
-    words = named(message)
-    return message.splitlines()[0] if words == UNNAMED and _exception(message) else words
+    message = read(text)
+    return message.sentence if message.mistake == UNNAMED and message.stopped_by else message.mistake
 
 
 def _changes(student: str, known: Result, result: Result, by_hand: set[str]) -> Iterable[Change]:

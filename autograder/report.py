@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from autograder import pages
-from autograder.analysis import EACH_SIDE, ENOUGH, UNNAMED, CheckFigures, figures, mistakes
+from autograder.analysis import EACH_SIDE, ENOUGH, CheckFigures, figures, mistakes
 from autograder.cells import read_notebook
 from autograder.course import Course, UserError
+from autograder.messages import UNNAMED
 from autograder.records import results
 from autograder.results import GRADED, Result
 from autograder.scores import ClassScores, Student

@@ -1,6 +1,6 @@
 import pytest
 
-from autograder.analysis import ENOUGH, UNNAMED, figures, mistakes, named
+from autograder.analysis import ENOUGH, figures, mistakes
 from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
 
 
@@ -68,17 +68,3 @@ def test_mistakes_are_counted_by_what_the_check_names():
         ("This is the sum.", 3, 4),
         ("raises NameError", 1, 4),
     ]
-
-
-@pytest.mark.parametrize(
-    ("message", "words"),
-    [
-        ("Check failed: f(1) is 2\nHint: Is beta used?", "Is beta used?"),
-        ("Check failed: f(1) raised ZeroDivisionError: my name is Bob", "raises ZeroDivisionError"),
-        ("The cell wrote to stderr: secret", "writes to stderr"),
-        ("Check failed: f('Bob') is 'Bob', expected 1", UNNAMED),
-        ("", UNNAMED),
-    ],
-)
-def test_no_word_of_a_students_is_in_the_name_of_a_mistake(message, words):
-    assert named(message) == words
