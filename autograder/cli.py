@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from autograder.cli_class import CORES, Classroom, commands, console, grade_class, stoppable, write_pages
+from autograder.cli_class import commands, grade_class, write_pages
 from autograder.cli_handing_in import commands as handing_in_commands
 from autograder.cli_outputs import commands as output_commands
+from autograder.commands.common import CORES, Classroom, console, stoppable
 from autograder.course import UserError, find_course
 from autograder.nbgrader_patches import leave_out
 

@@ -1,21 +1,20 @@
 """The commands of `autograder` for a class: grade it, explain to it, read its essays. Like `cli`, it may print."""
 
-import contextlib
 import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from autograder.commands.common import CORES, Classroom, console, stoppable
 from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserError, find_course
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.shared import SEPARATE, SHARED
@@ -28,12 +27,6 @@ class Isolation(StrEnum):
 
     separate = SEPARATE
     shared = SHARED
-
-
-console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-Classroom = Annotated[Path | None, typer.Option(help="Folder of the class (default: classroom/ in the repository).")]
 
 
 @commands.command()
@@ -123,19 +116,6 @@ def formgrader(context: typer.Context, classroom: Classroom = None) -> None:
     folder = course.root if course.classroom.is_relative_to(course.root) else course.classroom  # the server's
     os.chdir(course.root)  # nbgrader looks for its settings here
     raise typer.Exit(subprocess.call([*lab_command(folder, "/formgrader/gradebook"), *context.args], env=environment))
-
-
-@contextlib.contextmanager
-def stoppable() -> Iterator[None]:
-    """At Ctrl-C say so, and end what still runs."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        from autograder.workers import stop
-
-        print("stopping; run the same command again to go on", file=sys.stderr, flush=True)
-        stop()
-        raise
 
 
 @stoppable()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.cli_class import Classroom
+from autograder.commands.common import Classroom
 from autograder.course import Course, UserError, find_course
 
 if TYPE_CHECKING:  # they load nbformat, for which `--help` need not wait

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from autograder.cli_class import CORES, Classroom, console, stoppable
+from autograder.commands.common import CORES, Classroom, console, stoppable
 from autograder.course import UNSAFE_VARIABLE, UserError, find_course
 
 commands = typer.Typer()

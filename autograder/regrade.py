@@ -17,9 +17,8 @@ from autograder.messages import UNNAMED, read
 from autograder.records import recall, recorded
 from autograder.release import prepare
 from autograder.results import Check, Result
-from autograder.scores import ClassScores
+from autograder.scores import ClassScores, class_scores
 from autograder.shared import SEPARATE
-from autograder.status import class_scores
 from autograder.submissions import Submission, is_refused, submitted
 
 

@@ -21,8 +21,8 @@ from autograder.course import Course, UserError
 from autograder.messages import UNNAMED
 from autograder.records import results
 from autograder.results import GRADED, Result
-from autograder.scores import ClassScores, Student
-from autograder.status import class_scores, standings, total
+from autograder.scores import ClassScores, Student, class_scores
+from autograder.status import standings, total
 from autograder.submissions import submitted
 
 KEY = "anonymous.key"  # in the classroom: who has it can tell which code is whose

@@ -5,6 +5,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
+from autograder.course import Course
+from autograder.gradebook import has_gradebook, open_gradebook
+
 
 @dataclass(frozen=True)
 class Student:
@@ -163,3 +166,11 @@ def _cells(gradebook: Any) -> dict[tuple[str, str], list[Cell]]:
         )
         found[student, exercise].append(cell)
     return found
+
+
+def class_scores(course: Course) -> ClassScores:
+    """The gradebook's scores; empty if there is no gradebook yet. Makes none."""
+    if not has_gradebook(course):
+        return ClassScores((), {}, {})
+    with open_gradebook(course) as opened:
+        return read_scores(opened.gradebook)

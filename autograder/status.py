@@ -61,14 +61,6 @@ def total(lines: list[Standing]) -> Standing:
     return Standing("in all", **{name: sum(getattr(line, name) for line in lines) for name in counts})
 
 
-def class_scores(course: Course) -> ClassScores:
-    """The gradebook's scores; empty if there is no gradebook yet. Makes none."""
-    if not has_gradebook(course):
-        return ClassScores((), {}, {})
-    with open_gradebook(course) as opened:
-        return read_scores(opened.gradebook)
-
-
 def _standing(
     course: Course,
     scores: ClassScores,

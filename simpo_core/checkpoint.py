@@ -18,29 +18,7 @@ import torch
 from simpo_core import devices
 from simpo_core.fetch import quiet
 from simpo_core.inputs import UserError
-
-STATE = "training.pt"
-
-
-def newest_checkpoint(output: Path, *, before: int | None = None) -> Path | None:
-    """The checkpoint of the highest step in a run's folder, below `before` if that is given, or None."""
-    whole = [path for path in _checkpoints(output) if (path / STATE).is_file()]
-    return max((path for path in whole if before is None or _step(path) < before), key=_step, default=None)
-
-
-def newest_model(output: Path) -> Path | None:
-    """As `newest_checkpoint`, but one from which no run can go on will do: its model is all that is wanted."""
-    names = ("config.json", "adapter_config.json")
-    models = [path for path in _checkpoints(output) if any((path / name).is_file() for name in names)]
-    return max(models, key=_step, default=None)
-
-
-def _checkpoints(output: Path) -> list[Path]:
-    return [path for path in output.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
-
-
-def _step(folder: Path) -> int:
-    return int(folder.name.rpartition("-")[2])
+from simpo_core.saved_models import STATE, checkpoints, newest_checkpoint
 
 
 def save_checkpoint(
@@ -79,7 +57,7 @@ def save_checkpoint(
 def forget_older(output: Path) -> None:
     """Remove all checkpoints but the newest, and what was left half written. Only one process may call it."""
     newest = newest_checkpoint(output)
-    for folder in [*_checkpoints(output), *output.glob("checkpoint-*.partial")]:
+    for folder in [*checkpoints(output), *output.glob("checkpoint-*.partial")]:
         if newest and folder != newest:
             shutil.rmtree(folder, ignore_errors=True)
 

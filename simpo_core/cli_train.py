@@ -98,7 +98,7 @@ def _one_line(row: dict[str, Any]) -> str:
 
 
 def _say_end(output: str, row: dict[str, Any]) -> None:
-    from simpo_core.checkpoint import newest_checkpoint
+    from simpo_core.saved_models import newest_checkpoint
 
     if row:
         print("(tokens/s counts a prompt twice, as a plain implementation would process it)")
@@ -191,8 +191,8 @@ def merge(
     output: Annotated[Path, typer.Argument(help="A new folder for the merged model.")],
 ) -> None:
     """Merge a LoRA checkpoint's adapters into the weights: a plain model."""
-    from simpo_core.checkpoint import newest_model
     from simpo_core.lora import merge_lora
+    from simpo_core.saved_models import newest_model
 
     merge_lora(newest_model(checkpoint) or checkpoint, output)
     print(output)

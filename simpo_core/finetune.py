@@ -21,10 +21,11 @@ import torch
 from torch import Tensor
 
 from simpo_core import devices
-from simpo_core.checkpoint import newest_checkpoint, save_checkpoint
+from simpo_core.checkpoint import save_checkpoint
 from simpo_core.config import FinetuneConfig
 from simpo_core.packing import length, pack, plan_packs
 from simpo_core.preparation import Training, TrainingError, explaining_memory, training_mode
+from simpo_core.saved_models import newest_checkpoint
 from simpo_core.scorers import PlainScorer
 
 METRICS = (  # TRL's names; the first seven are means over the pairs of a step

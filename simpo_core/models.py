@@ -11,6 +11,7 @@ from typing import Any
 from simpo_core.fetch import fetch_smollm2, load_gguf, quiet
 from simpo_core.inputs import UserError
 from simpo_core.preferences import TokenPair, end_of_turn
+from simpo_core.saved_models import newest_model
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -34,8 +35,6 @@ def load_model(name: str, *, fresh: dict[str, Any] | None = None) -> tuple[Any, 
     Raises:
         UserError: There is no such model, it can't be read, or its weights are quantised.
     """
-    from simpo_core.checkpoint import newest_model
-
     if name == "fresh":
         return fresh_model(**(fresh or {}))
     if name.endswith(".gguf"):
@@ -142,8 +141,6 @@ def check_fit(model: Any, pairs: Sequence[TokenPair]) -> None:
 
 def load_tokenizer(name: str) -> Any:
     """The tokenizer of what `load_model` loads, without the model where that is possible."""
-    from simpo_core.checkpoint import newest_model
-
     if name == "fresh" or name.endswith(".gguf"):
         return load_model(name)[1]
     folder = fetch_smollm2() if name == "smollm2" else Path(name)

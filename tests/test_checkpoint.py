@@ -10,11 +10,12 @@ from conftest import ROOT
 from tiny import environment, losses, make_run, simpo, write_run
 
 from simpo_core import checkpoint
-from simpo_core.checkpoint import STATE, forget_older, newest_checkpoint, save_checkpoint
+from simpo_core.checkpoint import forget_older, save_checkpoint
 from simpo_core.finetune import finetune, save
 from simpo_core.inputs import UserError
 from simpo_core.preparation import prepare
 from simpo_core.run import start, train
+from simpo_core.saved_models import STATE, newest_checkpoint
 
 KINDS = {
     "all weights": {},

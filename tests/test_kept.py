@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.status import class_scores, standings
+from autograder.scores import class_scores
+from autograder.status import standings
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from autograder.cli import app
 from autograder.course import UserError
 from autograder.nbgrader_setup import nbgrader_api, nbgrader_folders
-from autograder.status import class_scores, standings
+from autograder.scores import class_scores
+from autograder.status import standings
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 DUE, THREE_HOURS_LATE = "2026-12-01 23:59", "2026-12-02 02:59:00 UTC"

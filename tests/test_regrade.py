@@ -8,7 +8,7 @@ from autograder.cli import app
 from autograder.course import UserError
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.regrade import apply, preview
-from autograder.status import class_scores
+from autograder.scores import class_scores
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 CHECK = "batch-loss-value"

@@ -15,7 +15,6 @@ import torch
 from tiny import SIMPO, environment, losses, make_run, simpo, write_pairs, write_run
 
 from simpo_core import devices
-from simpo_core.checkpoint import newest_checkpoint
 from simpo_core.cli_train import _stop_signal
 from simpo_core.config import read_config
 from simpo_core.evaluate import pair_logps
@@ -24,6 +23,7 @@ from simpo_core.finetune import METRICS, finetune
 from simpo_core.models import fresh_model, load_model
 from simpo_core.preparation import TrainingError, prepare
 from simpo_core.run import start, train
+from simpo_core.saved_models import newest_checkpoint
 
 PAIRS = Path(__file__).parent.parent / "simpo_core" / "data"
 
