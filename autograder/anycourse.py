@@ -17,6 +17,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
 
 from autograder.cells import is_answer, parse_notebook, read_notebook, role
+from autograder.confinement.sandbox import NoConfinement
 from autograder.course import Course, UserError
 from autograder.execute import READY, steps_of
 from autograder.execute import key_of as key_of_steps
@@ -30,7 +31,6 @@ from autograder.release import why_not
 from autograder.repair import NOTES, restore
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, Check, Result
 from autograder.roster import ID_RULE, STUDENT
-from autograder.sandbox import NoConfinement
 from autograder.shared import RUNNERS, SHARED
 from autograder.submissions import Submission, read_submission
 from autograder.workers import run_tasks

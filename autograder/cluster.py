@@ -23,10 +23,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from autograder.confinement.sandbox import NoConfinement
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE, UserError
 from autograder.marking import Task, mark
 from autograder.results import GRADER_FAULT, Marked, result_from
-from autograder.sandbox import NoConfinement
 from autograder.workers import ATTEMPTS, Name
 
 CONNECT_SECONDS = 8  # for a scheduler to greet

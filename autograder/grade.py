@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.cluster import mark_on_cluster
+from autograder.confinement.sandbox import NoConfinement
 from autograder.course import Course, UserError
 from autograder.database import alone
 from autograder.extras import files_beside, shadows
@@ -23,7 +24,6 @@ from autograder.notebook import CELL_SECONDS, refusal
 from autograder.records import Record, key_of, log_path, recorded, remember
 from autograder.repair import instructors_files
 from autograder.results import GRADER_FAULT, Marked, Result
-from autograder.sandbox import NoConfinement
 from autograder.shared import SEPARATE
 from autograder.submissions import Submission, content_of, read_submission, submitted
 from autograder.workers import run_tasks

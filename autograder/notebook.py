@@ -20,11 +20,11 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from autograder.channel import Channel, decoded
+from autograder.confinement.sandbox import Limits, NoConfinement, rules_for
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE
 from autograder.extras import copy_files
 from autograder.forks import ROLES, warm_server
 from autograder.results import DIED, OUT_OF_MEMORY, TIMED_OUT
-from autograder.sandbox import Limits, NoConfinement, rules_for
 from autograder.session import Output, Process, Session
 
 CELL_SECONDS = 60  # a cell that runs longer is interrupted
@@ -182,7 +182,9 @@ def prove_confinement() -> None:
         secret.write_text("a few words")
         with _processes(()) as (student, examiner, _):
             trial = Session(student, examiner, CELL_SECONDS, CELL_SECONDS)
-            outputs = trial.run(f"from autograder.probes import escapes\n'; '.join(escapes({str(secret)!r}))")
+            outputs = trial.run(
+                f"from autograder.confinement.probes import escapes\n'; '.join(escapes({str(secret)!r}))"
+            )
     found = outputs[-1].get("data", {}).get("text/plain")
     if found != "''":
         raise NoConfinement(f"a confined process could: {found or outputs[-1].get('evalue')}")

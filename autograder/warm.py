@@ -22,7 +22,7 @@ MODULES = (
     "autograder.checks",
     "autograder.forgery",
     "autograder.peer",
-    "autograder.probes",
+    "autograder.confinement.probes",
     "autograder.shell",
     "autograder.worker",
     "ipywidgets",

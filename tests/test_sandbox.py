@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from autograder import notebook, sandbox, syscalls
+from autograder import notebook
+from autograder.confinement import sandbox, syscalls
+from autograder.confinement.sandbox import NoConfinement
 from autograder.notebook import run_cells
-from autograder.sandbox import NoConfinement
 
 
 def result(cell, tmp_path):
@@ -26,14 +27,17 @@ def test_a_confined_process_can_break_out_nowhere(tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("words")
     (tmp_path / "empty").mkdir()
-    found = result(f"from autograder.probes import escapes\nescapes({str(secret)!r})", tmp_path / "empty")
+    found = result(f"from autograder.confinement.probes import escapes\nescapes({str(secret)!r})", tmp_path / "empty")
     assert found == "[]"
 
 
 def test_the_probes_do_find_an_open_door(tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("words")
-    script = f"from autograder.probes import *\nos.execv = lambda *a: None\nprint(*escapes({str(secret)!r}), sep='; ')"
+    script = (
+        "from autograder.confinement.probes import *\nos.execv = lambda *a: None\n"
+        f"print(*escapes({str(secret)!r}), sep='; ')"
+    )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
     found = run.stdout.split("; ")
     for what in ("read a file outside its folder", "open a TCP socket", "start a process", "remove a file outside"):

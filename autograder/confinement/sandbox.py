@@ -28,7 +28,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.syscalls import PR_SET_NO_NEW_PRIVS, is_known_machine, refuse_system_calls
+from autograder.confinement.syscalls import PR_SET_NO_NEW_PRIVS, is_known_machine, refuse_system_calls
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # Landlock's system calls, alike on all machines
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, REMOVE_DIR, REMOVE_FILE = (1 << bit for bit in range(6))
