@@ -21,17 +21,17 @@ from autograder.confinement.sandbox import NoConfinement
 from autograder.course import Course, UserError
 from autograder.execute import READY, steps_of
 from autograder.execute import key_of as key_of_steps
-from autograder.extras import BESIDE_BYTES
+from autograder.execution.data_files import BESIDE_BYTES
+from autograder.execution.run import CELL_SECONDS, Executed, Step, refusal
+from autograder.execution.shared import RUNNERS, SHARED
 from autograder.marking import notebook_checks
 from autograder.nbgrader_patches import ignore_by_name
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.notebook import CELL_SECONDS, Executed, Step, refusal
 from autograder.records import GRADER, log_path, recall, remember
 from autograder.release import why_not
 from autograder.repair import NOTES, restore
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, Check, Result
 from autograder.roster import ID_RULE, STUDENT
-from autograder.shared import RUNNERS, SHARED
 from autograder.submissions import Submission, read_submission
 from autograder.workers import run_tasks
 

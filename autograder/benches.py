@@ -14,8 +14,8 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import LANGUAGES, is_answer, is_test, read_notebook, write_notebook
 from autograder.course import Course, UserError
+from autograder.execution.run import session
 from autograder.grade import grade
-from autograder.notebook import session
 from autograder.release import prepare
 from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, Result
 

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from autograder.commands.common import CORES, Classroom, console, stoppable
 from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserError, find_course
+from autograder.execution.shared import SEPARATE, SHARED
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.shared import SEPARATE, SHARED
 
 commands = typer.Typer()
 
@@ -129,7 +129,7 @@ def grade_class(
     scheduler: str = "",
 ) -> None:
     """Collect and grade; print what was left, and the table."""
-    from autograder.forks import start_warm_process
+    from autograder.execution.warm_client import start_warm_process
 
     if not scheduler:
         start_warm_process()  # it takes a while, in which all else gets ready

@@ -84,8 +84,8 @@ def _kernel() -> Finding:
 def _confinement() -> Finding:
     """Let a confined process try to break out, as before every grading."""
     from autograder.confinement.sandbox import NoConfinement
-    from autograder.forks import WarmProcessFault
-    from autograder.notebook import prove_confinement, refusal
+    from autograder.execution.run import prove_confinement, refusal
+    from autograder.execution.warm_client import WarmProcessFault
 
     try:
         prove_confinement()

@@ -10,9 +10,9 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Enum
 
 from autograder.cells import is_test, role
-from autograder.notebook import BOTH, CHECK, STUDENTS, Executed, Step, is_unsafe
+from autograder.execution.run import BOTH, CHECK, STUDENTS, Executed, Step, is_unsafe
+from autograder.execution.shared import RUNNERS, SEPARATE
 from autograder.repair import NOTES
-from autograder.shared import RUNNERS, SEPARATE
 
 
 class GraderFault(Exception):

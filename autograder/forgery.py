@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-from autograder.channel import DONE, FLAG, Channel
+from autograder.execution.channel import DONE, FLAG, Channel
 from autograder.pristine import Pristine, is_installed, is_made_by_student, students_frame
 from autograder.shell import Shell
 

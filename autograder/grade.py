@@ -16,15 +16,15 @@ from autograder.cluster import mark_on_cluster
 from autograder.confinement.sandbox import NoConfinement
 from autograder.course import Course, UserError
 from autograder.database import alone
-from autograder.extras import files_beside, shadows
+from autograder.execution.data_files import files_beside, shadows
+from autograder.execution.run import CELL_SECONDS, refusal
+from autograder.execution.shared import SEPARATE
 from autograder.files import write_whole
 from autograder.gradebook import NotInGradebook, Writer, keys_written, open_gradebook
 from autograder.marking import Task, mark, marked_before, without_points
-from autograder.notebook import CELL_SECONDS, refusal
 from autograder.records import Record, key_of, log_path, recorded, remember
 from autograder.repair import instructors_files
 from autograder.results import GRADER_FAULT, Marked, Result
-from autograder.shared import SEPARATE
 from autograder.submissions import Submission, content_of, read_submission, submitted
 from autograder.workers import run_tasks
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from autograder.channel import ANSWER, ASK, Channel, Lost, decoded
+from autograder.execution.channel import ANSWER, ASK, Channel, Lost, decoded
 from autograder.plain import NotPlain, Tree, pack, unpack
 
 TEXT = 2000  # characters of a name, a repr or an error's words

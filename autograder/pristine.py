@@ -21,7 +21,7 @@ MODULES = (  # builtins first: putting the others back needs them
     "builtins", "math", "cmath", "operator", "re", "ast", "copy", "inspect", "itertools", "functools", "json",
     "json.encoder", "numpy", "numpy.linalg", "numpy.testing", "numpy.testing._private.utils", "torch",
     "torch.testing", "torch.testing._comparison", "unittest.case", "autograder.checks", "autograder.values",
-    "autograder.messages", "autograder.channel",
+    "autograder.messages", "autograder.execution.channel",
 )  # fmt: skip
 PARTS = (
     "displayhook", "display_pub", "display_formatter", "events", "compile", "InteractiveTB",

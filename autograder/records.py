@@ -12,9 +12,9 @@ from typing import Any
 
 from autograder.beside import TIMESTAMP
 from autograder.course import Course
+from autograder.execution.shared import RUNNERS, SEPARATE
 from autograder.files import write_whole
 from autograder.results import NOT_GRADABLE, Result, result_from
-from autograder.shared import RUNNERS, SEPARATE
 from autograder.submissions import Submission, content_of, submitted
 
 GRADER = "4"  # raise it when the same submission and source may get another result

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from autograder.course import Course, UserError
+from autograder.execution.shared import SEPARATE
 from autograder.grade import grade
 from autograder.gradebook import keys_written
 from autograder.messages import UNNAMED, read
@@ -18,7 +19,6 @@ from autograder.records import recall, recorded
 from autograder.release import prepare
 from autograder.results import Check, Result
 from autograder.scores import ClassScores, class_scores
-from autograder.shared import SEPARATE
 from autograder.submissions import Submission, is_refused, submitted
 
 

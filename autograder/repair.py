@@ -17,7 +17,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
 from autograder.cells import is_answer, parse_notebook, role
-from autograder.extras import shadows
+from autograder.execution.data_files import shadows
 
 REPAIRS = 30  # that are listed
 NOTES = "autograder"  # the key of the notebook's metadata under which repairs and verdict are kept

@@ -14,7 +14,7 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from autograder.outputs import CELL_OUTPUTS, Output
+from autograder.execution.outputs import CELL_OUTPUTS, Output
 
 OUTPUT_CHARACTERS = 1_000_000  # that one cell may print
 OUTPUT_BYTES = 8_000_000  # of figures and the like that one cell may show

@@ -22,10 +22,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from autograder.channel import DONE, Channel
 from autograder.confinement.sandbox import EXAMINERS, Limits, NoConfinement, confine, limit
 from autograder.confinement.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
-from autograder.forks import ROLES, SERVE, SERVE_AT_ONCE
+from autograder.execution.channel import DONE, Channel
+from autograder.execution.warm_client import ROLES, SERVE, SERVE_AT_ONCE
 from autograder.large_pages import bring_into_large_pages
 
 

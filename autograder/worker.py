@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from autograder.channel import ASK, DONE, GUARDED, RUN, Channel, Lost, decoded
+from autograder.execution.channel import ASK, DONE, GUARDED, RUN, Channel, Lost, decoded
 from autograder.forgery import Guard
 from autograder.peer import Peer
 from autograder.shell import Shell, Stream

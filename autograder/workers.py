@@ -18,7 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from types import ModuleType
 from typing import Any, TypeVar
 
-from autograder.forks import in_a_hurry, share_warm_process, start_warm_process, sweep
+from autograder.execution.warm_client import in_a_hurry, share_warm_process, start_warm_process, sweep
 
 ATTEMPTS = 3  # a notebook whose worker dies this often is a fault of the grader's
 AHEAD = 2  # notebooks waiting for each worker, so that none is idle and memory stays flat

@@ -13,12 +13,12 @@ from conftest import ROOT
 
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
+from autograder.execution.shared import SHARED
 from autograder.grade import grade
 from autograder.gradebook import open_gradebook
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.records import key_of, recorded, remember
 from autograder.release import prepare
-from autograder.shared import SHARED
 from autograder.submissions import Submission
 from autograder.written import keep_written, written_answers
 

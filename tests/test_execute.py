@@ -12,7 +12,7 @@ from nbgrader.utils import determine_grade
 from autograder.benches import hand_in, load_bench
 from autograder.cells import is_test
 from autograder.course import Course
-from autograder.notebook import run_cells
+from autograder.execution.run import run_cells
 
 COURSE = Course(ROOT, ROOT / "classroom")
 
@@ -87,7 +87,7 @@ def test_a_cell_that_runs_too_long_is_stopped_and_the_next_one_runs(tmp_path):
 
 
 def test_a_cell_that_refuses_to_stop_ends_the_notebook(tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.session.GRACE_SECONDS", 1)
+    monkeypatch.setattr("autograder.execution.session.GRACE_SECONDS", 1)
     stubborn = (
         "while True:\n    try:\n        while True:\n            pass\n    except KeyboardInterrupt:\n        pass"
     )

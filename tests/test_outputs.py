@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder.outputs import CELL_OUTPUTS, ERROR_CHARACTERS, checked
+from autograder.execution.outputs import CELL_OUTPUTS, ERROR_CHARACTERS, checked
 
 
 def stream(text="a", name="stdout"):

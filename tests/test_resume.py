@@ -179,7 +179,7 @@ def test_a_changed_source_regrades_what_it_touches_and_keeps_what_people_gave(co
 
 
 def test_a_run_that_is_killed_goes_on_where_it_stopped(copy, tmp_path, monkeypatch):
-    from autograder.forks import sweep
+    from autograder.execution.warm_client import sweep
     from autograder.grade import grade
     from autograder.results import GRADED
 
@@ -208,7 +208,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(copy, tmp_path, monkeypat
 
 
 def test_several_workers_sweep_at_once(tmp_path, monkeypatch):
-    from autograder.forks import sweep
+    from autograder.execution.warm_client import sweep
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     gone = subprocess.Popen(["true"])

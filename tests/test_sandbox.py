@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from autograder import notebook
 from autograder.confinement import sandbox, syscalls
 from autograder.confinement.sandbox import NoConfinement
-from autograder.notebook import run_cells
+from autograder.execution import run
+from autograder.execution.run import run_cells
 
 
 def result(cell, tmp_path):
@@ -45,11 +45,11 @@ def test_the_probes_do_find_an_open_door(tmp_path):
 
 
 def test_grading_refuses_where_a_probe_succeeds(tmp_path, monkeypatch):
-    notebook.prove_confinement.cache_clear()
-    monkeypatch.setattr(notebook, "_rules", lambda modules: {**sandbox.rules_for(()), "/tmp": sandbox.READ})
+    run.prove_confinement.cache_clear()
+    monkeypatch.setattr(run, "_rules", lambda modules: {**sandbox.rules_for(()), "/tmp": sandbox.READ})
     with pytest.raises(NoConfinement, match="read a file outside its folder; list a folder"):
         run_cells(["1"], tmp_path)
-    notebook.prove_confinement.cache_clear()
+    run.prove_confinement.cache_clear()
 
 
 @pytest.mark.parametrize("place", ["solutions", "tests/benches", "classroom", "autograder", "docs"])
@@ -112,9 +112,7 @@ def _others_can_read_python():
 
 @pytest.mark.skipif(os.getuid() != 0 or not _others_can_read_python(), reason="nobody else to become")
 def test_it_holds_for_an_ordinary_user(tmp_path):
-    program = (
-        "from autograder.notebook import run_cells; from pathlib import Path; print(run_cells(['6 * 7'], Path('.')))"
-    )
+    program = "from autograder.execution.run import session\nwith session() as one:\n    print(one.run('6 * 7'))"
     become = "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
     tmp_path.chmod(0o777)
     for parent in tmp_path.parents[:2]:

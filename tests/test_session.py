@@ -2,7 +2,7 @@
 
 import pytest
 
-from autograder.notebook import BOTH, CHECK, STUDENTS, run_steps, session
+from autograder.execution.run import BOTH, CHECK, STUDENTS, run_steps, session
 
 AUTHOR = "import numpy as np\nimport torch\nfrom autograder.checks import *"
 
@@ -215,7 +215,7 @@ def test_answers_of_any_size_and_shape_cost_their_check_alone(notebook, body, wo
 
 
 def test_an_answer_that_keeps_the_examiner_busy_costs_its_check_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.session.GRACE_SECONDS", 1)
+    monkeypatch.setattr("autograder.execution.session.GRACE_SECONDS", 1)
     collisions = "json.dumps({'result': {'set': [i * (2**61 - 1) for i in range(600_000)]}, 'live': []}).encode()"
     with session(tmp_path, seconds=2) as notebook:
         notebook.examine(AUTHOR)
@@ -240,7 +240,7 @@ def test_an_answer_that_keeps_the_examiner_busy_costs_its_check_alone(tmp_path, 
 def test_a_check_that_ends_over_what_the_student_gave_it_costs_it_and_those_after(
     tmp_path, monkeypatch, check, words, verdict
 ):
-    monkeypatch.setattr("autograder.session.GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("autograder.execution.session.GRACE_SECONDS", 0.5)
     cells = [(BOTH, "import numpy", ""), (STUDENTS, "def f():\n    return 'x'", "")]
     checks = [(CHECK, "assert f() == 'x'", "a"), (CHECK, check, "b"), (CHECK, "f()", "c")]
     done = run_steps([*cells, *checks], [tmp_path], seconds=1)
@@ -251,7 +251,7 @@ def test_a_check_that_ends_over_what_the_student_gave_it_costs_it_and_those_afte
 
 
 def test_a_check_that_is_slow_by_itself_is_a_fault_of_the_graders(tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.session.GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("autograder.execution.session.GRACE_SECONDS", 0.5)
     with session(tmp_path, seconds=1) as notebook:
         assert "did not come to its end" in message(notebook.examine("while True: pass"))
         assert notebook.examiner.ended
@@ -282,7 +282,7 @@ def test_the_outputs_of_all_cells_together_have_a_limit(notebook):
 
 
 def test_the_cells_of_a_notebook_have_a_time_limit_together(tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.notebook.NOTEBOOK_SECONDS", 6)
+    monkeypatch.setattr("autograder.execution.run.NOTEBOOK_SECONDS", 6)
     with session(tmp_path, seconds=2) as notebook:
         notebook.examine(AUTHOR)
         notebook.run("y = 1")
@@ -307,7 +307,7 @@ def test_commands_and_the_network_are_refused_with_a_reason(notebook):
 
 
 def test_a_process_that_never_says_that_it_is_done_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.session.GRACE_SECONDS", 1)
+    monkeypatch.setattr("autograder.execution.session.GRACE_SECONDS", 1)
     chatter = """
 import os, signal, struct, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)

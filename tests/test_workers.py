@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from autograder.notebook import CHECK, STUDENTS, run_steps
+from autograder.execution.run import CHECK, STUDENTS, run_steps
 from autograder.workers import run_tasks
 
 EXERCISE = "01_simpo_loss"

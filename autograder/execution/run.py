@@ -19,13 +19,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
-from autograder.channel import Channel, decoded
 from autograder.confinement.sandbox import Limits, NoConfinement, rules_for
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE
-from autograder.extras import copy_files
-from autograder.forks import ROLES, warm_server
+from autograder.execution.channel import Channel, decoded
+from autograder.execution.data_files import copy_files
+from autograder.execution.session import Output, Process, Session
+from autograder.execution.warm_client import ROLES, warm_server
 from autograder.results import DIED, OUT_OF_MEMORY, TIMED_OUT
-from autograder.session import Output, Process, Session
 
 CELL_SECONDS = 60  # a cell that runs longer is interrupted
 NOTEBOOK_SECONDS = 600  # all cells of a notebook together

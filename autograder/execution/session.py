@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autograder.channel import ANSWER, ASK, DONE, RUN, Channel, Lost, TimeUp, TooLarge, decoded
 from autograder.course import STUDENT_MODULES
-from autograder.outputs import Output, checked, error_output
+from autograder.execution.channel import ANSWER, ASK, DONE, RUN, Channel, Lost, TimeUp, TooLarge, decoded
+from autograder.execution.outputs import Output, checked, error_output
 from autograder.results import DIED, GRADED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
 
 GRACE_SECONDS = 5  # a cell that doesn't stop when interrupted ends its process

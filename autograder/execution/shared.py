@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder.canaries import Canary, can_show, canaries, compared_with_nothing, docstrings
-from autograder.channel import FLAG, GUARDED, Lost, TimeUp, decoded
 from autograder.confinement.sandbox import NoConfinement
 from autograder.course import STUDENT_MODULES
-from autograder.forks import WarmProcessFault
-from autograder.notebook import CELL_SECONDS, CHECK, STUDENTS, Executed, Step, run_steps, session
+from autograder.execution.canaries import Canary, can_show, canaries, compared_with_nothing, docstrings
+from autograder.execution.channel import FLAG, GUARDED, Lost, TimeUp, decoded
+from autograder.execution.run import CELL_SECONDS, CHECK, STUDENTS, Executed, Step, run_steps, session
+from autograder.execution.session import DONE, Output, Reply, Session
+from autograder.execution.warm_client import WarmProcessFault
 from autograder.results import GRADED, TOO_MUCH_OUTPUT
-from autograder.session import DONE, Output, Reply, Session
 
 CANARIES = 2  # that must fail, a notebook
 FLAGS = 30  # a notebook; more are not listed

@@ -1,0 +1,1 @@
+"""One notebook at work, from the grader's side."""
