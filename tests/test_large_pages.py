@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from autograder import large_pages
+from autograder.inside import large_pages
 
 TRIAL = """
 import re
 from pathlib import Path
-from autograder.large_pages import bring_into_large_pages
+from autograder.inside.large_pages import bring_into_large_pages
 def large():
     return sum(map(int, re.findall(r"AnonHugePages: +(\\d+)", Path("/proc/self/smaps").read_text())))
 kept = [bytes([number]) * 50_000 for number in range(200)]

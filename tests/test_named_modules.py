@@ -12,8 +12,8 @@ import subprocess
 import pytest
 from conftest import ROOT
 
-from autograder import forgery, pristine
 from autograder.course import STUDENT_MODULES
+from autograder.inside import pristine
 
 PACKAGES = ("autograder", "simpo_core")
 TEXTS = {".py", ".toml", ".json", ".md", ".ipynb", ".yml", ".j2", ".js", ""}
@@ -66,11 +66,6 @@ def test_every_file_that_is_named_by_its_path_is_there():
 @pytest.mark.parametrize("name", ["", ".checks", ".checks.check_close"])
 def test_a_name_that_is_gone_is_found(name):
     assert not is_there(f"autograder{name}.gone")
-
-
-@pytest.mark.parametrize("name", [f"autograder.{name}" for name in forgery.OWN_MODULES])
-def test_the_modules_that_a_notebook_has_no_use_for(name):
-    assert importlib.util.find_spec(name), f"forgery.OWN_MODULES hides {name}, which is not there"
 
 
 @pytest.mark.parametrize("name", [*pristine.MODULES, *STUDENT_MODULES])

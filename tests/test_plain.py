@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.plain import NotPlain, pack, unpack
+from autograder.inside.plain_values import NotPlain, pack, unpack
 
 
 def nothing(item):

@@ -219,3 +219,25 @@ def test_this_courses_solutions_score_full_and_are_not_flagged(exercise, tmp_pat
         if is_test(cell):
             points, possible = determine_grade(cell)
             assert points == possible, (cell.metadata.nbgrader.grade_id, outputs)
+
+
+def test_the_graders_own_modules_are_out_of_a_notebooks_reach(tmp_path):
+    look = (
+        "import sys, autograder\nprint([n for n in sys.modules if n.startswith('autograder.')], list(vars(autograder)))"
+    )
+    executed = run_shared([(STUDENTS, look, ""), (CHECK, "from autograder.checks import check_that", "a")], [tmp_path])
+    assert executed.flags == ()
+    assert [output["output_type"] for output in executed.outputs[0]] == ["stream"]
+    seen = executed.outputs[0][0]["text"]
+    assert "autograder.checks" in seen  # it looked
+    for room in ("confinement", "execution", "inside"):
+        assert room not in seen
+
+
+def test_code_of_this_grader_is_nobody_elses():
+    from autograder import checks
+    from autograder.inside import pristine
+
+    for module in (checks, pristine):
+        assert pristine.is_installed(module.__file__)
+    assert not pristine.is_installed("/tmp/ipykernel_1/123.py")

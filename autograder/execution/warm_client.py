@@ -127,7 +127,7 @@ def _start() -> socket.socket:
     global _shared
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    command = [sys.executable, "-P", "-m", "autograder.template", str(far.fileno())]
+    command = [sys.executable, "-P", "-m", "autograder.inside.warm_process", str(far.fileno())]
     process = subprocess.Popen(command, pass_fds=[far.fileno()], env=environment, cwd="/", start_new_session=True)
     far.close()
     atexit.register(_end, near, process, os.getpid())

@@ -29,10 +29,11 @@ PARTS = (
 )  # fmt: skip
 SYS = ("stdout", "stderr", "excepthook", "displayhook")  # other things in sys change of themselves
 TIMERS = {"ITIMER_REAL": signal.ITIMER_REAL, "ITIMER_VIRTUAL": signal.ITIMER_VIRTUAL, "ITIMER_PROF": signal.ITIMER_PROF}
+OURS = Path(__file__).parent.parent.parent  # where this grader's packages are
 INSTALLED = tuple(
     {str(Path(path).resolve()) for path in sysconfig.get_paths().values()}
     | {str(Path(prefix, "lib").resolve()) for prefix in (sys.prefix, sys.base_prefix)}
-    | {sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), str(Path(__file__).parent.parent), "<frozen "}
+    | {sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), str(OURS), "<frozen "}
 )
 MISSING = object()
 _get, _set, _delete, _type = getattr, setattr, delattr, type  # the real ones, until they are put back

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from autograder.execution.channel import ANSWER, ASK, Channel, Lost, decoded
-from autograder.plain import NotPlain, Tree, pack, unpack
+from autograder.inside.plain_values import NotPlain, Tree, pack, unpack
 
 TEXT = 2000  # characters of a name, a repr or an error's words
 

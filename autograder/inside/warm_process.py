@@ -26,12 +26,12 @@ from autograder.confinement.sandbox import EXAMINERS, Limits, NoConfinement, con
 from autograder.confinement.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
 from autograder.execution.channel import DONE, Channel
 from autograder.execution.warm_client import ROLES, SERVE, SERVE_AT_ONCE
-from autograder.large_pages import bring_into_large_pages
+from autograder.inside.large_pages import bring_into_large_pages
 
 
 def listen(control: socket.socket) -> None:
     """Fork a server for each message, until nobody can send one."""
-    from autograder.shell import make_shell
+    from autograder.inside.shell import make_shell
 
     shell = make_shell({})
     _keep_shared()
@@ -59,7 +59,7 @@ def _load_the_rest() -> None:
     axis's formulas), and see to it that forks cost little."""
     if "torch._dynamo" not in sys.modules:
         importlib.import_module("torch._dynamo")
-        importlib.import_module("autograder.warm").draw_figure("log")
+        importlib.import_module("autograder.inside.warm_imports").draw_figure("log")
         _keep_shared()
         bring_into_large_pages()
 
@@ -104,7 +104,7 @@ def _fork(role: str, request: dict[str, Any], fds: list[int], shell: Any, contro
             control.close()
             os.close(fds[1 - ROLES.index(role)])
             folder = os.path.join(request["private"], role)
-            from autograder.worker import work  # needs the shell, which is loaded by now
+            from autograder.inside.fork import work  # needs the shell, which is loaded by now
 
             end = socket.socket(fileno=fds[ROLES.index(role)])
             if role == "student":
@@ -156,7 +156,7 @@ if __name__ == "__main__":
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1):
         os.dup2(nowhere, stream)
-    importlib.import_module("autograder.warm")
+    importlib.import_module("autograder.inside.warm_imports")
 
     os.dup2(nowhere, 2)
     listen(socket.socket(fileno=int(sys.argv[1])))

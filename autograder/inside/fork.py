@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from autograder.execution.channel import ASK, DONE, GUARDED, RUN, Channel, Lost, decoded
-from autograder.forgery import Guard
-from autograder.peer import Peer
-from autograder.shell import Shell, Stream
+from autograder.inside.forgery import Guard
+from autograder.inside.peer import Peer
+from autograder.inside.shell import Shell, Stream
 
 
 class Names(dict[str, Any]):

@@ -25,10 +25,9 @@ from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 from autograder.execution.channel import DONE, FLAG, Channel
-from autograder.pristine import Pristine, is_installed, is_made_by_student, students_frame
-from autograder.shell import Shell
+from autograder.inside.pristine import Pristine, is_installed, is_made_by_student, students_frame
+from autograder.inside.shell import Shell
 
-OWN_MODULES = ("channel", "forgery", "peer", "pristine", "probes", "shell", "worker")  # of no use to a notebook
 DECISIVE = ("isinstance", "issubclass", "abs", "all", "any", "len", "round", "type", "callable", "hasattr")
 FRAMES = {"tb_frame", "gi_frame", "cr_frame", "ag_frame"}
 CODE = {"__code__", "__defaults__", "__kwdefaults__"}
@@ -49,9 +48,8 @@ class Guard:
         self.hearing = False
         self.test = ""  # the one that runs
         self.reply: dict[str, Any] = {}
-        for name in OWN_MODULES:
-            sys.modules.pop(f"autograder.{name}", None)
-            self.pristine.modules.pop(f"autograder.{name}", None)
+        for name in _hide_rooms():
+            self.pristine.modules.pop(name, None)
         sys.addaudithook(self._hear)
 
     def run(self, request: dict[str, Any]) -> None:
@@ -170,6 +168,18 @@ def _of_event(event: str, arguments: tuple[Any, ...], frame: FrameType | None) -
     if event == "object.__getattr__":
         return f"a frame was read ({arguments[1]})" if arguments[1] in FRAMES else ""
     return f"{event} was used"
+
+
+def _hide_rooms() -> list[str]:
+    """Take this grader's rooms, which are of no use to a notebook, out of its reach; the names of their modules."""
+    package = sys.modules["autograder"]
+    rooms = [name for name, part in vars(package).items() if isinstance(part, ModuleType) and hasattr(part, "__path__")]
+    hidden = [name for name in sys.modules if name.startswith("autograder.") and name.split(".")[1] in rooms]
+    for name in hidden:
+        del sys.modules[name]
+    for room in rooms:
+        delattr(package, room)
+    return hidden
 
 
 def _names(source: str) -> set[str]:

@@ -1,0 +1,1 @@
+"""What runs within the student's and the examiner's processes."""
