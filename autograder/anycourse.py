@@ -24,6 +24,8 @@ from autograder.execute import key_of as key_of_steps
 from autograder.execution.data_files import BESIDE_BYTES
 from autograder.execution.run import CELL_SECONDS, Executed, Step, refusal
 from autograder.execution.shared import RUNNERS, SHARED
+from autograder.handing_in.roster import ID_RULE, STUDENT
+from autograder.handing_in.submissions import Submission, read_submission
 from autograder.marking import notebook_checks
 from autograder.nbgrader_patches import ignore_by_name
 from autograder.nbgrader_setup import nbgrader_api
@@ -31,8 +33,6 @@ from autograder.records import GRADER, log_path, recall, remember
 from autograder.release import why_not
 from autograder.repair import NOTES, restore
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, Check, Result
-from autograder.roster import ID_RULE, STUDENT
-from autograder.submissions import Submission, read_submission
 from autograder.workers import run_tasks
 
 NOT_HANDED_IN = "This notebook was not handed in."

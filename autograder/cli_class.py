@@ -135,7 +135,7 @@ def grade_class(
         start_warm_process()  # it takes a while, in which all else gets ready
     from autograder.cli_handing_in import report_collected
     from autograder.database import alone, preparing
-    from autograder.submissions import collect
+    from autograder.handing_in.submissions import collect
 
     with console.status("Preparing the gradebook"):
         if course.is_any:
@@ -147,8 +147,8 @@ def grade_class(
                 print(note)
         else:
             from autograder.grade import grade as run
+            from autograder.handing_in.submissions import submitted
             from autograder.release import prepare
-            from autograder.submissions import submitted
 
             with preparing(course):
                 prepare(course)

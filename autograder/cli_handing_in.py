@@ -12,8 +12,8 @@ from autograder.commands.common import Classroom
 from autograder.course import Course, UserError, find_course
 
 if TYPE_CHECKING:  # they load nbformat, for which `--help` need not wait
-    from autograder.archives import Left
-    from autograder.submissions import Submission
+    from autograder.handing_in.archives import Left
+    from autograder.handing_in.submissions import Submission
 
 commands = typer.Typer()
 
@@ -85,7 +85,7 @@ def _shown(time: datetime) -> str:
 
 def add_to_roster(course: Course, files: Sequence[Path]) -> None:
     """Read the files into the class's roster, and print how many there are."""
-    from autograder.roster import add, read
+    from autograder.handing_in.roster import add, read
 
     people = [person for file in files for person in read(file)]
     everybody = add(course, people)

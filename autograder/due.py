@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from autograder.course import Course, UserError
 from autograder.extensions import read_extensions, write_extensions
 from autograder.gradebook import open_gradebook
+from autograder.handing_in.roster import load
+from autograder.handing_in.submissions import Submission
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.roster import load
-from autograder.submissions import Submission
 
 
 def read_time(words: str) -> datetime:

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from autograder.beside import MANIFEST
 from autograder.cells import read_notebook
 from autograder.course import UserError
-from autograder.downloads import COPY, check_readable
 from autograder.files import write_whole
-from autograder.outline import Expected, load_outline
-from autograder.packing_list import Finding, examine
-from autograder.roster import ID_RULE, STUDENT
+from autograder.handing_in.downloads import COPY, check_readable
+from autograder.handing_in.lms_files import MANIFEST
+from autograder.handing_in.outline import Expected, load_outline
+from autograder.handing_in.packing_list import Finding, examine
+from autograder.handing_in.roster import ID_RULE, STUDENT
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every file in it, so that the same notebooks give the same bytes
 

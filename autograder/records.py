@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.beside import TIMESTAMP
 from autograder.course import Course
 from autograder.execution.shared import RUNNERS, SEPARATE
 from autograder.files import write_whole
+from autograder.handing_in.lms_files import TIMESTAMP
+from autograder.handing_in.submissions import Submission, content_of, submitted
 from autograder.results import NOT_GRADABLE, Result, result_from
-from autograder.submissions import Submission, content_of, submitted
 
 GRADER = "4"  # raise it when the same submission and source may get another result
 

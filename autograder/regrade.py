@@ -14,12 +14,12 @@ from autograder.course import Course, UserError
 from autograder.execution.shared import SEPARATE
 from autograder.grade import grade
 from autograder.gradebook import keys_written
+from autograder.handing_in.submissions import Submission, is_refused, submitted
 from autograder.messages import UNNAMED, read
 from autograder.records import recall, recorded
 from autograder.release import prepare
 from autograder.results import Check, Result
 from autograder.scores import ClassScores, class_scores
-from autograder.submissions import Submission, is_refused, submitted
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from autograder import pages
 from autograder.analysis import EACH_SIDE, ENOUGH, CheckFigures, figures, mistakes
 from autograder.cells import read_notebook
 from autograder.course import Course, UserError
+from autograder.handing_in.submissions import submitted
 from autograder.messages import UNNAMED
 from autograder.records import results
 from autograder.results import GRADED, Result
 from autograder.scores import ClassScores, Student, class_scores
 from autograder.status import standings, total
-from autograder.submissions import submitted
 
 KEY = "anonymous.key"  # in the classroom: who has it can tell which code is whose
 MISTAKES = 25  # rows

@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields
 
 from autograder.course import Course
 from autograder.gradebook import has_gradebook, open_gradebook
+from autograder.handing_in.submissions import Submission, submitted
 from autograder.marks import Marks, read_marks
 from autograder.records import Record, recorded
 from autograder.results import GRADED, NOT_GRADABLE
 from autograder.scores import ClassScores, read_scores
-from autograder.submissions import Submission, submitted
 from autograder.written import written_keys
 
 

@@ -16,10 +16,10 @@ from autograder.course import Course
 from autograder.execution.shared import SHARED
 from autograder.grade import grade
 from autograder.gradebook import open_gradebook
+from autograder.handing_in.submissions import Submission
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.records import key_of, recorded, remember
 from autograder.release import prepare
-from autograder.submissions import Submission
 from autograder.written import keep_written, written_answers
 
 LOSS, ESSAY, UNTOUCHED = "01_simpo_loss", "04_advantages", "03_gradient"

@@ -25,12 +25,12 @@ from autograder.benches import hand_in, load_bench
 from autograder.cluster import mark_on_cluster, workers_at
 from autograder.course import UserError
 from autograder.grade import _task, grade
+from autograder.handing_in.submissions import collect, submitted
 from autograder.marking import Task
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.records import results
 from autograder.release import prepare
 from autograder.results import DIED, GRADED
-from autograder.submissions import collect, submitted
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 EXERCISE = "01_simpo_loss"

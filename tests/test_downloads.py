@@ -10,8 +10,8 @@ import pytest
 from conftest import ROOT
 from lms_downloads import Handed, canvas, gradescope, moodle, moodle_worksheet
 
-from autograder.roster import Person
-from autograder.submissions import collect
+from autograder.handing_in.roster import Person
+from autograder.handing_in.submissions import collect
 
 EXERCISE = "01_simpo_loss"
 CONTENT = (ROOT / "notebooks" / f"{EXERCISE}.ipynb").read_bytes()
@@ -42,7 +42,7 @@ def with_roster(course, monkeypatch):
     """Put people on the roster without a gradebook."""
 
     def put(*people):
-        monkeypatch.setattr("autograder.submissions.load", lambda course: list(people))
+        monkeypatch.setattr("autograder.handing_in.submissions.load", lambda course: list(people))
 
     return put
 

@@ -20,10 +20,10 @@ from autograder.cells import is_test, parse_notebook, read_notebook, role
 from autograder.course import Course
 from autograder.execute import steps_of
 from autograder.grade import grade
+from autograder.handing_in.submissions import read_submission
 from autograder.release import prepare
 from autograder.repair import restore
 from autograder.results import GRADER_FAULT
-from autograder.submissions import read_submission
 
 COURSE = Course(ROOT, ROOT / "classroom")
 EXERCISE = "01_simpo_loss"

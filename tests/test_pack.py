@@ -10,7 +10,7 @@ from conftest import ROOT
 from autograder.benches import hand_in, load_bench
 from autograder.cells import read_notebook, write_notebook
 from autograder.course import Course, UserError
-from autograder.outline import load_outline
+from autograder.handing_in.outline import load_outline
 from autograder.pack import pack
 
 EXERCISE = "01_simpo_loss"

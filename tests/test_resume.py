@@ -98,9 +98,9 @@ def copy(course, tmp_path):
 def assert_all_is_there(course):
     """Every submission has its points, in its record and in the gradebook, where each row is once."""
     from autograder.benches import load_bench
+    from autograder.handing_in.submissions import submitted
     from autograder.records import results
     from autograder.results import GRADED
-    from autograder.submissions import submitted
 
     found = results(course)
     assert len(found) == len(submitted(course))

@@ -7,8 +7,8 @@ from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 
+from autograder.handing_in.outline import ANSWER, CHECK, ESSAY, Expected, bound, digest
 from autograder.messages import read
-from autograder.outline import ANSWER, CHECK, ESSAY, Expected, bound, digest
 
 
 @dataclass(frozen=True)

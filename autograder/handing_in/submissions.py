@@ -12,12 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from autograder.archives import NOTEBOOK_BYTES, Left, gather
-from autograder.beside import TIMESTAMP, read_timestamp, write_timestamp
 from autograder.course import Course
-from autograder.downloads import Found, check_readable, identify
 from autograder.files import write_whole
-from autograder.roster import find, load
+from autograder.handing_in.archives import NOTEBOOK_BYTES, Left, gather
+from autograder.handing_in.downloads import Found, check_readable, identify
+from autograder.handing_in.lms_files import TIMESTAMP, read_timestamp, write_timestamp
+from autograder.handing_in.roster import find, load
 
 
 @dataclass(frozen=True)

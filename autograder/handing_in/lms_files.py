@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from autograder.archives import File, Left
 from autograder.course import UserError
-from autograder.roster import Sender, first_of, table
+from autograder.handing_in.archives import File, Left
+from autograder.handing_in.roster import Sender, first_of, table
 
 TIMESTAMP, METADATA, MANIFEST = "timestamp.txt", "submission_metadata.yml", "simpo-practice.json"
 TIME_BYTES = 200

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from autograder.archives import NOT_A_NOTEBOOK, NOTEBOOK_BYTES, File, Left
-from autograder.beside import TIMESTAMP, Beside, Origin, look_beside
 from autograder.cells import read_notebook
 from autograder.course import Course
-from autograder.roster import Sender
+from autograder.handing_in.archives import NOT_A_NOTEBOOK, NOTEBOOK_BYTES, File, Left
+from autograder.handing_in.lms_files import TIMESTAMP, Beside, Origin, look_beside
+from autograder.handing_in.roster import Sender
 
 COPY = re.compile(r"( ?\(\d+\)|[ -]*[Cc]opy\d*|-\d+)+$")  # what browsers, Jupyter and Canvas add to a name
 MOODLE = re.compile(r"(?P<name>.+?)(_(?P<ticket>\d+))?_assignsubmission_(file|onlinetext)(_(?P<file>.*))?")
