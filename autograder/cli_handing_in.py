@@ -55,8 +55,8 @@ def due(
 
     What is graded already gets its late penalty anew.
     """
-    from autograder.due import check_exercise, check_student, due_times, extend, read_time, set_due
-    from autograder.extensions import read_extensions
+    from autograder.gradebook.due import check_exercise, check_student, due_times, extend, read_time, set_due
+    from autograder.gradebook.extensions import read_extensions
 
     course = find_course(classroom)
     if clear and (time or not exercise):
@@ -95,7 +95,7 @@ def add_to_roster(course: Course, files: Sequence[Path]) -> None:
 
 def report_collected(course: Course, downloads: Path, taken: Sequence["Submission"], left: Sequence["Left"]) -> None:
     """Print what was taken from where and when it was handed in, and what was left."""
-    from autograder.due import late
+    from autograder.gradebook.due import late
 
     print(f"{downloads}: {_counted(len(taken), 'submission')} taken, {_counted(len(left), 'file')} left")
     for item in left:

@@ -137,7 +137,7 @@ def export(
     course = find_course(classroom)
     _quiet()
     from autograder.export import EXPORTERS, LmsExporter
-    from autograder.gradebook import has_gradebook, open_gradebook
+    from autograder.gradebook.writer import has_gradebook, open_gradebook
 
     if to not in EXPORTERS:
         raise UserError(f"--to is {to!r}: it must be one of {', '.join(EXPORTERS)}")

@@ -21,11 +21,11 @@ from autograder.cells import check_titles
 from autograder.course import UserError, find_course
 from autograder.csv_files import disarmed, number, parse, read_text, spreadsheet, value
 from autograder.files import write_whole
+from autograder.gradebook.marks import Marks, read_marks
+from autograder.gradebook.scores import Cell, ClassScores, Student, read_scores
 from autograder.lms_csv import fill, notes
-from autograder.marks import Marks, read_marks
 from autograder.records import results
 from autograder.results import GRADED, Result
-from autograder.scores import Cell, ClassScores, Student, read_scores
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,13 @@ from autograder.course import Course, UserError
 from autograder.feedback_page import CHECK, ESSAY, Page, read_page, title_of
 from autograder.feedback_words import VERDICTS, WORDS
 from autograder.files import write_whole
+from autograder.gradebook.marks import Marks, read_marks
+from autograder.gradebook.scores import read_scores
 from autograder.handing_in.submissions import content_of, submitted
-from autograder.marks import Marks, read_marks
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.pages import points, render
 from autograder.records import results
 from autograder.results import NOT_GRADABLE
-from autograder.scores import read_scores
 
 Key = tuple[str, str]  # student, exercise
 _DESIGN = (

@@ -22,12 +22,12 @@ from autograder import messages
 from autograder.cells import CHINESE_HALF, LANGUAGES, check_title, edition, is_answer, is_test, read_notebook, role
 from autograder.feedback_outputs import Room, outputs
 from autograder.feedback_words import WORDS
+from autograder.gradebook.marks import Marks
+from autograder.gradebook.scores import Cell as Graded
 from autograder.marking import notebook_checks
-from autograder.marks import Marks
 from autograder.prose import as_written, markdown, python
 from autograder.repair import NOTES
 from autograder.results import NOT_ATTEMPTED, WRONG, Check
-from autograder.scores import Cell as Graded
 
 CHECK, ANSWER, ESSAY, GIVEN, OWN, NOTE = "check", "answer", "essay", "given", "own", "note"  # kinds of cells
 NOTHING = Markup("")

@@ -20,7 +20,7 @@ from autograder.execution.data_files import files_beside, shadows
 from autograder.execution.run import CELL_SECONDS, refusal
 from autograder.execution.shared import SEPARATE
 from autograder.files import write_whole
-from autograder.gradebook import NotInGradebook, Writer, keys_written, open_gradebook
+from autograder.gradebook.writer import NotInGradebook, Writer, keys_written, open_gradebook
 from autograder.handing_in.submissions import Submission, content_of, read_submission, submitted
 from autograder.marking import Task, mark, marked_before, without_points
 from autograder.records import Record, key_of, log_path, recorded, remember

@@ -13,13 +13,13 @@ from tempfile import TemporaryDirectory
 from autograder.course import Course, UserError
 from autograder.execution.shared import SEPARATE
 from autograder.grade import grade
-from autograder.gradebook import keys_written
+from autograder.gradebook.scores import ClassScores, class_scores
+from autograder.gradebook.writer import keys_written
 from autograder.handing_in.submissions import Submission, is_refused, submitted
 from autograder.messages import UNNAMED, read
 from autograder.records import recall, recorded
 from autograder.release import prepare
 from autograder.results import Check, Result
-from autograder.scores import ClassScores, class_scores
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def prepare(course: Course, exercises: Sequence[str] = ()) -> None:
 
     exercises: those that are needed; all if empty.
     """
-    from autograder.gradebook import open_gradebook
+    from autograder.gradebook.writer import open_gradebook
 
     wanted = exercises or course.exercises()
     with open_gradebook(course) as gradebook:

@@ -18,11 +18,11 @@ from autograder import pages
 from autograder.analysis import EACH_SIDE, ENOUGH, CheckFigures, figures, mistakes
 from autograder.cells import read_notebook
 from autograder.course import Course, UserError
+from autograder.gradebook.scores import ClassScores, Student, class_scores
 from autograder.handing_in.submissions import submitted
 from autograder.messages import UNNAMED
 from autograder.records import results
 from autograder.results import GRADED, Result
-from autograder.scores import ClassScores, Student, class_scores
 from autograder.status import standings, total
 
 KEY = "anonymous.key"  # in the classroom: who has it can tell which code is whose

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from autograder.course import Course
-from autograder.gradebook import has_gradebook, open_gradebook
+from autograder.gradebook.marks import Marks, read_marks
+from autograder.gradebook.own_table import written_keys
+from autograder.gradebook.scores import ClassScores, read_scores
+from autograder.gradebook.writer import has_gradebook, open_gradebook
 from autograder.handing_in.submissions import Submission, submitted
-from autograder.marks import Marks, read_marks
 from autograder.records import Record, recorded
 from autograder.results import GRADED, NOT_GRADABLE
-from autograder.scores import ClassScores, read_scores
-from autograder.written import written_keys
 
 
 @dataclass(frozen=True)

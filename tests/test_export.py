@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from autograder.cli import app
 from autograder.course import CLASSROOM_VARIABLE, UserError
 from autograder.export import EXPORTERS
+from autograder.gradebook.scores import read_scores
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.release import prepare
-from autograder.scores import read_scores
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 

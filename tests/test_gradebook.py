@@ -15,7 +15,7 @@ from small_class import empty
 from autograder.benches import hand_in, load_bench
 from autograder.course import UserError
 from autograder.grade import grade
-from autograder.gradebook import NotInGradebook, open_gradebook
+from autograder.gradebook.writer import NotInGradebook, open_gradebook
 from autograder.nbgrader_setup import configure, nbgrader_api
 from autograder.release import prepare
 from autograder.results import GRADED, GRADER_FAULT, Marked, Result
@@ -194,7 +194,7 @@ from pathlib import Path
 warnings.simplefilter("ignore")
 sys.path.insert(0, "tests")
 from autograder.course import Course
-from autograder.gradebook import open_gradebook
+from autograder.gradebook.writer import open_gradebook
 from test_gradebook import marks
 course = Course(*map(Path, sys.argv[1:3]))
 score = float(sys.argv[3])
@@ -234,7 +234,7 @@ def test_a_gradebook_that_is_locked_for_good_is_said_so(prepared, tmp_path, monk
     course, _ = prepared
     ours, _ = copies(course, tmp_path)
     one = marks(ours, "a", 1.0)
-    monkeypatch.setattr("autograder.gradebook.ATTEMPTS", 1)
+    monkeypatch.setattr("autograder.gradebook.writer.ATTEMPTS", 1)
     with open_gradebook(ours) as writer, sqlite3.connect(ours.classroom / "gradebook.db") as other:
         other.execute("begin immediate")
         with pytest.raises(UserError, match=r"gradebook sqlite:.*can't be written.*locked"):

@@ -13,7 +13,7 @@ from autograder import cli
 from autograder.benches import hand_in, load_bench
 from autograder.cli_handing_in import report_collected
 from autograder.course import UserError
-from autograder.due import read_time
+from autograder.gradebook.due import read_time
 from autograder.handing_in.archives import Left
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.release import prepare

@@ -10,8 +10,8 @@ from small_class import ESSAY, LOSS, copied, submit
 from typer.testing import CliRunner
 
 from autograder.cli import app
+from autograder.gradebook.scores import class_scores
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.scores import class_scores
 from autograder.status import standings
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
@@ -112,8 +112,8 @@ def test_what_the_gradebook_lost_is_graded_again_if_its_notebook_is_damaged(here
 def test_the_gradebook_is_asked_once_for_the_whole_class(here):
     from sqlalchemy import event
 
-    from autograder.gradebook import open_gradebook
-    from autograder.written import written_keys
+    from autograder.gradebook.own_table import written_keys
+    from autograder.gradebook.writer import open_gradebook
 
     asked = []
     with open_gradebook(here) as opened:

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.course import UserError
+from autograder.gradebook.scores import class_scores
 from autograder.nbgrader_setup import nbgrader_api, nbgrader_folders
-from autograder.scores import class_scores
 from autograder.status import standings
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves

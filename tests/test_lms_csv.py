@@ -3,8 +3,8 @@
 import pytest
 
 from autograder.course import UserError
+from autograder.gradebook.scores import Cell, ClassScores, Score, Student
 from autograder.lms_csv import fill, notes
-from autograder.scores import Cell, ClassScores, Score, Student
 
 STUDENTS = (
     Student("ada", "Ada", "Lovelace", "ada@example.org", "101"),

@@ -6,9 +6,9 @@ from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.course import UserError
+from autograder.gradebook.scores import class_scores
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.regrade import apply, preview
-from autograder.scores import class_scores
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 CHECK = "batch-loss-value"

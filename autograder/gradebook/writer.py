@@ -16,10 +16,10 @@ from typing import Any
 
 from autograder.cells import answers_of, read_notebook
 from autograder.course import Course, UserError
-from autograder.extensions import Extensions, read_extensions
+from autograder.gradebook.extensions import Extensions, read_extensions
+from autograder.gradebook.own_table import keep_written, written_answers, written_keys, written_table
 from autograder.nbgrader_setup import nbgrader_folders
 from autograder.results import Marked
-from autograder.written import keep_written, written_answers, written_keys, written_table
 
 ATTEMPTS = 6  # somebody else may be writing: each is a new transaction, after a longer wait
 WAIT_SECONDS = 0.05

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.scores import Cell, ClassScores, Score
+from autograder.gradebook.scores import Cell, ClassScores, Score
 
 
 @dataclass(frozen=True)

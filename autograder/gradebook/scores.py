@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from autograder.course import Course
-from autograder.gradebook import has_gradebook, open_gradebook
+from autograder.gradebook.writer import has_gradebook, open_gradebook
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from autograder.course import Course, UserError
-from autograder.extensions import read_extensions, write_extensions
-from autograder.gradebook import open_gradebook
+from autograder.gradebook.extensions import read_extensions, write_extensions
+from autograder.gradebook.writer import open_gradebook
 from autograder.handing_in.roster import load
 from autograder.handing_in.submissions import Submission
 from autograder.nbgrader_setup import nbgrader_api

@@ -1,0 +1,1 @@
+"""nbgrader's tables, and one of this grader's own."""
