@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
 
+from autograder.authoring.release import why_not
 from autograder.cells import is_answer, parse_notebook, read_notebook, role
 from autograder.confinement.sandbox import NoConfinement
 from autograder.course import Course, UserError
@@ -30,7 +31,6 @@ from autograder.marking import notebook_checks
 from autograder.nbgrader_patches import ignore_by_name
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.records import GRADER, log_path, recall, remember
-from autograder.release import why_not
 from autograder.repair import NOTES, restore
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, Check, Result
 from autograder.workers import run_tasks

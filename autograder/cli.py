@@ -45,7 +45,7 @@ def release(
     classroom: Classroom = None,
 ) -> None:
     """Make notebooks/ and notebooks/zh/, the students' versions, from solutions/."""
-    from autograder.release import release as run
+    from autograder.authoring.release import release as run
 
     course = find_course(classroom)
     with stoppable():
@@ -63,7 +63,7 @@ def release(
 @app.command()
 def new(exercise: Annotated[str, typer.Argument(help="Its name, such as 11_my_exercise.")]) -> None:
     """Begin an exercise: write a source notebook and a bench that are already green, to be changed."""
-    from autograder.new_exercise import new_exercise
+    from autograder.authoring.new_exercise import new_exercise
 
     course = find_course()
     for path in new_exercise(course, exercise):
@@ -115,8 +115,8 @@ def lab(context: typer.Context) -> None:
 
     Options are JupyterLab's: --no-browser and --port 8890 for another machine, --allow-root in a container.
     """
+    from autograder.authoring.landing import START
     from autograder.lab import lab_command, lab_environment, notebooks_folder
-    from autograder.landing import START
 
     command = lab_command(notebooks_folder(), f"/lab/tree/{START}.ipynb")
     command += context.args

@@ -146,9 +146,9 @@ def grade_class(
             for note in prepare_any(course):
                 print(note)
         else:
+            from autograder.authoring.release import prepare
             from autograder.grade import grade as run
             from autograder.handing_in.submissions import submitted
-            from autograder.release import prepare
 
             with preparing(course):
                 prepare(course)

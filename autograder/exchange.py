@@ -6,8 +6,8 @@ from typing import Any
 from nbgrader.exchange.default import ExchangeReleaseAssignment
 from traitlets import Enum
 
+from autograder.authoring.release import keep_running
 from autograder.cells import LANGUAGES, edition, read_notebook, write_notebook
-from autograder.release import keep_running
 
 
 class ReleaseEdition(ExchangeReleaseAssignment):

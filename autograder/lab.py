@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from autograder.authoring.landing import START
 from autograder.course import UserError
-from autograder.landing import START
 
 SETTINGS = Path(__file__).with_name("jupyter")  # answers Validate in sentences; doesn't ask about Jupyter's news
 

@@ -94,7 +94,7 @@ def _release_preprocessors() -> list[Any]:
     from nbgrader.preprocessors import ClearSolutions
 
     steps = GenerateAssignment.class_traits()["preprocessors"].default()
-    return ["autograder.release.ClearAnswers" if step is ClearSolutions else step for step in steps]
+    return ["autograder.authoring.release.ClearAnswers" if step is ClearSolutions else step for step in steps]
 
 
 def _sanitize_preprocessors() -> list[Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from autograder.authoring.release import prepare
 from autograder.course import Course, UserError
 from autograder.execution.shared import SEPARATE
 from autograder.grade import grade
@@ -18,7 +19,6 @@ from autograder.gradebook.writer import keys_written
 from autograder.handing_in.submissions import Submission, is_refused, submitted
 from autograder.messages import UNNAMED, read
 from autograder.records import recall, recorded
-from autograder.release import prepare
 from autograder.results import Check, Result
 
 

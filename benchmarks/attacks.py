@@ -28,9 +28,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from attack_corpus import EARNED, EXERCISE, MARKER, SECRET, attacks, hand_in_honest, make_course
 
+from autograder.authoring.release import prepare
 from autograder.course import Course
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.release import prepare
 
 RESULTS = ROOT / "benchmarks" / "results" / "attacks.json"
 PAGE = ROOT / "docs" / "attacks.md"

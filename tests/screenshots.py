@@ -7,15 +7,15 @@ from tempfile import TemporaryDirectory
 from browser import jupyterlab, open_notebook, page, run_all
 from rich.console import Console
 
+from autograder.authoring.landing import START
+from autograder.authoring.release import prepare
 from autograder.benches import BenchAnswer, hand_in, load_bench
 from autograder.cli_class import results_table
 from autograder.course import CLASSROOM_VARIABLE, Course
 from autograder.demo import demo_course
 from autograder.feedback import write_feedback
 from autograder.grade import grade
-from autograder.landing import START
 from autograder.records import results
-from autograder.release import prepare
 from autograder.report import render
 
 ROOT = Path(__file__).resolve().parent.parent

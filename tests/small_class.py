@@ -11,6 +11,7 @@ from pathlib import Path
 
 from conftest import ROOT
 
+from autograder.authoring.release import prepare
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
 from autograder.execution.shared import SHARED
@@ -20,7 +21,6 @@ from autograder.gradebook.writer import open_gradebook
 from autograder.handing_in.submissions import Submission
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.records import key_of, recorded, remember
-from autograder.release import prepare
 
 LOSS, ESSAY, UNTOUCHED = "01_simpo_loss", "04_advantages", "03_gradient"
 ADA = {"first_name": '=HYPERLINK("http://x")', "last_name": "O'Neil, Jr.", "email": "ada@example.org"}

@@ -8,10 +8,10 @@ import pytest
 from browser import CHROMIUM, jupyterlab, open_notebook, page, run_all, wait_until_ready
 from conftest import ROOT
 
+from autograder.authoring.landing import START
 from autograder.benches import hand_in, load_bench
 from autograder.cells import is_answer, read_notebook
 from autograder.course import Course
-from autograder.landing import START
 
 pytestmark = [
     pytest.mark.slow,

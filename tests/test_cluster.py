@@ -21,6 +21,7 @@ from clusters import COMMANDS, PAGE, documented, process, scheduler, shell_lines
 from conftest import ROOT, small_course
 
 from autograder import cluster
+from autograder.authoring.release import prepare
 from autograder.benches import hand_in, load_bench
 from autograder.cluster import mark_on_cluster, workers_at
 from autograder.course import UserError
@@ -29,7 +30,6 @@ from autograder.handing_in.submissions import collect, submitted
 from autograder.marking import Task
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.records import results
-from autograder.release import prepare
 from autograder.results import DIED, GRADED
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -9,13 +9,13 @@ from jupyter_core.application import NoStart
 from nbgrader.apps import NbGraderApp
 from traitlets.config import PyFileConfigLoader
 
+from autograder.authoring.release import prepare
 from autograder.benches import hand_in, load_bench
 from autograder.cells import read_notebook
 from autograder.course import CLASSROOM_VARIABLE
 from autograder.feedback import is_stale, standing, write_pages
 from autograder.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.release import prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 EXERCISES = ("01_simpo_loss", "02_simpo_vs_dpo")

@@ -12,12 +12,12 @@ from conftest import ROOT
 from small_class import ESSAY, LOSS, UNTOUCHED, add_exercise, copied, empty
 from typer.testing import CliRunner
 
+from autograder.authoring.release import prepare
 from autograder.cli import app
 from autograder.course import CLASSROOM_VARIABLE, UserError
 from autograder.export import EXPORTERS
 from autograder.gradebook.scores import read_scores
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.release import prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 

@@ -19,6 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from small_class import copied
 from typer.testing import CliRunner
 
+from autograder.authoring.release import prepare
 from autograder.benches import hand_in, load_bench
 from autograder.cli import app
 from autograder.course import Course, UserError
@@ -27,7 +28,6 @@ from autograder.feedback import graded, standing, write_indexes, write_pages
 from autograder.feedback_words import VERDICTS, WORDS
 from autograder.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.release import prepare
 
 CODE, ESSAY = "01_simpo_loss", "04_advantages"
 PAGE_BYTES = 300_000

@@ -7,10 +7,10 @@ import pytest
 from browser import CHROMIUM, jupyterlab, page
 from conftest import ROOT
 
+from autograder.authoring.release import prepare
 from autograder.benches import hand_in, load_bench
 from autograder.course import CLASSROOM_VARIABLE
 from autograder.feedback import write_feedback
-from autograder.release import prepare
 
 pytestmark = [
     pytest.mark.slow,

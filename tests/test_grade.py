@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from conftest import ROOT
 
+from autograder.authoring.release import prepare
 from autograder.benches import hand_in, load_bench
 from autograder.course import Course
 from autograder.feedback import standing, write_indexes
@@ -15,7 +16,6 @@ from autograder.grade import grade
 from autograder.marking import Task, mark
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.records import results
-from autograder.release import prepare
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG
 
 EXERCISE = "01_simpo_loss"

@@ -12,12 +12,12 @@ import pytest
 from conftest import ROOT
 from small_class import empty
 
+from autograder.authoring.release import prepare
 from autograder.benches import hand_in, load_bench
 from autograder.course import UserError
 from autograder.grade import grade
 from autograder.gradebook.writer import NotInGradebook, open_gradebook
 from autograder.nbgrader_setup import configure, nbgrader_api
-from autograder.release import prepare
 from autograder.results import GRADED, GRADER_FAULT, Marked, Result
 
 EXERCISE = "06_objective"  # it has an essay, and shows no time that it measured

@@ -10,13 +10,13 @@ from small_class import empty
 from typer.testing import CliRunner
 
 from autograder import cli
+from autograder.authoring.release import prepare
 from autograder.benches import hand_in, load_bench
 from autograder.cli_handing_in import report_collected
 from autograder.course import UserError
 from autograder.gradebook.due import read_time
 from autograder.handing_in.archives import Left
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.release import prepare
 
 EXERCISE, OTHER = "01_simpo_loss", "02_simpo_vs_dpo"
 COMMANDS = commands(ROOT / "docs" / "handing-in.md")

@@ -3,9 +3,9 @@ import re
 import pytest
 from conftest import ROOT
 
+from autograder.authoring.landing import START, card, landings
 from autograder.cells import is_test, read_notebook, role
 from autograder.course import Course
-from autograder.landing import START, card, landings
 
 COURSE = Course(ROOT, ROOT / "classroom")
 SOURCES = {name: read_notebook(COURSE.solutions / f"{name}.ipynb") for name in COURSE.exercises()}

@@ -4,10 +4,10 @@ import pytest
 from conftest import ROOT
 from typer.testing import CliRunner
 
+from autograder.authoring.release import check_sources, generate, release, why_not
 from autograder.cells import is_answer, is_test, read_notebook, role
 from autograder.cli import app
 from autograder.course import Course, UserError
-from autograder.release import check_sources, generate, release, why_not
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
 EXERCISE = "01_simpo_loss"

@@ -72,8 +72,8 @@ def course(tmp_path_factory):
     """A course of two exercises with a class of six, not yet graded."""
     from small_class import empty  # here, because workers import this module, too
 
+    from autograder.authoring.release import prepare
     from autograder.benches import hand_in, load_bench
-    from autograder.release import prepare
 
     root = tmp_path_factory.mktemp("course")
     course = empty(root, EXERCISE, OTHER)
@@ -156,8 +156,8 @@ def test_an_examiner_that_is_killed_is_a_fault_that_the_next_run_mends(copy):
 
 
 def test_a_changed_source_regrades_what_it_touches_and_keeps_what_people_gave(copy):
+    from autograder.authoring.release import prepare
     from autograder.grade import grade
-    from autograder.release import prepare
 
     list(grade(copy, jobs=2))
     with nbgrader_api(copy).gradebook as gradebook:

@@ -6,8 +6,8 @@ import pytest
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from autograder.authoring.sources import problems
 from autograder.cells import edition, language_of, parse_notebook, read_notebook, write_notebook
-from autograder.sources import problems
 
 BILINGUAL = "Add two numbers.\n\n<!-- zh -->\n\n把两个数相加。"
 

@@ -15,13 +15,13 @@ from typing import Any
 from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 
+from autograder.authoring.landing import START, landings
+from autograder.authoring.sources import problems
 from autograder.cells import LANGUAGES, edition, is_test, read_notebook, role, write_notebook
 from autograder.course import Course, UserError
 from autograder.files import write_whole
 from autograder.handing_in.outline import outline_of, write_outline
-from autograder.landing import START, landings
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.sources import problems
 
 
 class ClearAnswers(ClearSolutions):
