@@ -88,7 +88,7 @@ def benches(
     """Grade every known answer and compare: does each get its marks and its message?"""
     from tempfile import TemporaryDirectory
 
-    from autograder.benches import prove
+    from autograder.grading.benches import prove
 
     course = find_course()
     table = Table("exercise", "right", "wrong", "caught", "by name", "deviations", "CPU s")

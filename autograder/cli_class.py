@@ -68,7 +68,7 @@ def grade(
     if unsafe and scheduler:
         raise UserError(f"with --scheduler each worker decides for itself: start it with {UNSAFE_VARIABLE}=1")
     if scheduler:
-        from autograder.cluster import workers_at
+        from autograder.grading.cluster import workers_at
 
         threads = workers_at(scheduler)  # first of all: nobody wants to wait for a cluster that isn't there
         print(f"{scheduler}: {len(threads)} workers, {sum(threads.values())} notebooks at a time")
@@ -139,15 +139,15 @@ def grade_class(
 
     with console.status("Preparing the gradebook"):
         if course.is_any:
-            from autograder.anycourse import grade as run
-            from autograder.anycourse import prepare as prepare_any
-            from autograder.anycourse import submissions as submitted
+            from autograder.grading.anycourse import grade as run
+            from autograder.grading.anycourse import prepare as prepare_any
+            from autograder.grading.anycourse import submissions as submitted
 
             for note in prepare_any(course):
                 print(note)
         else:
             from autograder.authoring.release import prepare
-            from autograder.grade import grade as run
+            from autograder.grading.grade import grade as run
             from autograder.handing_in.submissions import submitted
 
             with preparing(course):

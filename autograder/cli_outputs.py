@@ -225,8 +225,8 @@ def regrade(
     """
     course = find_course(classroom)
     _quiet()
-    from autograder import regrade as work
     from autograder.database import describe
+    from autograder.grading import regrade as work
 
     if unsafe:
         os.environ[UNSAFE_VARIABLE] = "1"

@@ -4,8 +4,8 @@ from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
-from autograder.benches import BenchAnswer, hand_in, load_bench
 from autograder.course import Course
+from autograder.grading.benches import BenchAnswer, hand_in, load_bench
 
 NOTEBOOKS = 18  # about as many are handed in, however many exercises there are
 STUDENTS = ("right-in-english", "right-in-chinese", "some-mistakes", "other-mistakes", "untouched", "cut-off-file")

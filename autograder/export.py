@@ -23,8 +23,8 @@ from autograder.csv_files import disarmed, number, parse, read_text, spreadsheet
 from autograder.files import write_whole
 from autograder.gradebook.marks import Marks, read_marks
 from autograder.gradebook.scores import Cell, ClassScores, Student, read_scores
+from autograder.grading.records import results
 from autograder.lms_csv import fill, notes
-from autograder.records import results
 from autograder.results import GRADED, Result
 
 

@@ -21,10 +21,10 @@ from autograder.feedback_words import VERDICTS, WORDS
 from autograder.files import write_whole
 from autograder.gradebook.marks import Marks, read_marks
 from autograder.gradebook.scores import read_scores
+from autograder.grading.records import results
 from autograder.handing_in.submissions import content_of, submitted
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.pages import points, render
-from autograder.records import results
 from autograder.results import NOT_GRADABLE
 
 Key = tuple[str, str]  # student, exercise

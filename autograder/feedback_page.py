@@ -24,9 +24,9 @@ from autograder.feedback_outputs import Room, outputs
 from autograder.feedback_words import WORDS
 from autograder.gradebook.marks import Marks
 from autograder.gradebook.scores import Cell as Graded
-from autograder.marking import notebook_checks
+from autograder.grading.marking import notebook_checks
+from autograder.grading.repair import NOTES
 from autograder.prose import as_written, markdown, python
-from autograder.repair import NOTES
 from autograder.results import NOT_ATTEMPTED, WRONG, Check
 
 CHECK, ANSWER, ESSAY, GIVEN, OWN, NOTE = "check", "answer", "essay", "given", "own", "note"  # kinds of cells

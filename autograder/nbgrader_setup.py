@@ -112,13 +112,13 @@ def _autograde_preprocessors() -> list[Any]:
 
 
 def _with_repairs(steps: list[Any]) -> list[Any]:
-    return ["autograder.repair.RestoreCells", *steps]
+    return ["autograder.grading.repair.RestoreCells", *steps]
 
 
 def _with_warm_execution(steps: list[Any]) -> list[Any]:
     from nbgrader.preprocessors import Execute
 
     return [
-        "autograder.execute.WarmExecute" if step is Execute or str(step).endswith(".Execute") else step
+        "autograder.grading.execute.WarmExecute" if step is Execute or str(step).endswith(".Execute") else step
         for step in steps
     ]

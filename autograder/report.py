@@ -19,9 +19,9 @@ from autograder.analysis import EACH_SIDE, ENOUGH, CheckFigures, figures, mistak
 from autograder.cells import read_notebook
 from autograder.course import Course, UserError
 from autograder.gradebook.scores import ClassScores, Student, class_scores
+from autograder.grading.records import results
 from autograder.handing_in.submissions import submitted
 from autograder.messages import UNNAMED
-from autograder.records import results
 from autograder.results import GRADED, Result
 from autograder.status import standings, total
 

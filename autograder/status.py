@@ -8,8 +8,8 @@ from autograder.gradebook.marks import Marks, read_marks
 from autograder.gradebook.own_table import written_keys
 from autograder.gradebook.scores import ClassScores, read_scores
 from autograder.gradebook.writer import has_gradebook, open_gradebook
+from autograder.grading.records import Record, recorded
 from autograder.handing_in.submissions import Submission, submitted
-from autograder.records import Record, recorded
 from autograder.results import GRADED, NOT_GRADABLE
 
 

@@ -16,7 +16,7 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import is_answer, is_test, language_of, read_notebook, role
 from autograder.course import ESSAY_PLACEHOLDER
-from autograder.marking import notebook_checks
+from autograder.grading.marking import notebook_checks
 from autograder.results import NOT_ATTEMPTED, RIGHT
 
 AT_GRADING = "at grading"

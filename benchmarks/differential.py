@@ -24,10 +24,10 @@ from forked_kernels import forked_kernels
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import determine_grade
 
-from autograder.benches import BenchAnswer, hand_in, load_bench
 from autograder.cells import is_test, read_notebook
 from autograder.course import Course, find_course
-from autograder.execute import WarmExecute
+from autograder.grading.benches import BenchAnswer, hand_in, load_bench
+from autograder.grading.execute import WarmExecute
 
 RESULTS = Path(__file__).parent / "results" / "differential.json"
 # Messages that differ for a reason: (exercise, answer): why. No score does; docs/security.md lists where the two

@@ -26,7 +26,7 @@ from autograder.authoring.release import prepare
 from autograder.course import Course, find_course
 from autograder.demo import write_downloads
 from autograder.feedback import graded, standing, write_indexes, write_pages
-from autograder.grade import grade
+from autograder.grading.grade import grade
 from autograder.handing_in.submissions import collect
 from autograder.nbgrader_setup import nbgrader_api
 

@@ -39,13 +39,13 @@ from autograder.nbgrader_patches import leave_out
 leave_out()
 
 from autograder.authoring.release import prepare
-from autograder.benches import cells_cpu_seconds, hand_in, load_bench
 from autograder.cells import is_test, read_notebook
 from autograder.cli_class import grade_class, write_pages
 from autograder.course import Course, find_course
-from autograder.grade import grade
+from autograder.grading.benches import cells_cpu_seconds, hand_in, load_bench
+from autograder.grading.grade import grade
+from autograder.grading.repair import instructors_files, parse_once, restore
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.repair import instructors_files, parse_once, restore
 
 FLOOR_STUDENTS = 12  # four of each kind
 LATENCY_EXERCISE = "06_objective"  # as long as most

@@ -15,9 +15,9 @@ from pathlib import Path
 import nbformat
 from small_class import empty
 
-from autograder.benches import hand_in, load_bench
 from autograder.cells import is_answer, is_test, role
 from autograder.course import Course
+from autograder.grading.benches import hand_in, load_bench
 from autograder.results import GRADED, NOT_GRADABLE
 
 EXERCISE = "01_simpo_loss"

@@ -9,13 +9,13 @@ from rich.console import Console
 
 from autograder.authoring.landing import START
 from autograder.authoring.release import prepare
-from autograder.benches import BenchAnswer, hand_in, load_bench
 from autograder.cli_class import results_table
 from autograder.course import CLASSROOM_VARIABLE, Course
 from autograder.demo import demo_course
 from autograder.feedback import write_feedback
-from autograder.grade import grade
-from autograder.records import results
+from autograder.grading.benches import BenchAnswer, hand_in, load_bench
+from autograder.grading.grade import grade
+from autograder.grading.records import results
 from autograder.report import render
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,15 +12,15 @@ from pathlib import Path
 from conftest import ROOT
 
 from autograder.authoring.release import prepare
-from autograder.benches import hand_in, load_bench
 from autograder.course import Course
 from autograder.execution.shared import SHARED
-from autograder.grade import grade
 from autograder.gradebook.own_table import keep_written, written_answers
 from autograder.gradebook.writer import open_gradebook
+from autograder.grading.benches import hand_in, load_bench
+from autograder.grading.grade import grade
+from autograder.grading.records import key_of, recorded, remember
 from autograder.handing_in.submissions import Submission
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.records import key_of, recorded, remember
 
 LOSS, ESSAY, UNTOUCHED = "01_simpo_loss", "04_advantages", "03_gradient"
 ADA = {"first_name": '=HYPERLINK("http://x")', "last_name": "O'Neil, Jr.", "email": "ada@example.org"}

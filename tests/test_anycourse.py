@@ -185,7 +185,7 @@ def test_nbgraders_other_steps_go_on(graded):
 
 
 def test_a_second_run_grades_only_what_changed(graded, tmp_path):
-    from autograder.anycourse import grade, prepare
+    from autograder.grading.anycourse import grade, prepare
 
     course = find_course(folder=shutil.copytree(graded[0], tmp_path / "course"), any_course=True)
     assert prepare(course) == []
@@ -208,7 +208,7 @@ def test_other_commands_say_that_they_are_not_for_another_course(example):
 
 
 def test_folders_of_other_names_are_refused(example, tmp_path):
-    from autograder.anycourse import prepare
+    from autograder.grading.anycourse import prepare
 
     course = shutil.copytree(example, tmp_path / "course", ignore=shutil.ignore_patterns("gradebook.db"))
     (course / "nbgrader_config.py").write_text(CONFIG + 'c.CourseDirectory.submitted_directory = "handed_in"\n')

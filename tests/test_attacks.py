@@ -11,7 +11,7 @@ from attack_corpus import EARNED, EXERCISE, MARKER, SECRET, attacks, hand_in_hon
 
 from autograder.authoring.release import prepare
 from autograder.feedback import standing, write_pages
-from autograder.grade import grade
+from autograder.grading.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.results import GRADED, GRADER_FAULT
 

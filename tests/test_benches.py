@@ -3,8 +3,8 @@
 import pytest
 from conftest import ROOT
 
-from autograder.benches import BenchAnswer, faults, load_bench, prove
 from autograder.course import Course, UserError
+from autograder.grading.benches import BenchAnswer, faults, load_bench, prove
 from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
 
 EXERCISES = Course(ROOT, ROOT / "classroom").exercises()

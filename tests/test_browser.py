@@ -9,9 +9,9 @@ from browser import CHROMIUM, jupyterlab, open_notebook, page, run_all, wait_unt
 from conftest import ROOT
 
 from autograder.authoring.landing import START
-from autograder.benches import hand_in, load_bench
 from autograder.cells import is_answer, read_notebook
 from autograder.course import Course
+from autograder.grading.benches import hand_in, load_bench
 
 pytestmark = [
     pytest.mark.slow,

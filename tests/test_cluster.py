@@ -20,16 +20,16 @@ import yaml
 from clusters import COMMANDS, PAGE, documented, process, scheduler, shell_lines, wait_until, worker
 from conftest import ROOT, small_course
 
-from autograder import cluster
 from autograder.authoring.release import prepare
-from autograder.benches import hand_in, load_bench
-from autograder.cluster import mark_on_cluster, workers_at
 from autograder.course import UserError
-from autograder.grade import _task, grade
+from autograder.grading import cluster
+from autograder.grading.benches import hand_in, load_bench
+from autograder.grading.cluster import mark_on_cluster, workers_at
+from autograder.grading.grade import _task, grade
+from autograder.grading.marking import Task
+from autograder.grading.records import results
 from autograder.handing_in.submissions import collect, submitted
-from autograder.marking import Task
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.records import results
 from autograder.results import DIED, GRADED
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -14,9 +14,9 @@ from clusters import documented
 from conftest import small_course
 from postgres import PASSWORD, database, postgres
 
-from autograder.benches import hand_in, load_bench
 from autograder.course import CLASSROOM_VARIABLE, DATABASE_FILE, UserError
 from autograder.database import choose_database, describe
+from autograder.grading.benches import hand_in, load_bench
 from autograder.nbgrader_setup import nbgrader_api
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves

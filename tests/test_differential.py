@@ -5,8 +5,8 @@ import json
 import pytest
 from conftest import ROOT
 
-from autograder.benches import load_bench
 from autograder.course import Course
+from autograder.grading.benches import load_bench
 
 COURSE = Course(ROOT, ROOT / "classroom")
 RESULTS = ROOT / "benchmarks" / "results" / "differential.json"

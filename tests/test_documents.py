@@ -20,8 +20,8 @@ from test_handing_in import MING, PARTICIPANTS, ZOE
 
 import autograder.cli
 import simpo_core.cli
-from autograder.benches import hand_in, load_bench
 from autograder.cells import is_test, read_notebook, role
+from autograder.grading.benches import hand_in, load_bench
 from autograder.nbgrader_setup import nbgrader_api
 
 DOCS = ROOT / "docs"

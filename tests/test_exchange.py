@@ -10,11 +10,11 @@ from nbgrader.apps import NbGraderApp
 from traitlets.config import PyFileConfigLoader
 
 from autograder.authoring.release import prepare
-from autograder.benches import hand_in, load_bench
 from autograder.cells import read_notebook
 from autograder.course import CLASSROOM_VARIABLE
 from autograder.feedback import is_stale, standing, write_pages
-from autograder.grade import grade
+from autograder.grading.benches import hand_in, load_bench
+from autograder.grading.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

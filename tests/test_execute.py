@@ -9,10 +9,10 @@ import pytest
 from conftest import ROOT
 from nbgrader.utils import determine_grade
 
-from autograder.benches import hand_in, load_bench
 from autograder.cells import is_test
 from autograder.course import Course
 from autograder.execution.run import run_cells
+from autograder.grading.benches import hand_in, load_bench
 
 COURSE = Course(ROOT, ROOT / "classroom")
 

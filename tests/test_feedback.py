@@ -20,13 +20,13 @@ from small_class import copied
 from typer.testing import CliRunner
 
 from autograder.authoring.release import prepare
-from autograder.benches import hand_in, load_bench
 from autograder.cli import app
 from autograder.course import Course, UserError
 from autograder.export import CsvExporter
 from autograder.feedback import graded, standing, write_indexes, write_pages
 from autograder.feedback_words import VERDICTS, WORDS
-from autograder.grade import grade
+from autograder.grading.benches import hand_in, load_bench
+from autograder.grading.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
 
 CODE, ESSAY = "01_simpo_loss", "04_advantages"

@@ -8,9 +8,9 @@ from browser import CHROMIUM, jupyterlab, page
 from conftest import ROOT
 
 from autograder.authoring.release import prepare
-from autograder.benches import hand_in, load_bench
 from autograder.course import CLASSROOM_VARIABLE
 from autograder.feedback import write_feedback
+from autograder.grading.benches import hand_in, load_bench
 
 pytestmark = [
     pytest.mark.slow,

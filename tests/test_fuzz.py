@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from autograder.authoring.release import prepare
-from autograder.benches import hand_in, load_bench
 from autograder.cells import is_test, parse_notebook, read_notebook, role
 from autograder.course import Course
-from autograder.execute import steps_of
-from autograder.grade import grade
+from autograder.grading.benches import hand_in, load_bench
+from autograder.grading.execute import steps_of
+from autograder.grading.grade import grade
+from autograder.grading.repair import restore
 from autograder.handing_in.submissions import read_submission
-from autograder.repair import restore
 from autograder.results import GRADER_FAULT
 
 COURSE = Course(ROOT, ROOT / "classroom")

@@ -9,13 +9,13 @@ import pytest
 from conftest import ROOT
 
 from autograder.authoring.release import prepare
-from autograder.benches import hand_in, load_bench
 from autograder.course import Course
 from autograder.feedback import standing, write_indexes
-from autograder.grade import grade
-from autograder.marking import Task, mark
+from autograder.grading.benches import hand_in, load_bench
+from autograder.grading.grade import grade
+from autograder.grading.marking import Task, mark
+from autograder.grading.records import results
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.records import results
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG
 
 EXERCISE = "01_simpo_loss"
@@ -119,7 +119,7 @@ def test_a_gradebook_that_is_gone_is_made_anew(graded, tmp_path):
 
 
 def test_a_fault_while_a_submission_is_restored_is_its_verdict_and_stops_nobody(monkeypatch):
-    monkeypatch.setattr("autograder.marking.restore", lambda *_: {}["cells"])  # stands for a mistake in it
+    monkeypatch.setattr("autograder.grading.marking.restore", lambda *_: {}["cells"])  # stands for a mistake in it
     empty = nbformat.writes(nbformat.v4.new_notebook()).encode()
     result = mark(Task("ada", EXERCISE, empty, empty, empty)).result
     assert (result.verdict, result.reason) == (GRADER_FAULT, "KeyError: 'cells'")

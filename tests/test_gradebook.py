@@ -13,10 +13,10 @@ from conftest import ROOT
 from small_class import empty
 
 from autograder.authoring.release import prepare
-from autograder.benches import hand_in, load_bench
 from autograder.course import UserError
-from autograder.grade import grade
 from autograder.gradebook.writer import NotInGradebook, open_gradebook
+from autograder.grading.benches import hand_in, load_bench
+from autograder.grading.grade import grade
 from autograder.nbgrader_setup import configure, nbgrader_api
 from autograder.results import GRADED, GRADER_FAULT, Marked, Result
 

@@ -3,7 +3,7 @@
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from autograder.marking import notebook_checks
+from autograder.grading.marking import notebook_checks
 from autograder.results import WRONG
 
 ROLE = {"grade": True, "solution": False, "locked": True, "grade_id": "t1", "points": 1, "schema_version": 3}

@@ -7,9 +7,9 @@ import nbformat
 import pytest
 from conftest import ROOT
 
-from autograder.benches import hand_in, load_bench
 from autograder.cells import read_notebook, write_notebook
 from autograder.course import Course, UserError
+from autograder.grading.benches import hand_in, load_bench
 from autograder.handing_in.outline import load_outline
 from autograder.pack import pack
 

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 from autograder.cli import app
 from autograder.course import UserError
 from autograder.gradebook.scores import class_scores
+from autograder.grading.regrade import apply, preview
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.regrade import apply, preview
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 CHECK = "batch-loss-value"

@@ -4,10 +4,10 @@ import nbformat
 import pytest
 from conftest import ROOT
 
-from autograder.benches import hand_in, load_bench
 from autograder.cells import is_answer, is_test, read_notebook, role
 from autograder.course import Course
-from autograder.repair import restore
+from autograder.grading.benches import hand_in, load_bench
+from autograder.grading.repair import restore
 
 COURSE = Course(ROOT, ROOT / "classroom")
 EXERCISE = "01_simpo_loss"

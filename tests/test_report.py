@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.course import UserError
+from autograder.grading.records import results
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.records import results
 from autograder.report import render
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves

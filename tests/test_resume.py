@@ -73,7 +73,7 @@ def course(tmp_path_factory):
     from small_class import empty  # here, because workers import this module, too
 
     from autograder.authoring.release import prepare
-    from autograder.benches import hand_in, load_bench
+    from autograder.grading.benches import hand_in, load_bench
 
     root = tmp_path_factory.mktemp("course")
     course = empty(root, EXERCISE, OTHER)
@@ -97,9 +97,9 @@ def copy(course, tmp_path):
 
 def assert_all_is_there(course):
     """Every submission has its points, in its record and in the gradebook, where each row is once."""
-    from autograder.benches import load_bench
+    from autograder.grading.benches import load_bench
+    from autograder.grading.records import results
     from autograder.handing_in.submissions import submitted
-    from autograder.records import results
     from autograder.results import GRADED
 
     found = results(course)
@@ -114,7 +114,7 @@ def assert_all_is_there(course):
 
 
 def test_a_worker_that_is_killed_costs_nobody_anything(copy):
-    from autograder.grade import grade
+    from autograder.grading.grade import grade
 
     run = grade(copy, jobs=2)
     first = next(run)
@@ -129,7 +129,7 @@ def test_a_worker_that_is_killed_costs_nobody_anything(copy):
 
 
 def test_an_examiner_that_is_killed_is_a_fault_that_the_next_run_mends(copy):
-    from autograder.grade import grade
+    from autograder.grading.grade import grade
     from autograder.results import GRADED, GRADER_FAULT
 
     path = copy.notebook("submitted", "s0", EXERCISE)
@@ -157,7 +157,7 @@ def test_an_examiner_that_is_killed_is_a_fault_that_the_next_run_mends(copy):
 
 def test_a_changed_source_regrades_what_it_touches_and_keeps_what_people_gave(copy):
     from autograder.authoring.release import prepare
-    from autograder.grade import grade
+    from autograder.grading.grade import grade
 
     list(grade(copy, jobs=2))
     with nbgrader_api(copy).gradebook as gradebook:
@@ -180,12 +180,12 @@ def test_a_changed_source_regrades_what_it_touches_and_keeps_what_people_gave(co
 
 def test_a_run_that_is_killed_goes_on_where_it_stopped(copy, tmp_path, monkeypatch):
     from autograder.execution.warm_client import sweep
-    from autograder.grade import grade
+    from autograder.grading.grade import grade
     from autograder.results import GRADED
 
     script = (
         "import sys, warnings; from pathlib import Path; from autograder.course import Course; "
-        "from autograder.grade import grade; warnings.simplefilter('ignore')\n"
+        "from autograder.grading.grade import grade; warnings.simplefilter('ignore')\n"
         f"for _ in grade(Course(Path({str(copy.root)!r}), Path({str(copy.classroom)!r})), jobs=2): pass"
     )
     monkeypatch.setenv("TMPDIR", str(tmp_path))

@@ -10,10 +10,10 @@ from nbgrader.utils import determine_grade
 
 from autograder.cells import is_test, read_notebook
 from autograder.course import Course
-from autograder.execute import WarmExecute, steps_of
 from autograder.execution.run import BOTH, CHECK, STUDENTS
 from autograder.execution.shared import run_shared
-from autograder.repair import NOTES
+from autograder.grading.execute import WarmExecute, steps_of
+from autograder.grading.repair import NOTES
 from autograder.results import DIED, GRADED, TIMED_OUT
 
 COURSE = Course(ROOT, ROOT / "classroom")

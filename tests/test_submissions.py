@@ -7,8 +7,8 @@ from conftest import ROOT
 
 from autograder.cells import read_notebook
 from autograder.course import UserError
+from autograder.grading.records import key_of
 from autograder.handing_in.submissions import collect, submitted
-from autograder.records import key_of
 
 EXERCISE = "01_simpo_loss"
 NOTEBOOK = ROOT / "notebooks" / f"{EXERCISE}.ipynb"

@@ -2,9 +2,9 @@ import pytest
 from conftest import ROOT
 from nbformat.v4 import new_output
 
-from autograder.benches import hand_in, load_bench
 from autograder.cells import read_notebook
 from autograder.course import Course
+from autograder.grading.benches import hand_in, load_bench
 from autograder.validation import AT_GRADING, WORDS, lines, report, validate
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nbgrader and traitlets warn of themselves

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from autograder.execution.run import CHECK, STUDENTS, run_steps
-from autograder.workers import run_tasks
+from autograder.grading.workers import run_tasks
 
 EXERCISE = "01_simpo_loss"
 
@@ -64,7 +64,7 @@ def test_who_runs_beside_a_task_whose_worker_always_dies_is_not_blamed(tmp_path)
 
 RUN = """
 from pathlib import Path
-from autograder.workers import run_tasks
+from autograder.grading.workers import run_tasks
 from test_workers import die_once, tasks
 print(sorted(answer for _, answer in run_tasks(tasks(Path.cwd(), "abcdef"), 2, die_once)))
 """
@@ -109,7 +109,7 @@ STOPPED = """
 import time
 from pathlib import Path
 from autograder.cli_class import stoppable
-from autograder.workers import run_tasks
+from autograder.grading.workers import run_tasks
 with stoppable():
     for _ in run_tasks([(name, Path(name)) for name in "abc"], 2, sleep):
         pass

@@ -21,7 +21,7 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        from autograder.workers import stop
+        from autograder.grading.workers import stop
 
         print("stopping; run the same command again to go on", file=sys.stderr, flush=True)
         stop()

@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 from autograder.authoring.release import prepare
 from autograder.course import Course, UserError
 from autograder.execution.shared import SEPARATE
-from autograder.grade import grade
 from autograder.gradebook.scores import ClassScores, class_scores
 from autograder.gradebook.writer import keys_written
+from autograder.grading.grade import grade
+from autograder.grading.records import recall, recorded
 from autograder.handing_in.submissions import Submission, is_refused, submitted
 from autograder.messages import UNNAMED, read
-from autograder.records import recall, recorded
 from autograder.results import Check, Result
 
 

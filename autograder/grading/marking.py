@@ -17,11 +17,11 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import answers_of, is_test, parse_notebook
-from autograder.execute import fill, steps_of
 from autograder.execution.run import CELL_SECONDS
 from autograder.execution.shared import RUNNERS, SEPARATE
+from autograder.grading.execute import fill, steps_of
+from autograder.grading.repair import parse_once, restore, set_aside
 from autograder.messages import stopped_by, wrote_to_stderr
-from autograder.repair import parse_once, restore, set_aside
 from autograder.results import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, Check, Marked, Result
 
 

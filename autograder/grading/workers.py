@@ -96,7 +96,7 @@ def _next(waiting: Iterator[Run], again: list[Run], running: Mapping[Any, Run], 
 
 def _pool(jobs: int, hurry: bool) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["autograder.preload"])
+    context.set_forkserver_preload(["autograder.grading.worker_imports"])
     start = (dict(os.environ), start_warm_process(), hurry)
     return ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=start)
 

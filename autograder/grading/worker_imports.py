@@ -7,5 +7,5 @@ from autograder.nbgrader_patches import leave_out
 
 leave_out()
 
-import autograder.marking
-import autograder.workers  # noqa: F401
+import autograder.grading.marking
+import autograder.grading.workers  # noqa: F401

@@ -20,20 +20,20 @@ from autograder.authoring.release import why_not
 from autograder.cells import is_answer, parse_notebook, read_notebook, role
 from autograder.confinement.sandbox import NoConfinement
 from autograder.course import Course, UserError
-from autograder.execute import READY, steps_of
-from autograder.execute import key_of as key_of_steps
 from autograder.execution.data_files import BESIDE_BYTES
 from autograder.execution.run import CELL_SECONDS, Executed, Step, refusal
 from autograder.execution.shared import RUNNERS, SHARED
+from autograder.grading.execute import READY, steps_of
+from autograder.grading.execute import key_of as key_of_steps
+from autograder.grading.marking import notebook_checks
+from autograder.grading.records import GRADER, log_path, recall, remember
+from autograder.grading.repair import NOTES, restore
+from autograder.grading.workers import run_tasks
 from autograder.handing_in.roster import ID_RULE, STUDENT
 from autograder.handing_in.submissions import Submission, read_submission
-from autograder.marking import notebook_checks
 from autograder.nbgrader_patches import ignore_by_name
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.records import GRADER, log_path, recall, remember
-from autograder.repair import NOTES, restore
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, Check, Result
-from autograder.workers import run_tasks
 
 NOT_HANDED_IN = "This notebook was not handed in."
 

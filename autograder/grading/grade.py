@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autograder.cluster import mark_on_cluster
 from autograder.confinement.sandbox import NoConfinement
 from autograder.course import Course, UserError
 from autograder.database import alone
@@ -21,12 +20,13 @@ from autograder.execution.run import CELL_SECONDS, refusal
 from autograder.execution.shared import SEPARATE
 from autograder.files import write_whole
 from autograder.gradebook.writer import NotInGradebook, Writer, keys_written, open_gradebook
+from autograder.grading.cluster import mark_on_cluster
+from autograder.grading.marking import Task, mark, marked_before, without_points
+from autograder.grading.records import Record, key_of, log_path, recorded, remember
+from autograder.grading.repair import instructors_files
+from autograder.grading.workers import run_tasks
 from autograder.handing_in.submissions import Submission, content_of, read_submission, submitted
-from autograder.marking import Task, mark, marked_before, without_points
-from autograder.records import Record, key_of, log_path, recorded, remember
-from autograder.repair import instructors_files
 from autograder.results import GRADER_FAULT, Marked, Result
-from autograder.workers import run_tasks
 
 
 @dataclass(frozen=True)

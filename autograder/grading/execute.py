@@ -12,7 +12,7 @@ from traitlets import Enum
 from autograder.cells import is_test, role
 from autograder.execution.run import BOTH, CHECK, STUDENTS, Executed, Step, is_unsafe
 from autograder.execution.shared import RUNNERS, SEPARATE
-from autograder.repair import NOTES
+from autograder.grading.repair import NOTES
 
 
 class GraderFault(Exception):

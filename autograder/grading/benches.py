@@ -16,7 +16,7 @@ from autograder.authoring.release import prepare
 from autograder.cells import LANGUAGES, is_answer, is_test, read_notebook, write_notebook
 from autograder.course import Course, UserError
 from autograder.execution.run import session
-from autograder.grade import grade
+from autograder.grading.grade import grade
 from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, Result
 
 UNTOUCHED = "untouched"

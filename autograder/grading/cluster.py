@@ -25,9 +25,9 @@ from typing import Any
 
 from autograder.confinement.sandbox import NoConfinement
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE, UserError
-from autograder.marking import Task, mark
+from autograder.grading.marking import Task, mark
+from autograder.grading.workers import ATTEMPTS, Name
 from autograder.results import GRADER_FAULT, Marked, result_from
-from autograder.workers import ATTEMPTS, Name
 
 CONNECT_SECONDS = 8  # for a scheduler to greet
 FIRST_WORKER_SECONDS = 60  # how long to wait for a worker before grading,
