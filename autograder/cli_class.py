@@ -208,7 +208,7 @@ def write_pages(
     course: Course, students: Collection[str] = (), exercises: Collection[str] = (), *, force: bool = False
 ) -> None:
     """Write the pages that are missing or show what is no longer so. students, exercises: all if empty."""
-    from autograder import feedback as pages
+    from autograder.pages import feedback as pages
 
     everything = pages.graded(course)
     refused = pages.refused(course)  # have no page, but a line on the student's list

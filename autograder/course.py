@@ -38,7 +38,7 @@ class Course:
 
     @property
     def outline(self) -> Path:
-        return self.root / "autograder" / "outline.json"  # in the package: `autograder pack` needs it
+        return self.root / "autograder" / "handing_in" / "outline.json"  # in the package: `autograder pack` needs it
 
     @property
     def is_any(self) -> bool:

@@ -10,7 +10,7 @@ from nbgrader.api import Gradebook
 from traitlets import Bool, Unicode, default
 
 from autograder.course import Course
-from autograder.feedback import Standing, page_html, page_key, standing, write_indexes
+from autograder.pages.feedback import Standing, page_html, page_key, standing, write_indexes
 
 
 class FeedbackExporter(Exporter):

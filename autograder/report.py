@@ -14,7 +14,6 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from autograder import pages
 from autograder.analysis import EACH_SIDE, ENOUGH, CheckFigures, figures, mistakes
 from autograder.cells import read_notebook
 from autograder.course import Course, UserError
@@ -22,6 +21,7 @@ from autograder.gradebook.scores import ClassScores, Student, class_scores
 from autograder.grading.records import results
 from autograder.handing_in.submissions import submitted
 from autograder.messages import UNNAMED
+from autograder.pages import html as pages
 from autograder.results import GRADED, Result
 from autograder.status import standings, total
 

@@ -68,7 +68,7 @@ def _standing(
     exercise: str,
     records: Mapping[str, Record | None],
 ) -> Standing:
-    from autograder.feedback import is_stale
+    from autograder.pages.feedback import is_stale
 
     current = {student: record.result for student, record in records.items() if record and record.is_current}
     graded = {student: result for student, result in current.items() if result.checks}

@@ -25,10 +25,10 @@ os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # else jupyter_core warns
 from autograder.authoring.release import prepare
 from autograder.course import Course, find_course
 from autograder.demo import write_downloads
-from autograder.feedback import graded, standing, write_indexes, write_pages
 from autograder.grading.grade import grade
 from autograder.handing_in.submissions import collect
 from autograder.nbgrader_setup import nbgrader_api
+from autograder.pages.feedback import graded, standing, write_indexes, write_pages
 
 
 def graded_class(folder: Path, jobs: int) -> Course:

@@ -12,10 +12,10 @@ from autograder.authoring.release import prepare
 from autograder.cli_class import results_table
 from autograder.course import CLASSROOM_VARIABLE, Course
 from autograder.demo import demo_course
-from autograder.feedback import write_feedback
 from autograder.grading.benches import BenchAnswer, hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.grading.records import results
+from autograder.pages.feedback import write_feedback
 from autograder.report import render
 
 ROOT = Path(__file__).resolve().parent.parent

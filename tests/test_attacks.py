@@ -10,9 +10,9 @@ import pytest
 from attack_corpus import EARNED, EXERCISE, MARKER, SECRET, attacks, hand_in_honest, make_course
 
 from autograder.authoring.release import prepare
-from autograder.feedback import standing, write_pages
 from autograder.grading.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
+from autograder.pages.feedback import standing, write_pages
 from autograder.results import GRADED, GRADER_FAULT
 
 ATTACKS = attacks()

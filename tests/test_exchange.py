@@ -12,10 +12,10 @@ from traitlets.config import PyFileConfigLoader
 from autograder.authoring.release import prepare
 from autograder.cells import read_notebook
 from autograder.course import CLASSROOM_VARIABLE
-from autograder.feedback import is_stale, standing, write_pages
 from autograder.grading.benches import hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
+from autograder.pages.feedback import is_stale, standing, write_pages
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 EXERCISES = ("01_simpo_loss", "02_simpo_vs_dpo")

@@ -23,11 +23,11 @@ from autograder.authoring.release import prepare
 from autograder.cli import app
 from autograder.course import Course, UserError
 from autograder.export import CsvExporter
-from autograder.feedback import graded, standing, write_indexes, write_pages
-from autograder.feedback_words import VERDICTS, WORDS
 from autograder.grading.benches import hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
+from autograder.pages.feedback import graded, standing, write_indexes, write_pages
+from autograder.pages.feedback_words import VERDICTS, WORDS
 
 CODE, ESSAY = "01_simpo_loss", "04_advantages"
 PAGE_BYTES = 300_000
@@ -306,7 +306,7 @@ def test_a_page_that_would_take_for_ever_shows_the_students_work_as_text(course,
     nbformat.write(notebook, path)
     as_published = re.compile(f"<{helpers.HTML_TAGNAME}{helpers.HTML_ATTRIBUTES}>")  # which reads it for days
     monkeypatch.setattr("mistune.inline_parser._INLINE_HTML_TAG", as_published)
-    monkeypatch.setattr("autograder.feedback_page.PAGE_SECONDS", 1)
+    monkeypatch.setattr("autograder.pages.feedback_page.PAGE_SECONDS", 1)
     assert f"sum/{CODE}/{CODE}.html" in pages(course)
     written = page(course, "sum", CODE)
     assert "x &lt;a\tb=c\td" in written

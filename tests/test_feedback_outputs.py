@@ -6,8 +6,8 @@ import pytest
 from nbformat.v4 import new_output
 from PIL import Image
 
-from autograder.feedback_outputs import LARGE, ROOM, TEXT, WIDEST, Room, outputs, plain
-from autograder.feedback_words import WORDS
+from autograder.pages.feedback_outputs import LARGE, ROOM, TEXT, WIDEST, Room, outputs, plain
+from autograder.pages.feedback_words import WORDS
 
 EN = WORDS["en"]
 

@@ -9,8 +9,8 @@ from conftest import ROOT
 
 from autograder.authoring.release import prepare
 from autograder.course import CLASSROOM_VARIABLE
-from autograder.feedback import write_feedback
 from autograder.grading.benches import hand_in, load_bench
+from autograder.pages.feedback import write_feedback
 
 pytestmark = [
     pytest.mark.slow,

@@ -10,12 +10,12 @@ from conftest import ROOT
 
 from autograder.authoring.release import prepare
 from autograder.course import Course
-from autograder.feedback import standing, write_indexes
 from autograder.grading.benches import hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.grading.marking import Task, mark
 from autograder.grading.records import results
 from autograder.nbgrader_setup import nbgrader_api
+from autograder.pages.feedback import standing, write_indexes
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG
 
 EXERCISE = "01_simpo_loss"

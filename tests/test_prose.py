@@ -5,7 +5,7 @@ import pytest
 from conftest import ROOT
 
 from autograder.cells import read_notebook
-from autograder.prose import formula, markdown, python
+from autograder.pages.prose import formula, markdown, python
 
 
 def test_a_formula_is_mathml():

@@ -4,8 +4,8 @@ from html import escape
 
 import pytest
 
-from autograder.prose import markdown
-from autograder.sanitise import clean
+from autograder.pages.prose import markdown
+from autograder.pages.sanitise import clean
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from autograder.course import Course, UserError
 from autograder.files import write_whole
 
-TEMPLATE = files("autograder") / "templates" / "exercise"
+TEMPLATE = files("autograder.authoring") / "templates" / "exercise"
 NAME = re.compile(r"(\d\d)_[a-z0-9]+(_[a-z0-9]+)*")
 
 

@@ -11,18 +11,16 @@ here. docs/cluster.md says how to close the network to others.
 import asyncio
 import contextlib
 import functools
-import hashlib
 import importlib.metadata
-import importlib.util
 import logging
 import platform
 import socket
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
+from autograder.code_digest import code_digest
 from autograder.confinement.sandbox import NoConfinement
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE, UserError
 from autograder.grading.marking import Task, mark
@@ -257,13 +255,8 @@ def installed() -> str:
 
     Version numbers alone don't tell two checkouts apart, so a digest of the code stands beside them.
     """
-    digest = hashlib.sha256()
-    for package in sorted({"autograder", *(module.partition(".")[0] for module in STUDENT_MODULES)}):
-        spec = importlib.util.find_spec(package)
-        for folder in (spec and spec.submodule_search_locations) or ():
-            for path in sorted(Path(folder).rglob("*.py")):
-                digest.update(path.read_bytes())
+    digest = code_digest("autograder", *(module.partition(".")[0] for module in STUDENT_MODULES))
     versions = {name: importlib.metadata.version(name) for name in ("simpo-practice", "numpy", "torch")}
-    own = f"simpo-practice {versions.pop('simpo-practice')} ({digest.hexdigest()[:12]})"
+    own = f"simpo-practice {versions.pop('simpo-practice')} ({digest[:12]})"
     others = [f"{name} {version.partition('+')[0]}" for name, version in versions.items()]  # +cpu, +cu130: alike
     return ", ".join((own, "Python " + ".".join(platform.python_version_tuple()[:2]), *others))

@@ -4,40 +4,29 @@ A page carries a key made of all that it shows; it is written again when that ha
 person's points or comments, or by a new design. It needs no network and runs no script.
 """
 
-import functools
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import nbformat.v4
 
+from autograder.code_digest import code_digest
 from autograder.course import Course, UserError
-from autograder.feedback_page import CHECK, ESSAY, Page, read_page, title_of
-from autograder.feedback_words import VERDICTS, WORDS
 from autograder.files import write_whole
 from autograder.gradebook.marks import Marks, read_marks
 from autograder.gradebook.scores import read_scores
 from autograder.grading.records import results
 from autograder.handing_in.submissions import content_of, submitted
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages import points, render
+from autograder.pages.feedback_page import CHECK, ESSAY, Page, read_page, title_of
+from autograder.pages.feedback_words import VERDICTS, WORDS
+from autograder.pages.html import points, render
 from autograder.results import NOT_GRADABLE
 
 Key = tuple[str, str]  # student, exercise
-_DESIGN = (
-    "pages.py",
-    "feedback.py",
-    "feedback_page.py",
-    "feedback_words.py",
-    "feedback_outputs.py",
-    "prose.py",
-    "sanitise.py",
-    "templates",
-)
 
 
 @dataclass(frozen=True)
@@ -206,14 +195,9 @@ def _render(template: str, language: str, key: str, **shown: Any) -> str:
     return render(template, "feedback", language=language, words=WORDS[language], key=key, **shown)
 
 
-@functools.cache
 def design() -> str:
-    """Another for every change of the code that makes pages."""
-    package = files("autograder")
-    found = [package / name for name in _DESIGN if name.endswith(".py")]
-    layout = [item for item in (package / "templates").iterdir() if item.name.startswith(("colours", "feedback"))]
-    found += sorted(layout, key=lambda item: item.name)
-    return _hash(*(item.read_bytes() for item in found))
+    """Another for every change of the code that makes pages, and of all that it uses."""
+    return code_digest("autograder.pages")
 
 
 def _hash(*parts: Any) -> str:

@@ -19,7 +19,7 @@ from pygments.formatter import Formatter
 from pygments.lexers import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String
 
-from autograder.sanitise import clean
+from autograder.pages.sanitise import clean
 
 _CLASSES = {Keyword: "k", Operator.Word: "k", String: "s", Number: "n", Comment: "c", Name.Function: "f"}
 _MATHML = "{http://www.w3.org/1998/Math/MathML}"

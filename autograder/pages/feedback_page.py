@@ -20,13 +20,13 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder import messages
 from autograder.cells import CHINESE_HALF, LANGUAGES, check_title, edition, is_answer, is_test, read_notebook, role
-from autograder.feedback_outputs import Room, outputs
-from autograder.feedback_words import WORDS
 from autograder.gradebook.marks import Marks
 from autograder.gradebook.scores import Cell as Graded
 from autograder.grading.marking import notebook_checks
 from autograder.grading.repair import NOTES
-from autograder.prose import as_written, markdown, python
+from autograder.pages.feedback_outputs import Room, outputs
+from autograder.pages.feedback_words import WORDS
+from autograder.pages.prose import as_written, markdown, python
 from autograder.results import NOT_ATTEMPTED, WRONG, Check
 
 CHECK, ANSWER, ESSAY, GIVEN, OWN, NOTE = "check", "answer", "essay", "given", "own", "note"  # kinds of cells

@@ -26,7 +26,7 @@ def points(number: float) -> str:
 def _environment() -> Environment:
     """Its templates are compiled once."""
     found = Environment(
-        loader=PackageLoader("autograder"),
+        loader=PackageLoader("autograder.pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

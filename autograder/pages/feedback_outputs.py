@@ -9,8 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from autograder.prose import formula, markdown
-from autograder.sanitise import clean
+from autograder.pages.prose import formula, markdown
+from autograder.pages.sanitise import clean
 
 ROOM = 160_000  # characters of HTML that what a student made may take on a page; the task takes up to 100,000 more
 REFUSED = 60  # outputs and cells that found no room; after so many, no output is looked at

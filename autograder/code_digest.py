@@ -1,0 +1,60 @@
+"""A digest of the code that something depends on, found by its imports: another code, another digest."""
+
+import ast
+import functools
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+KINDS = {".py", ".j2", ".css", ".js", ".json"}
+
+
+@functools.cache
+def code_digest(*modules: str) -> str:
+    """The digest of these modules and of all that they import, at whatever place, of their own packages.
+
+    modules: full names. A package stands for all in it, templates and settings too.
+
+    Raises:
+        ModuleNotFoundError: There is no such module.
+    """
+    packages = {name.partition(".")[0] for name in modules}
+    found: dict[str, list[Path]] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found[name] = _files(name, is_wanted=name in modules)
+        waiting += [other for path in found[name] for other in _imports(path) if other.partition(".")[0] in packages]
+    paths = {path for paths in found.values() for path in paths}
+    digests = sorted(hashlib.sha256(path.read_bytes()).digest() for path in paths)  # alike wherever it is installed
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _files(name: str, *, is_wanted: bool) -> list[Path]:
+    """A module's file. A package's are all in it if it is wanted itself, and none if it was only passed through."""
+    package, *inner = name.split(".")
+    spec = importlib.util.find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder, *inner)
+        if path.is_dir():
+            return [each for each in path.rglob("*") if each.suffix in KINDS] if is_wanted else []
+        if path.with_suffix(".py").is_file():
+            return [path.with_suffix(".py")]
+    if is_wanted:
+        raise ModuleNotFoundError(f"no module is named {name}", name=name)
+    return []  # a name within a module
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """The names in a file's imports; `from package import module` may name a module, or what is in one."""
+    if path.suffix != ".py":
+        return
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

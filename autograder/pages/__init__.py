@@ -1,0 +1,1 @@
+"""HTML that loads and runs nothing."""
