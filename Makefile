@@ -38,14 +38,14 @@ check: .venv/ready-test
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(INSTALL) -e .
 	$(COMPILE)
-	cp -r autograder/jupyter/. .venv/etc/jupyter/
+	cp -r autograder/jupyter/settings/. .venv/etc/jupyter/
 	touch $@
 
 .venv/ready-test: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(INSTALL) -e ".[test]"
 	$(COMPILE)
-	cp -r autograder/jupyter/. .venv/etc/jupyter/
+	cp -r autograder/jupyter/settings/. .venv/etc/jupyter/
 	touch .venv/ready $@
 
 clean:

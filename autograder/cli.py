@@ -116,7 +116,7 @@ def lab(context: typer.Context) -> None:
     Options are JupyterLab's: --no-browser and --port 8890 for another machine, --allow-root in a container.
     """
     from autograder.authoring.landing import START
-    from autograder.lab import lab_command, lab_environment, notebooks_folder
+    from autograder.jupyter.lab import lab_command, lab_environment, notebooks_folder
 
     command = lab_command(notebooks_folder(), f"/lab/tree/{START}.ipynb")
     command += context.args

@@ -109,7 +109,7 @@ def formgrader(context: typer.Context, classroom: Classroom = None) -> None:
 
     Other options are JupyterLab's: --no-browser and --port 8890 for another machine, --allow-root in a container.
     """
-    from autograder.lab import lab_command, lab_environment
+    from autograder.jupyter.lab import lab_command, lab_environment
 
     course = find_course(classroom)
     environment = {**lab_environment(), CLASSROOM_VARIABLE: str(course.classroom)}

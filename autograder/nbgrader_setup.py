@@ -82,9 +82,9 @@ def configure(config: Any, course: Course) -> None:
     config.Autograde.sanitize_preprocessors = _sanitize_preprocessors()
     config.RestoreCells.course = str(course.classroom)
     config.Autograde.autograde_preprocessors = _autograde_preprocessors()
-    config.ExchangeFactory.release_assignment = "autograder.exchange.ReleaseEdition"
+    config.ExchangeFactory.release_assignment = "autograder.jupyter.exchange.ReleaseEdition"
     config.GenerateFeedback.preprocessors = []
-    config.GenerateFeedback.exporter_class = "autograder.exporter.FeedbackExporter"
+    config.GenerateFeedback.exporter_class = "autograder.jupyter.exporter.FeedbackExporter"
     config.FeedbackExporter.repository, config.FeedbackExporter.classroom = str(course.root), str(course.classroom)
 
 

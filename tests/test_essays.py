@@ -5,7 +5,7 @@ from traitlets.config import Config
 
 from autograder.cells import CHINESE_HALF, read_notebook, regions, role
 from autograder.course import Course
-from autograder.essays import count_words, exporter, is_essay, points_each
+from autograder.jupyter.essays import count_words, exporter, is_essay, points_each
 
 SOLUTIONS = sorted(Course(ROOT, ROOT).solutions.glob("*.ipynb"))
 RESOURCES = dict.fromkeys(

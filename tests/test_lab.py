@@ -13,7 +13,7 @@ from browser import jupyterlab
 from conftest import ROOT
 
 from autograder.course import UserError
-from autograder.lab import lab_environment, notebooks_folder
+from autograder.jupyter.lab import lab_environment, notebooks_folder
 
 
 @pytest.mark.parametrize("place", ["", "notebooks", "notebooks/zh", "docs"])

@@ -5,7 +5,7 @@ from nbformat.v4 import new_output
 from autograder.cells import read_notebook
 from autograder.course import Course
 from autograder.grading.benches import hand_in, load_bench
-from autograder.validation import AT_GRADING, WORDS, lines, report, validate
+from autograder.jupyter.validation import AT_GRADING, WORDS, lines, report, validate
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nbgrader and traitlets warn of themselves
 EXERCISE = "01_simpo_loss"

@@ -7,7 +7,7 @@ from pathlib import Path
 from autograder.authoring.landing import START
 from autograder.course import UserError
 
-SETTINGS = Path(__file__).with_name("jupyter")  # answers Validate in sentences; doesn't ask about Jupyter's news
+SETTINGS = Path(__file__).with_name("settings")  # answers Validate in sentences; doesn't ask about Jupyter's news
 
 
 def notebooks_folder() -> Path:

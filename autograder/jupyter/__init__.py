@@ -1,0 +1,1 @@
+"""What JupyterLab and the formgrader load."""
