@@ -45,7 +45,7 @@ def status(classroom: Classroom = None) -> None:
     """
     course = find_course(classroom)
     _quiet()
-    from autograder.status import standings, total
+    from autograder.reports.status import standings, total
 
     lines = standings(course)
     whole = total(lines)
@@ -136,8 +136,8 @@ def export(
     """
     course = find_course(classroom)
     _quiet()
-    from autograder.export import EXPORTERS, LmsExporter
     from autograder.gradebook.writer import has_gradebook, open_gradebook
+    from autograder.reports.export import EXPORTERS, LmsExporter
 
     if to not in EXPORTERS:
         raise UserError(f"--to is {to!r}: it must be one of {', '.join(EXPORTERS)}")
@@ -200,7 +200,7 @@ def report(
     course = find_course(classroom)
     _quiet()
     from autograder.files import write_whole
-    from autograder.report import render
+    from autograder.reports.report import render
 
     path = out or course.classroom / ("report.anonymous.html" if anonymous else "report.html")
     with console.status("Writing the report"):

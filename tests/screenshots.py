@@ -16,7 +16,7 @@ from autograder.grading.benches import BenchAnswer, hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.grading.records import results
 from autograder.pages.feedback import write_feedback
-from autograder.report import render
+from autograder.reports.report import render
 
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = Course(ROOT, ROOT / "classroom")

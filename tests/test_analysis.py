@@ -1,6 +1,6 @@
 import pytest
 
-from autograder.analysis import ENOUGH, figures, mistakes
+from autograder.reports.analysis import ENOUGH, figures, mistakes
 from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.course import UserError
-from autograder.csv_files import disarmed, number, parse, read_text, spreadsheet, value
+from autograder.reports.csv_files import disarmed, number, parse, read_text, spreadsheet, value
 
 CELLS = st.lists(st.lists(st.text(alphabet="a,;\t\"'\n\r =é中", max_size=6), min_size=1, max_size=4), min_size=1)
 

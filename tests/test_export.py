@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from autograder.authoring.release import prepare
 from autograder.cli import app
 from autograder.course import CLASSROOM_VARIABLE, UserError
-from autograder.export import EXPORTERS
 from autograder.gradebook.scores import read_scores
 from autograder.nbgrader_setup import nbgrader_api
+from autograder.reports.export import EXPORTERS
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 
@@ -208,7 +208,7 @@ def test_unknown_names_are_one_sentence(course, tmp_path):
 
 def test_nbgraders_own_command_writes_the_same_file(course, tmp_path):
     exported(course, "canvas", tmp_path / "ours.csv")
-    command = [sys.executable, "-m", "nbgrader", "export", "--exporter", "autograder.export.CanvasExporter"]
+    command = [sys.executable, "-m", "nbgrader", "export", "--exporter", "autograder.reports.export.CanvasExporter"]
     run = subprocess.run(
         [*command, "--to", str(tmp_path / "theirs.csv")],
         cwd=course.root,

@@ -22,12 +22,12 @@ from typer.testing import CliRunner
 from autograder.authoring.release import prepare
 from autograder.cli import app
 from autograder.course import Course, UserError
-from autograder.export import CsvExporter
 from autograder.grading.benches import hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.pages.feedback import graded, standing, write_indexes, write_pages
 from autograder.pages.feedback_words import VERDICTS, WORDS
+from autograder.reports.export import CsvExporter
 
 CODE, ESSAY = "01_simpo_loss", "04_advantages"
 PAGE_BYTES = 300_000

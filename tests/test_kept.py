@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from autograder.cli import app
 from autograder.gradebook.scores import class_scores
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.status import standings
+from autograder.reports.status import standings
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 

@@ -14,7 +14,7 @@ from autograder.cli import app
 from autograder.course import UserError
 from autograder.gradebook.scores import class_scores
 from autograder.nbgrader_setup import nbgrader_api, nbgrader_folders
-from autograder.status import standings
+from autograder.reports.status import standings
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 DUE, THREE_HOURS_LATE = "2026-12-01 23:59", "2026-12-02 02:59:00 UTC"

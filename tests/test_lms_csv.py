@@ -4,7 +4,7 @@ import pytest
 
 from autograder.course import UserError
 from autograder.gradebook.scores import Cell, ClassScores, Score, Student
-from autograder.lms_csv import fill, notes
+from autograder.reports.lms_csv import fill, notes
 
 STUDENTS = (
     Student("ada", "Ada", "Lovelace", "ada@example.org", "101"),

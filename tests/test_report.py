@@ -13,7 +13,7 @@ from autograder.cli import app
 from autograder.course import UserError
 from autograder.grading.records import results
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.report import render
+from autograder.reports.report import render
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 
@@ -71,7 +71,7 @@ def test_a_mistake_is_common_from_two_students_on(course, page, monkeypatch):
     assert nobody in page
     graded = results(course)
     again = [replace(result, student="fay") for result in graded if (result.student, result.exercise) == ("bob", LOSS)]
-    monkeypatch.setattr("autograder.report.results", lambda _: [*graded, *again])
+    monkeypatch.setattr("autograder.reports.report.results", lambda _: [*graded, *again])
     page = render(course)
     assert words in page
     assert nobody not in page

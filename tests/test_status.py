@@ -10,7 +10,7 @@ from autograder.cli import app
 from autograder.course import Course
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.pages.feedback import write_feedback
-from autograder.status import Standing, standings, total
+from autograder.reports.status import Standing, standings, total
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
 
@@ -59,7 +59,7 @@ def test_flagged_submissions_wait_for_a_person(small_class, tmp_path):
 
 def test_the_standing_of_a_class_is_known_without_torch():
     heavy = "{'torch', 'matplotlib'} & set(sys.modules)"
-    script = f"import sys, autograder.status, autograder.pages.feedback; assert not {heavy}, {heavy}"
+    script = f"import sys, autograder.reports.status, autograder.pages.feedback; assert not {heavy}, {heavy}"
     subprocess.run([sys.executable, "-c", script], check=True)
 
 

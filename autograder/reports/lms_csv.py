@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from autograder.course import UserError
-from autograder.csv_files import Table, number, parse, spelt, value
 from autograder.gradebook.scores import ClassScores, Student
+from autograder.reports.csv_files import Table, number, parse, spelt, value
 
 NAMES = ({"student"}, {"full name"}, {"first name", "last name"}, {"first name", "surname"}, {"firstname", "lastname"})
 IDENTIFIERS = {"id", "sis user id", "sis login id", "id number", "email address", "username", "identifier"}

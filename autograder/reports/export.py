@@ -1,7 +1,7 @@
 """Points out of the gradebook, for a spreadsheet or a learning management system.
 
 Four of nbgrader's export plugins: `autograder export --to canvas` and
-`nbgrader export --exporter autograder.export.CanvasExporter --to grades.csv` do the same. One column for each
+`nbgrader export --exporter autograder.reports.export.CanvasExporter --to grades.csv` do the same. One column for each
 exercise that somebody has handed in, late penalties taken off as nbgrader does. An empty cell says that nothing
 was handed in; 0 was earned. Essays that nobody has read count 0 so far: such scores are provisional, and said
 to be.
@@ -19,12 +19,12 @@ from traitlets import Bool, Dict, Unicode
 
 from autograder.cells import check_titles
 from autograder.course import UserError, find_course
-from autograder.csv_files import disarmed, number, parse, read_text, spreadsheet, value
 from autograder.files import write_whole
 from autograder.gradebook.marks import Marks, read_marks
 from autograder.gradebook.scores import Cell, ClassScores, Student, read_scores
 from autograder.grading.records import results
-from autograder.lms_csv import fill, notes
+from autograder.reports.csv_files import disarmed, number, parse, read_text, spreadsheet, value
+from autograder.reports.lms_csv import fill, notes
 from autograder.results import GRADED, Result
 
 

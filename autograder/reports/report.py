@@ -14,7 +14,6 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from autograder.analysis import EACH_SIDE, ENOUGH, CheckFigures, figures, mistakes
 from autograder.cells import read_notebook
 from autograder.course import Course, UserError
 from autograder.gradebook.scores import ClassScores, Student, class_scores
@@ -22,8 +21,9 @@ from autograder.grading.records import results
 from autograder.handing_in.submissions import submitted
 from autograder.messages import UNNAMED
 from autograder.pages import html as pages
+from autograder.reports.analysis import EACH_SIDE, ENOUGH, CheckFigures, figures, mistakes
+from autograder.reports.status import standings, total
 from autograder.results import GRADED, Result
-from autograder.status import standings, total
 
 KEY = "anonymous.key"  # in the classroom: who has it can tell which code is whose
 MISTAKES = 25  # rows
