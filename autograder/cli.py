@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from autograder.cli_class import commands, grade_class, write_pages
-from autograder.cli_handing_in import commands as handing_in_commands
-from autograder.cli_outputs import commands as output_commands
 from autograder.commands.common import CORES, Classroom, console, stoppable
+from autograder.commands.grading import commands, grade_class, write_pages
+from autograder.commands.handing_in import commands as handing_in_commands
+from autograder.commands.reports import commands as output_commands
 from autograder.course import UserError, find_course
 from autograder.nbgrader_patches import leave_out
 
@@ -74,7 +74,7 @@ def new(exercise: Annotated[str, typer.Argument(help="Its name, such as 11_my_ex
 @app.command()
 def demo() -> None:
     """Grade a small class made from known answers, in a classroom of its own."""
-    from autograder.demo import demo_course, write_downloads
+    from autograder.commands.demo import demo_course, write_downloads
 
     course = demo_course(find_course())
     grade_class(course, write_downloads(course), force=False, jobs=CORES)

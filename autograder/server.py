@@ -1,4 +1,4 @@
-"""Where the server extension was: settings that an earlier version installed name this module. It loads, and says so."""
+"""Where the server extension was: settings that an earlier version installed name it. It loads, and says so."""
 
 import logging
 from typing import Any

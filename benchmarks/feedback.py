@@ -23,8 +23,8 @@ from tempfile import TemporaryDirectory
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # else jupyter_core warns
 
 from autograder.authoring.release import prepare
+from autograder.commands.demo import write_downloads
 from autograder.course import Course, find_course
-from autograder.demo import write_downloads
 from autograder.grading.grade import grade
 from autograder.handing_in.submissions import collect
 from autograder.nbgrader_setup import nbgrader_api

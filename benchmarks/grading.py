@@ -40,7 +40,7 @@ leave_out()
 
 from autograder.authoring.release import prepare
 from autograder.cells import is_test, read_notebook
-from autograder.cli_class import grade_class, write_pages
+from autograder.commands.grading import grade_class, write_pages
 from autograder.course import Course, find_course
 from autograder.grading.benches import cells_cpu_seconds, hand_in, load_bench
 from autograder.grading.grade import grade

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from autograder.authoring.landing import START
 from autograder.authoring.release import prepare
-from autograder.cli_class import results_table
+from autograder.commands.demo import demo_course
+from autograder.commands.grading import results_table
 from autograder.course import CLASSROOM_VARIABLE, Course
-from autograder.demo import demo_course
 from autograder.grading.benches import BenchAnswer, hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.grading.records import results

@@ -9,7 +9,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.cli_class import results_table
+from autograder.commands.grading import results_table
 from autograder.course import Course
 from autograder.doctor import examine
 from autograder.results import GRADED, RIGHT, WRONG, Check, Result

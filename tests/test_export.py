@@ -237,7 +237,7 @@ def test_a_filled_copy_is_named_after_its_file_and_nothing_else_is_touched(cours
     given.write_text(text)
     monkeypatch.chdir(tmp_path)
     where = ["--classroom", str(course.classroom), "--to", "moodle"]
-    monkeypatch.setattr("autograder.cli_outputs.find_course", lambda _: course)
+    monkeypatch.setattr("autograder.commands.reports.find_course", lambda _: course)
     assert CliRunner().invoke(app, ["export", *where]).exit_code == 0
     plain = (tmp_path / "grades.moodle.csv").read_bytes()
     run = CliRunner().invoke(app, ["export", *where, "--into", "downloads/grading worksheet.csv", "--exercise", LOSS])

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from autograder import cli
 from autograder.authoring.release import prepare
-from autograder.cli_handing_in import report_collected
+from autograder.commands.handing_in import report_collected
 from autograder.course import UserError
 from autograder.gradebook.due import read_time
 from autograder.grading.benches import hand_in, load_bench

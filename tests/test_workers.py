@@ -108,7 +108,7 @@ def test_a_run_ends_without_a_word_and_leaves_no_process(tmp_path):
 STOPPED = """
 import time
 from pathlib import Path
-from autograder.cli_class import stoppable
+from autograder.commands.grading import stoppable
 from autograder.grading.workers import run_tasks
 with stoppable():
     for _ in run_tasks([(name, Path(name)) for name in "abc"], 2, sleep):

@@ -54,7 +54,7 @@ def grade(
     ] = None,
 ) -> None:
     """Grade a class into the gradebook. Grades again only what has changed."""
-    from autograder.cli_handing_in import add_to_roster
+    from autograder.commands.handing_in import add_to_roster
     from autograder.database import choose_database, describe
 
     course = find_course(classroom, folder, any_course=True)
@@ -133,7 +133,7 @@ def grade_class(
 
     if not scheduler:
         start_warm_process()  # it takes a while, in which all else gets ready
-    from autograder.cli_handing_in import report_collected
+    from autograder.commands.handing_in import report_collected
     from autograder.database import alone, preparing
     from autograder.handing_in.submissions import collect
 
