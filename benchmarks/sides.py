@@ -196,7 +196,7 @@ def prepare_ours(case: Case) -> Any:
     """A run of `simpo_core.finetune` on the case's own pairs."""
     from simpo_core.config import FinetuneConfig
     from simpo_core.preparation import assemble
-    from simpo_core.scorers import PlainScorer
+    from simpo_core.scoring.scorers import PlainScorer
 
     model, tokenizer, pairs = load(case)
     config = FinetuneConfig(
@@ -226,9 +226,9 @@ def compile_all(training: Any) -> None:
     """A pass of each length that a row will have, so that no timed step compiles anything."""
     import torch
 
-    from simpo_core.attention import row_multiple
     from simpo_core.finetune import batch_numbers
-    from simpo_core.packing import pack, plan_packs
+    from simpo_core.scoring.attention import row_multiple
+    from simpo_core.scoring.packing import pack, plan_packs
 
     config, seen = training.config, set()
     for step in range(config.steps):

@@ -9,10 +9,10 @@ import torch
 
 from simpo_core.generate import answers
 from simpo_core.models import check_fit
-from simpo_core.packing import means, pack, plan_packs, sums
 from simpo_core.preferences import TokenPair
 from simpo_core.rules import Rule, count_words
-from simpo_core.scorers import choose_scorer
+from simpo_core.scoring.packing import means, pack, plan_packs, sums
+from simpo_core.scoring.scorers import choose_scorer
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from torch import Tensor
 from simpo_core import devices
 from simpo_core.checkpoint import save_checkpoint
 from simpo_core.config import FinetuneConfig
-from simpo_core.packing import length, pack, plan_packs
 from simpo_core.preparation import Training, TrainingError, explaining_memory, training_mode
 from simpo_core.saved_models import newest_checkpoint
-from simpo_core.scorers import PlainScorer
+from simpo_core.scoring.packing import length, pack, plan_packs
+from simpo_core.scoring.scorers import PlainScorer
 
 METRICS = (  # TRL's names; the first seven are means over the pairs of a step
     "loss",
@@ -177,7 +177,7 @@ def _shuffled(total: int, seed: int, epoch: int) -> list[int]:
 
 def _flops(training: Training, batch: Sequence[int]) -> float | None:
     """The arithmetic of all processes' passes over the batch."""
-    from simpo_core.flops import pack_flops
+    from simpo_core.scoring.flops import pack_flops
 
     chosen = [training.pairs[number] for number in batch]
     packs = [[chosen[row] for row in rows] for rows in plan_packs(chosen, training.config.pack_tokens)]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from simpo_core.inputs import UserError
 from simpo_core.losses import dpo_loss, preference_score, simpo_loss, squared_loss
-from simpo_core.packing import Pack, means, sums
+from simpo_core.scoring.packing import Pack, means, sums
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from simpo_core import devices
-from simpo_core.activations import keep_less, share_casts
 from simpo_core.checkpoint import load_checkpoint
 from simpo_core.config import FinetuneConfig
 from simpo_core.inputs import UserError
@@ -21,7 +20,8 @@ from simpo_core.pair_files import read_pairs
 from simpo_core.preferences import TokenPair, fingerprint, tokenize_pairs
 from simpo_core.reference import reference_key, reference_scores, weights_hash
 from simpo_core.saved_models import newest_checkpoint
-from simpo_core.scorers import PairScorer, PlainScorer, choose_scorer
+from simpo_core.scoring.activations import keep_less, share_casts
+from simpo_core.scoring.scorers import PairScorer, PlainScorer, choose_scorer
 
 
 class TrainingError(UserError):

@@ -10,13 +10,13 @@ from simpo_core import finetune as module
 from simpo_core import models, reference
 from simpo_core.evaluate import pair_logps
 from simpo_core.finetune import METRICS, batch_numbers, finetune, learning_rate, save
-from simpo_core.flops import pack_flops
 from simpo_core.inputs import UserError
 from simpo_core.lora import add_lora
 from simpo_core.methods import METHODS
-from simpo_core.packing import pack
 from simpo_core.preparation import TrainingError, prepare
-from simpo_core.scorers import PairScorer, PlainScorer, choose_scorer
+from simpo_core.scoring.flops import pack_flops
+from simpo_core.scoring.packing import pack
+from simpo_core.scoring.scorers import PairScorer, PlainScorer, choose_scorer
 
 
 @pytest.fixture(autouse=True)

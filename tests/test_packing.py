@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import VOCABULARY, assert_same, make_model, scores_and_gradients, token_pairs
 
-from simpo_core import attention, output_layer
 from simpo_core.logps import mean_logps, sum_logps
-from simpo_core.output_layer import ChunkedLogps
-from simpo_core.packing import NO_PAIR, fill, length, means, pack, plan_packs, sums
-from simpo_core.scorers import PairScorer, PlainScorer
+from simpo_core.scoring import attention, output_layer
+from simpo_core.scoring.output_layer import ChunkedLogps
+from simpo_core.scoring.packing import NO_PAIR, fill, length, means, pack, plan_packs, sums
+from simpo_core.scoring.scorers import PairScorer, PlainScorer
 
 RAGGED = ((5, 3, 9), (1, 1, 1), (12, 1, 20), (2, 30, 1), (7, 4, 4))
 MODELS = {

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from simpo_core.attention import packed_attention, pair_layout, prepare_for_gpu
 from simpo_core.devices import exact_products, is_out_of_memory
-from simpo_core.output_layer import ChunkedLogps
-from simpo_core.packing import Pack, length, pack
 from simpo_core.preferences import TokenPair
+from simpo_core.scoring.attention import packed_attention, pair_layout, prepare_for_gpu
+from simpo_core.scoring.output_layer import ChunkedLogps
+from simpo_core.scoring.packing import Pack, length, pack
 
 FAST_PATH_TOLERANCE = 1e-3  # nats of a token's log-probability, in float32, between the fast and the plain path
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
-from simpo_core.packing import NO_PAIR, Pack, fill, length
+from simpo_core.scoring.packing import NO_PAIR, Pack, fill, length
 
 BLOCK = 128  # tokens of a block of flex_attention's mask
 ROW = 4 * BLOCK  # on a GPU a row's length is a multiple of this at least: kernels are compiled for each length

@@ -1,0 +1,1 @@
+"""From a pack of pairs to the log-probabilities of its responses."""
