@@ -27,7 +27,6 @@ import numpy as np
 import torch
 
 from simpo_core import devices
-from simpo_core.config import FinetuneConfig
 from simpo_core.evaluate import Interval, bootstrap, evaluate_answers, pair_logps
 from simpo_core.make_pairs import read_prompts
 from simpo_core.models import load_model
@@ -35,7 +34,8 @@ from simpo_core.pair_files import read_pairs
 from simpo_core.plots import COLOURS, axes, draw_curves
 from simpo_core.preferences import tokenize_pair
 from simpo_core.rules import RULES
-from simpo_core.run import read_metrics, start, train
+from simpo_core.training.config import FinetuneConfig
+from simpo_core.training.run import read_metrics, start, train
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "demonstration.json"

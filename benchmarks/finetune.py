@@ -193,7 +193,7 @@ def compare_times(case: Case, ours: list[Measured], theirs: list[Measured]) -> d
 
 def plain_tokens(case: Case) -> list[int]:
     """Tokens of each step as a plain implementation would process them."""
-    from simpo_core.finetune import batch_numbers
+    from simpo_core.training.finetune import batch_numbers
 
     counts = [2 * prompt + chosen + rejected for prompt, chosen, rejected in case.lengths]
     steps = range(case.steps)

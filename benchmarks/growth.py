@@ -138,7 +138,7 @@ def profile(case: Case) -> dict[str, float]:
     """The share of each kind of work in a step of ours, by torch's profiler."""
     import torch
 
-    from simpo_core.finetune import finetune
+    from simpo_core.training.finetune import finetune
 
     torch.set_num_threads(case.threads)
     training = prepare_ours(case)

@@ -193,10 +193,10 @@ def load(case: Case) -> tuple[Any, Any, list[Any]]:
 
 
 def prepare_ours(case: Case) -> Any:
-    """A run of `simpo_core.finetune` on the case's own pairs."""
-    from simpo_core.config import FinetuneConfig
-    from simpo_core.preparation import assemble
+    """A run of `simpo_core.training.finetune` on the case's own pairs."""
     from simpo_core.scoring.scorers import PlainScorer
+    from simpo_core.training.config import FinetuneConfig
+    from simpo_core.training.preparation import assemble
 
     model, tokenizer, pairs = load(case)
     config = FinetuneConfig(
@@ -226,9 +226,9 @@ def compile_all(training: Any) -> None:
     """A pass of each length that a row will have, so that no timed step compiles anything."""
     import torch
 
-    from simpo_core.finetune import batch_numbers
     from simpo_core.scoring.attention import row_multiple
     from simpo_core.scoring.packing import pack, plan_packs
+    from simpo_core.training.finetune import batch_numbers
 
     config, seen = training.config, set()
     for step in range(config.steps):
@@ -246,8 +246,8 @@ def compile_all(training: Any) -> None:
 
 
 def ours(case: Case, turns: Turns) -> None:
-    """Train with simpo_core.finetune."""
-    from simpo_core.finetune import finetune
+    """Train with simpo_core.training.finetune."""
+    from simpo_core.training.finetune import finetune
 
     training = prepare_ours(case)
     turns.connection.send(True)
@@ -332,7 +332,7 @@ def _peer_settings(case: Case, folder: str) -> Any:
 
 def _peer_rows(case: Case, pairs: Sequence[Any]) -> list[dict[str, str]]:
     """The rows that TRL's `tokenize_row` would return for these tokens, in the order in which ours takes them."""
-    from simpo_core.finetune import batch_numbers
+    from simpo_core.training.finetune import batch_numbers
 
     rows = []
     for step in range(case.steps):

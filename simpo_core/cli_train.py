@@ -27,8 +27,8 @@ def finetune(
 ) -> None:
     """Fine-tune a model on pairs, as the run file says."""
     from simpo_core import devices
-    from simpo_core.config import read_config
-    from simpo_core.run import start
+    from simpo_core.training.config import read_config
+    from simpo_core.training.run import start
 
     config = read_config(run_file, override or [])
     if is_first():
@@ -71,7 +71,7 @@ def _say_settings(training: Any) -> None:
 
 def _show_steps(training: Any, stopped: "_Stop") -> dict[str, Any]:
     from simpo_core import devices
-    from simpo_core.run import train
+    from simpo_core.training.run import train
 
     row: dict[str, Any] = {}
     bar = [BarColumn()] if console.width >= 120 else []  # in a narrow terminal there is room for the numbers only
@@ -191,8 +191,8 @@ def merge(
     output: Annotated[Path, typer.Argument(help="A new folder for the merged model.")],
 ) -> None:
     """Merge a LoRA checkpoint's adapters into the weights: a plain model."""
-    from simpo_core.lora import merge_lora
     from simpo_core.saved_models import newest_model
+    from simpo_core.training.lora import merge_lora
 
     merge_lora(newest_model(checkpoint) or checkpoint, output)
     print(output)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from simpo_core import devices
-from simpo_core.config import FinetuneConfig
 from simpo_core.evaluate import AnswerReport, evaluate_answers
 from simpo_core.make_pairs import read_prompts
 from simpo_core.models import load_model
 from simpo_core.rules import RULES
-from simpo_core.run import start, train
+from simpo_core.training.config import FinetuneConfig
+from simpo_core.training.run import start, train
 
 RULE = RULES["one-sentence"]
 PROMPTS = 40  # of the held-out ones, every third

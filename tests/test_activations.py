@@ -5,11 +5,11 @@ import torch
 from test_packing import MODELS, RAGGED, scores_and_gradients
 from tiny import make_model, make_run, token_pairs
 
-from simpo_core.lora import add_lora
-from simpo_core.preparation import prepare
 from simpo_core.scoring.activations import keep_less
 from simpo_core.scoring.packing import pack
 from simpo_core.scoring.scorers import PairScorer
+from simpo_core.training.lora import add_lora
+from simpo_core.training.preparation import prepare
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -9,13 +9,13 @@ import torch
 from conftest import ROOT
 from tiny import environment, losses, make_run, simpo, write_run
 
-from simpo_core import checkpoint
-from simpo_core.checkpoint import forget_older, save_checkpoint
-from simpo_core.finetune import finetune, save
 from simpo_core.inputs import UserError
-from simpo_core.preparation import prepare
-from simpo_core.run import start, train
 from simpo_core.saved_models import STATE, newest_checkpoint
+from simpo_core.training import checkpoint
+from simpo_core.training.checkpoint import forget_older, save_checkpoint
+from simpo_core.training.finetune import finetune, save
+from simpo_core.training.preparation import prepare
+from simpo_core.training.run import start, train
 
 KINDS = {
     "all weights": {},
@@ -201,12 +201,12 @@ def test_a_file_that_may_not_grow_is_one_sentence_and_the_last_checkpoint_is_who
 FULL = """
 import sys, torch
 from pathlib import Path
-from simpo_core.checkpoint import newest_checkpoint, save_checkpoint
-from simpo_core.finetune import finetune, save
-from simpo_core.preparation import prepare
+from simpo_core.training.checkpoint import newest_checkpoint, save_checkpoint
+from simpo_core.training.finetune import finetune, save
+from simpo_core.training.preparation import prepare
 from simpo_core.inputs import UserError
-from simpo_core.config import read_config
-from simpo_core.run import start, train
+from simpo_core.training.config import read_config
+from simpo_core.training.run import start, train
 
 torch.set_num_threads(1)
 disk = Path(sys.argv[2])

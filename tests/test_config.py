@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simpo_core.config import PRECISIONS, SCHEDULES, FinetuneConfig, make_config, read_config, to_toml
 from simpo_core.inputs import UserError
+from simpo_core.training.config import PRECISIONS, SCHEDULES, FinetuneConfig, make_config, read_config, to_toml
 
 NEEDED = {"model": "smollm2", "data": "pairs.jsonl", "output": "runs/1"}
 

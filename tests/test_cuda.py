@@ -9,15 +9,15 @@ import torch
 from tiny import assert_same, make_model, make_run, scores_and_gradients, token_pairs
 
 from simpo_core.devices import exact_products
-from simpo_core.finetune import finetune, save
 from simpo_core.generate import answers
-from simpo_core.methods import METHODS
 from simpo_core.models import load_model
-from simpo_core.preparation import TrainingError, prepare
 from simpo_core.scoring import attention, output_layer, scorers
 from simpo_core.scoring.output_layer import ChunkedLogps
 from simpo_core.scoring.packing import fill, pack
 from simpo_core.scoring.scorers import PairScorer, PlainScorer
+from simpo_core.training.finetune import finetune, save
+from simpo_core.training.methods import METHODS
+from simpo_core.training.preparation import TrainingError, prepare
 
 RAGGED = ((5, 3, 9), (1, 1, 1), (12, 1, 20), (2, 30, 1), (7, 4, 4))
 LONG = ((300, 200, 90), (1, 1, 1), (40, 500, 3), (7, 5, 300), (128, 128, 128))

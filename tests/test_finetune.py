@@ -6,17 +6,18 @@ import torch
 import torch._dynamo
 from tiny import SIZES, make_model, make_run, token_pairs, write_pairs
 
-from simpo_core import finetune as module
-from simpo_core import models, reference
+from simpo_core import models
 from simpo_core.evaluate import pair_logps
-from simpo_core.finetune import METRICS, batch_numbers, finetune, learning_rate, save
 from simpo_core.inputs import UserError
-from simpo_core.lora import add_lora
-from simpo_core.methods import METHODS
-from simpo_core.preparation import TrainingError, prepare
 from simpo_core.scoring.flops import pack_flops
 from simpo_core.scoring.packing import pack
 from simpo_core.scoring.scorers import PairScorer, PlainScorer, choose_scorer
+from simpo_core.training import finetune as module
+from simpo_core.training import reference
+from simpo_core.training.finetune import METRICS, batch_numbers, finetune, learning_rate, save
+from simpo_core.training.lora import add_lora
+from simpo_core.training.methods import METHODS
+from simpo_core.training.preparation import TrainingError, prepare
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tiny import losses, make_run, simpo, write_run
 
-from simpo_core.finetune import finetune
-from simpo_core.preparation import prepare
 from simpo_core.saved_models import newest_checkpoint
+from simpo_core.training.finetune import finetune
+from simpo_core.training.preparation import prepare
 
 
 @pytest.fixture(autouse=True)

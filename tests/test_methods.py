@@ -7,8 +7,8 @@ import torch
 from tiny import token_pairs
 
 from simpo_core.inputs import UserError
-from simpo_core.methods import METHODS, loss_settings
 from simpo_core.scoring.packing import means, pack, sums
+from simpo_core.training.methods import METHODS, loss_settings
 
 POLICY = torch.tensor([[-1.0, -1.5], [-2.0, -0.5], [-0.25, -3.0]])
 REFERENCE = torch.tensor([[-1.5, -1.5], [-1.0, -1.0], [-2.0, -1.0]])

@@ -16,11 +16,11 @@ from tiny import environment, make_model, make_run
 
 from simpo_core import fetch
 from simpo_core.fetch import fetch_smollm2
-from simpo_core.finetune import finetune, save
 from simpo_core.inputs import UserError
-from simpo_core.lora import add_lora, merge_lora
 from simpo_core.models import CHATML, byte_tokenizer, fresh_model, load_model
-from simpo_core.preparation import prepare
+from simpo_core.training.finetune import finetune, save
+from simpo_core.training.lora import add_lora, merge_lora
+from simpo_core.training.preparation import prepare
 
 IDS = torch.tensor([[5, 9, 200, 17, 3]])
 

@@ -16,14 +16,14 @@ from tiny import SIMPO, environment, losses, make_run, simpo, write_pairs, write
 
 from simpo_core import devices
 from simpo_core.cli_train import _stop_signal
-from simpo_core.config import read_config
 from simpo_core.evaluate import pair_logps
 from simpo_core.fetch import fetch_smollm2, quiet
-from simpo_core.finetune import METRICS, finetune
 from simpo_core.models import fresh_model, load_model
-from simpo_core.preparation import TrainingError, prepare
-from simpo_core.run import start, train
 from simpo_core.saved_models import newest_checkpoint
+from simpo_core.training.config import read_config
+from simpo_core.training.finetune import METRICS, finetune
+from simpo_core.training.preparation import TrainingError, prepare
+from simpo_core.training.run import start, train
 
 PAIRS = Path(__file__).parent.parent / "simpo_core" / "data"
 
@@ -248,7 +248,7 @@ def test_a_loss_that_is_no_number_is_one_sentence_and_the_last_checkpoint_stays(
 
 
 def test_the_last_checkpoint_that_gave_a_number_stays(tmp_path, monkeypatch):
-    monkeypatch.setattr("simpo_core.finetune.learning_rate", lambda step, config: 1e30 if step == 3 else 1e-3)
+    monkeypatch.setattr("simpo_core.training.finetune.learning_rate", lambda step, config: 1e30 if step == 3 else 1e-3)
     training = start(make_run(tmp_path, save_every=1, steps=50))
     with pytest.raises(TrainingError) as caught:
         list(train(training))

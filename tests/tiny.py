@@ -8,8 +8,8 @@ import sys
 
 import torch
 
-from simpo_core.config import FinetuneConfig, make_config, to_toml
 from simpo_core.preferences import TokenPair
+from simpo_core.training.config import FinetuneConfig, make_config, to_toml
 
 torch.set_num_threads(1)  # two threads would spend their time waiting for each other
 

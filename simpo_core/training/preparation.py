@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 
 from simpo_core import devices
-from simpo_core.checkpoint import load_checkpoint
-from simpo_core.config import FinetuneConfig
 from simpo_core.inputs import UserError
-from simpo_core.lora import add_lora
-from simpo_core.methods import METHODS, Method, loss_settings
 from simpo_core.models import check_fit, load_model
 from simpo_core.pair_files import read_pairs
 from simpo_core.preferences import TokenPair, fingerprint, tokenize_pairs
-from simpo_core.reference import reference_key, reference_scores, weights_hash
 from simpo_core.saved_models import newest_checkpoint
 from simpo_core.scoring.activations import keep_less, share_casts
 from simpo_core.scoring.scorers import PairScorer, PlainScorer, choose_scorer
+from simpo_core.training.checkpoint import load_checkpoint
+from simpo_core.training.config import FinetuneConfig
+from simpo_core.training.lora import add_lora
+from simpo_core.training.methods import METHODS, Method, loss_settings
+from simpo_core.training.reference import reference_key, reference_scores, weights_hash
 
 
 class TrainingError(UserError):

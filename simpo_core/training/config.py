@@ -46,7 +46,7 @@ class FinetuneConfig:
 
     def __post_init__(self) -> None:
         """Raise UserError for a value that can't be meant."""
-        from simpo_core.methods import METHODS, loss_settings
+        from simpo_core.training.methods import METHODS, loss_settings
 
         _one_of("method", self.method, tuple(METHODS))
         _one_of("precision", self.precision, PRECISIONS)
@@ -135,7 +135,7 @@ def make_config(values: Mapping[str, Any]) -> FinetuneConfig:
 
 
 def _did_you_mean(name: str, known: Sequence[str]) -> str:
-    from simpo_core.methods import METHODS, setting_names
+    from simpo_core.training.methods import METHODS, setting_names
 
     if any(name in setting_names(method) for method in METHODS):
         return f"; did you mean loss_args.{name}?"

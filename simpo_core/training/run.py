@@ -17,12 +17,12 @@ import torch
 from filelock import FileLock, Timeout
 
 from simpo_core import devices
-from simpo_core.checkpoint import explained, forget_older
-from simpo_core.config import FinetuneConfig, read_config, to_toml
-from simpo_core.finetune import METRICS, finetune, save
 from simpo_core.inputs import UserError
-from simpo_core.preparation import Training, prepare
 from simpo_core.saved_models import STATE, newest_checkpoint, newest_model
+from simpo_core.training.checkpoint import explained, forget_older
+from simpo_core.training.config import FinetuneConfig, read_config, to_toml
+from simpo_core.training.finetune import METRICS, finetune, save
+from simpo_core.training.preparation import Training, prepare
 
 MAY_CHANGE = {"output", "save_every", "device", "compile", "pack_tokens"}  # these change steps by rounding, and dropout
 

@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 
 from simpo_core import devices
-from simpo_core.checkpoint import save_checkpoint
-from simpo_core.config import FinetuneConfig
-from simpo_core.preparation import Training, TrainingError, explaining_memory, training_mode
 from simpo_core.saved_models import newest_checkpoint
 from simpo_core.scoring.packing import length, pack, plan_packs
 from simpo_core.scoring.scorers import PlainScorer
+from simpo_core.training.checkpoint import save_checkpoint
+from simpo_core.training.config import FinetuneConfig
+from simpo_core.training.preparation import Training, TrainingError, explaining_memory, training_mode
 
 METRICS = (  # TRL's names; the first seven are means over the pairs of a step
     "loss",
