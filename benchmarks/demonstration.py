@@ -27,13 +27,13 @@ import numpy as np
 import torch
 
 from simpo_core import devices
-from simpo_core.evaluate import Interval, bootstrap, evaluate_answers, pair_logps
-from simpo_core.make_pairs import read_prompts
+from simpo_core.answers.evaluate import Interval, bootstrap, evaluate_answers, pair_logps
+from simpo_core.answers.make_pairs import read_prompts
+from simpo_core.answers.rules import RULES
 from simpo_core.models import load_model
 from simpo_core.pair_files import read_pairs
 from simpo_core.plots import COLOURS, axes, draw_curves
 from simpo_core.preferences import tokenize_pair
-from simpo_core.rules import RULES
 from simpo_core.training.config import FinetuneConfig
 from simpo_core.training.run import read_metrics, start, train
 

@@ -66,7 +66,7 @@ def evaluate(
 
 
 def _rule(name: str) -> Any:
-    from simpo_core.rules import RULES
+    from simpo_core.answers.rules import RULES
 
     if name not in RULES:
         raise UserError(f"rule is {name!r}: it must be one of {', '.join(RULES)}")
@@ -74,7 +74,7 @@ def _rule(name: str) -> Any:
 
 
 def _evaluate_pairs(model: Any, pairs: list[Any]) -> None:
-    from simpo_core.evaluate import evaluate_pairs
+    from simpo_core.answers.evaluate import evaluate_pairs
 
     report = evaluate_pairs(model, pairs)
     print(f"{report.pairs} pairs (95 % intervals by bootstrap over pairs)")
@@ -88,8 +88,8 @@ def _evaluate_pairs(model: Any, pairs: list[Any]) -> None:
 
 def _evaluate_answers(model: Any, tokenizer: Any, rule: Any, show: int, asking: dict[str, Any]) -> None:
     from simpo_core import devices
-    from simpo_core.evaluate import evaluate_answers
-    from simpo_core.make_pairs import read_prompts
+    from simpo_core.answers.evaluate import evaluate_answers
+    from simpo_core.answers.make_pairs import read_prompts
 
     if devices.has_bfloat16(model.device.type):
         model = model.bfloat16()  # answers come about twice as fast
@@ -121,8 +121,8 @@ def make_pairs(
     import json
 
     from simpo_core import devices
-    from simpo_core.make_pairs import SAMPLING, read_prompts
-    from simpo_core.make_pairs import make_pairs as make
+    from simpo_core.answers.make_pairs import SAMPLING, read_prompts
+    from simpo_core.answers.make_pairs import make_pairs as make
     from simpo_core.models import load_model
 
     chosen_rule, prompts = _rule(rule), read_prompts(split)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from simpo_core import devices
-from simpo_core.evaluate import AnswerReport, evaluate_answers
-from simpo_core.make_pairs import read_prompts
+from simpo_core.answers.evaluate import AnswerReport, evaluate_answers
+from simpo_core.answers.make_pairs import read_prompts
+from simpo_core.answers.rules import RULES
 from simpo_core.models import load_model
-from simpo_core.rules import RULES
 from simpo_core.training.config import FinetuneConfig
 from simpo_core.training.run import start, train
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from tiny import assert_same, make_model, make_run, scores_and_gradients, token_pairs
 
+from simpo_core.answers.generate import answers
 from simpo_core.devices import exact_products
-from simpo_core.generate import answers
 from simpo_core.models import load_model
 from simpo_core.scoring import attention, output_layer, scorers
 from simpo_core.scoring.output_layer import ChunkedLogps

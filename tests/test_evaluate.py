@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from simpo_core.evaluate import bootstrap, evaluate_answers, evaluate_pairs, pair_logps
-from simpo_core.generate import Answer
+from simpo_core.answers.evaluate import bootstrap, evaluate_answers, evaluate_pairs, pair_logps
+from simpo_core.answers.generate import Answer
+from simpo_core.answers.rules import RULES
 from simpo_core.logps import mean_logps, sum_logps
 from simpo_core.models import fresh_model
 from simpo_core.preferences import TokenPair
-from simpo_core.rules import RULES
 
 PAIRS = [
     TokenPair(prompt=(5, 6, 7), chosen=(8, 9, 2), rejected=(10, 11, 12, 13, 2), truncated=False),
@@ -91,7 +91,7 @@ def test_answers_are_counted_as_they_are(tiny, monkeypatch):
         asked.append((prompts, settings))
         return given
 
-    monkeypatch.setattr("simpo_core.evaluate.answers", scripted)
+    monkeypatch.setattr("simpo_core.answers.evaluate.answers", scripted)
     report = evaluate_answers(*tiny, ["What is ice?"] * 4, RULES["one-sentence"], max_new_tokens=9)
     assert [answer.keeps for answer in report.answers] == [True, True, False, False]
     assert report.rule == "one-sentence"

@@ -7,7 +7,7 @@ import torch._dynamo
 from tiny import SIZES, make_model, make_run, token_pairs, write_pairs
 
 from simpo_core import models
-from simpo_core.evaluate import pair_logps
+from simpo_core.answers.evaluate import pair_logps
 from simpo_core.inputs import UserError
 from simpo_core.scoring.flops import pack_flops
 from simpo_core.scoring.packing import pack

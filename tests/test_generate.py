@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from simpo_core.generate import Answer, answers
+from simpo_core.answers.generate import Answer, answers
 from simpo_core.inputs import UserError
 from simpo_core.models import fresh_model
 

@@ -6,11 +6,19 @@ from itertools import combinations
 import pytest
 import torch
 
-from simpo_core.generate import Answer
+from simpo_core.answers.generate import Answer
+from simpo_core.answers.make_pairs import (
+    Sampling,
+    is_clean,
+    make_pairs,
+    most_agreed,
+    read_prompts,
+    repeats,
+    whole_sentences,
+)
+from simpo_core.answers.rules import RULES, Rule
 from simpo_core.inputs import UserError
-from simpo_core.make_pairs import Sampling, is_clean, make_pairs, most_agreed, read_prompts, repeats, whole_sentences
 from simpo_core.models import fresh_model
-from simpo_core.rules import RULES, Rule
 
 DATA = resources.files("simpo_core") / "data"
 RULE = RULES["one-sentence"]
@@ -101,7 +109,7 @@ def scripted(monkeypatch):
             seen[message["content"]] += 1
         return given
 
-    monkeypatch.setattr("simpo_core.make_pairs.answers", answers)
+    monkeypatch.setattr("simpo_core.answers.make_pairs.answers", answers)
     return calls
 
 

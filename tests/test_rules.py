@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simpo_core.rules import MAX_WORDS, RULES, count_words, sentences
+from simpo_core.answers.rules import MAX_WORDS, RULES, count_words, sentences
 
 ONE = RULES["one-sentence"].keeps
 THREE = RULES["three-lines"].keeps

@@ -15,10 +15,10 @@ import torch
 from tiny import SIMPO, environment, write_pairs, write_run
 
 from simpo_core import demo
-from simpo_core.evaluate import AnswerReport, CheckedAnswer, bootstrap
+from simpo_core.answers.evaluate import AnswerReport, CheckedAnswer, bootstrap
+from simpo_core.answers.rules import RULES, Rule
 from simpo_core.fetch import quiet
 from simpo_core.models import fresh_model, load_model
-from simpo_core.rules import RULES, Rule
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_check_data_names_the_line_that_cannot_be_used(call, model, tmp_path):
 
 
 def test_evaluate_measures_pairs_and_answers(call, model, tmp_path, monkeypatch):
-    monkeypatch.setattr("simpo_core.make_pairs.read_prompts", lambda split: ["What is a tide?", "What is ice?"])
+    monkeypatch.setattr("simpo_core.answers.make_pairs.read_prompts", lambda split: ["What is a tide?", "What is ice?"])
     data = write_pairs(tmp_path / "pairs.jsonl")
     status, said, _ = call("evaluate", model, "--data", data, "--rule", "one-sentence", "--max-new-tokens", 8)
     assert status == 0
@@ -69,7 +69,7 @@ def test_evaluate_says_which_pairs_it_cuts_and_which_it_leaves_out(call, model, 
 
 
 def test_sampled_answers_follow_the_seed(call, model, tmp_path, monkeypatch):
-    monkeypatch.setattr("simpo_core.make_pairs.read_prompts", lambda split: ["What is a tide?"])
+    monkeypatch.setattr("simpo_core.answers.make_pairs.read_prompts", lambda split: ["What is a tide?"])
     asked = ("evaluate", model, "--rule", "one-sentence", "--max-new-tokens", 12, "--temperature", 1)
     first, again, other = (call(*asked, "--seed", seed)[1] for seed in (1, 1, 2))
     assert first == again != other
@@ -101,8 +101,8 @@ def test_make_pairs_writes_pairs_that_can_be_trained_on(call, model, tmp_path, m
     anything = Rule(name="long", description="", wish="Please.", keeps=lambda answer: len(answer) > 40)
     monkeypatch.setitem(RULES, "long", anything)
     monkeypatch.setitem(cli_sampling(), "long", small_sampling())
-    monkeypatch.setattr("simpo_core.make_pairs.is_clean", lambda answer, prompt: True)
-    monkeypatch.setattr("simpo_core.make_pairs.read_prompts", lambda split: [f"What is {i}?" for i in range(6)])
+    monkeypatch.setattr("simpo_core.answers.make_pairs.is_clean", lambda answer, prompt: True)
+    monkeypatch.setattr("simpo_core.answers.make_pairs.read_prompts", lambda split: [f"What is {i}?" for i in range(6)])
     status, said, _ = call("make-pairs", "long", tmp_path / "made.jsonl", "--model", model)
     assert status == 0
     pairs = [json.loads(line) for line in (tmp_path / "made.jsonl").read_text().splitlines()]
@@ -124,20 +124,20 @@ def test_make_pairs_without_a_pair_says_so_and_writes_nothing(call, model, monke
     never = Rule(name="never", description="", wish="Please.", keeps=lambda answer: False)
     monkeypatch.setitem(RULES, "never", never)
     monkeypatch.setitem(cli_sampling(), "never", small_sampling())
-    monkeypatch.setattr("simpo_core.make_pairs.read_prompts", lambda split: ["What is ice?"])
+    monkeypatch.setattr("simpo_core.answers.make_pairs.read_prompts", lambda split: ["What is ice?"])
     status, _, words = call("make-pairs", "never", tmp_path / "new" / "made.jsonl", "--model", model)
     assert (status, "no pair: 0 of 2 answers with the wish keep the rule" in words) == (2, True)
     assert list((tmp_path / "new").iterdir()) == []
 
 
 def cli_sampling():
-    from simpo_core.make_pairs import SAMPLING
+    from simpo_core.answers.make_pairs import SAMPLING
 
     return SAMPLING
 
 
 def small_sampling():
-    from simpo_core.make_pairs import Sampling
+    from simpo_core.answers.make_pairs import Sampling
 
     return Sampling(wished=2, bare=2, max_tokens=80, max_rejected_tokens=20, batch_size=8, agreement=0.0)
 

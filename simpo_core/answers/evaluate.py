@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from simpo_core.generate import answers
+from simpo_core.answers.generate import answers
+from simpo_core.answers.rules import Rule, count_words
 from simpo_core.models import check_fit
 from simpo_core.preferences import TokenPair
-from simpo_core.rules import Rule, count_words
 from simpo_core.scoring.packing import means, pack, plan_packs, sums
 from simpo_core.scoring.scorers import choose_scorer
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from simpo_core.generate import Answer, answers
+from simpo_core.answers.generate import Answer, answers
+from simpo_core.answers.rules import Rule, sentences
 from simpo_core.inputs import UserError
-from simpo_core.rules import Rule, sentences
 
 SPLITS = ("train", "validation", "test")
 
