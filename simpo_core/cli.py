@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from simpo_core.cli_measure import commands as measuring_commands
-from simpo_core.cli_train import commands as training_commands
-from simpo_core.cli_train import console, is_first
+from simpo_core.commands.measure import commands as measuring_commands
+from simpo_core.commands.train import commands as training_commands
+from simpo_core.commands.train import console, is_first
 from simpo_core.inputs import UserError
 
 app = typer.Typer(

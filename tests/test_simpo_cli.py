@@ -16,7 +16,7 @@ from tiny import SIMPO, environment, losses, make_run, simpo, write_pairs, write
 
 from simpo_core import devices
 from simpo_core.answers.evaluate import pair_logps
-from simpo_core.cli_train import _stop_signal
+from simpo_core.commands.train import _stop_signal
 from simpo_core.fetch import fetch_smollm2, quiet
 from simpo_core.models import fresh_model, load_model
 from simpo_core.saved_models import newest_checkpoint

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from simpo_core.cli_train import console
+from simpo_core.commands.train import console
 from simpo_core.inputs import UserError
 
 commands = typer.Typer()
