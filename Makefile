@@ -32,6 +32,7 @@ check: .venv/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/autograder release --check
 
 .venv/ready: pyproject.toml constraints.txt

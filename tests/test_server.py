@@ -15,7 +15,7 @@ def test_settings_of_an_earlier_version_still_load_it_and_are_told_so(caplog):
     with caplog.at_level(logging.WARNING):
         server._load_jupyter_server_extension(SimpleNamespace(web_app=application))
     path = "/hub/assignments/validate"
-    asked = HTTPServerRequest(start_line=RequestStartLine("POST", path, "HTTP/1.1"), connection=SimpleNamespace())
+    asked = HTTPServerRequest(start_line=RequestStartLine("POST", path, "HTTP/1.0"), connection=SimpleNamespace())
     assert application.find_handler(asked).handler_class is ValidateHandler
     assert "autograder.server, which is autograder.jupyter.server now: run `make lab`" in caplog.text
     assert server._jupyter_server_extension_points() == [{"module": "autograder.server"}]
