@@ -26,7 +26,7 @@ results: .venv/ready-test  ## docs/results.md: three methods, two rules, one sma
 	$(BIN)/python benchmarks/demonstration.py
 
 screenshots: .venv/ready-test demo  ## the pictures in this README, with Debian's chromium
-	$(BIN)/python tests/screenshots.py
+	$(BIN)/python tests/support/screenshots.py
 
 check: .venv/ready-test
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""What stock nbgrader makes of the hostile submissions in tests/attack_corpus.py, and the table of both graders.
+"""Hostile submissions (tests/support/attack_corpus.py) in stock nbgrader, and the table of both graders.
 
     sudo .venv/bin/python benchmarks/attacks.py   # run all through stock nbgrader: half an hour on one core
     python benchmarks/attacks.py --table          # write docs/attacks.md from what was measured
@@ -24,7 +24,7 @@ from typing import Any
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # else jupyter_core warns
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from attack_corpus import EARNED, EXERCISE, MARKER, SECRET, attacks, hand_in_honest, make_course
 
@@ -217,7 +217,7 @@ def table(measured: dict[str, str]) -> str:
 PREFACE = """# Hostile submissions
 
 Made by `python benchmarks/attacks.py --table`; do not edit. {count} submissions of {kinds} kinds, each of which
-earned one point by honest work before it turned hostile. `tests/test_attacks.py` grades them all in one class
+earned one point by honest work before it turned hostile. `tests/whole/test_attacks.py` grades them all in one class
 with honest neighbours and holds, for each: that point and no other (none where the file is not gradable); the
 verdict below; no planted secret in outputs, messages or feedback; no script in the feedback; nothing changed,
 left running or left on the disk; all neighbours' points as they were.

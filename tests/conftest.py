@@ -8,10 +8,9 @@ os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # before jupyter_core is im
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; more threads would wait for each other
 
 import pytest
+from project import ROOT
 
 from autograder.course import Course
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -40,14 +39,6 @@ def small_class(tmp_path_factory) -> Course:
     from small_class import make
 
     return make(tmp_path_factory.mktemp("small-class"))
-
-
-def small_course(folder: Path, *exercises: str) -> Course:
-    """A course of these exercises alone, for commands run in this folder."""
-    (folder / "solutions").mkdir(parents=True)
-    for name in ("notebooks", "tests", "nbgrader_config.py", *(f"solutions/{each}.ipynb" for each in exercises)):
-        (folder / name).symlink_to(ROOT / name)
-    return Course(folder, folder / "classroom")
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+"""Every check proves itself: all answers of a bench through real nbgrader grading."""
+
+import pytest
+from project import ROOT
+
+from autograder.course import Course, UserError
+from autograder.grading.benches import BenchAnswer, faults, load_bench, prove
+from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
+
+EXERCISES = Course(ROOT, ROOT / "classroom").exercises()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_every_answer_gets_its_mark_and_message(course, exercise, record_property):
+    report = prove(course, exercise, course.classroom)
+    record_property("bench", (report.right, report.wrong, report.caught, report.named))
+    assert report.faults == ()
+    assert report.caught == report.wrong
+    assert report.named >= 0.9 * report.wrong
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_a_bench_is_large_enough(course, exercise):
+    answers = load_bench(course, exercise)
+    assert sum(answer.is_right for answer in answers) >= 2
+    assert sum(not answer.is_right for answer in answers) >= 6
+
+
+def result(*checks):
+    return Result("s1", "01_simpo_loss", GRADED, checks)
+
+
+def test_deviations_are_found():
+    wrong = BenchAnswer("sum", is_right=False, cells={}, lost={"a": "the sum"})
+    failed = Check("a", 0, 1, WRONG, "This is the sum.")
+    assert faults(wrong, result(failed)) == []
+    assert faults(wrong, result(Check("a", 1, 1, RIGHT, ""))) == ["a escaped"]
+    assert faults(wrong, result(failed, Check("b", 0, 1, WRONG, "no"))) == ["b lost, though right: 'no'"]
+    assert "says 'no', expected 'the sum'" in faults(wrong, result(Check("a", 0, 1, WRONG, "no")))[0]
+    assert faults(None, result(Check("a", 0, 1, NOT_ATTEMPTED, "x"))) == []
+    assert faults(None, result(failed)) == ["a is wrong: This is the sum."]
+    assert faults(wrong, Result("s1", "e", "not gradable", reason="cut off")) == ["not gradable: cut off"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "is missing; each exercise needs a bench"),
+        ("[[right]", "Expected"),
+        ('[[right]]\nname = "a"', "an answer has name; expected name, cells"),
+        ('[[right]]\nname = "a"\ncells = {nothing = ""}', "names cells that are not there: nothing"),
+        ('[[wrong]]\nname = "a"\ncells = {squared-loss = ""}', "must lose something if it is wrong"),
+        ('[[wrong]]\nname = "a"\ncells = {}\nlost = {squared-loss = ""}', "names cells that are not there"),
+        ('[[right]]\nname = "a"\ncells = {}\n' * 2, "two answers are named 'a'"),
+    ],
+)
+def test_a_malformed_bench_is_one_sentence(tmp_path, content, message):
+    course = Course(tmp_path, tmp_path / "classroom")
+    course.benches.mkdir(parents=True)
+    course.solutions.mkdir()
+    (course.solutions / "01_simpo_loss.ipynb").write_bytes((ROOT / "solutions" / "01_simpo_loss.ipynb").read_bytes())
+    if content is not None:
+        (course.benches / "01_simpo_loss.toml").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        load_bench(course, "01_simpo_loss")

@@ -1,0 +1,149 @@
+"""Several workers: every task is done, whoever dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from project import ROOT
+
+from autograder.execution.run import CHECK, STUDENTS, run_steps
+from autograder.grading.workers import run_tasks
+
+EXERCISE = "01_simpo_loss"
+
+
+def die_once(task):
+    """Stands for a worker that is killed by the machine: the first time, not the second."""
+    name, folder = task
+    marker = folder / f"{name}.died"
+    if name in "bc" and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return name.upper()
+
+
+def die_always(task):
+    name, _ = task
+    if name == "b":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return name.upper()
+
+
+def tasks(folder, names):
+    return ((name, (name, folder)) for name in names)
+
+
+def test_every_task_is_done_once_whatever_the_number_of_workers(tmp_path):
+    got = list(run_tasks(tasks(tmp_path, "abcdefgh"), 3, die_once))
+    assert sorted(got) == [(name, name.upper()) for name in "abcdefgh"]
+
+
+def test_a_task_whose_worker_always_dies_has_no_answer_and_stops_nobody(tmp_path):
+    got = dict(run_tasks(tasks(tmp_path, "ab"), 1, die_always))
+    assert got == {"a": "A", "b": None}
+
+
+def die_while_others_run(task):
+    name, folder = task
+    if name == "b":
+        os.kill(os.getpid(), signal.SIGKILL)
+    (folder / f"{name}.ran").open("a").write("x")
+    time.sleep(0.2)
+    return name.upper()
+
+
+def test_who_runs_beside_a_task_whose_worker_always_dies_is_not_blamed(tmp_path):
+    got = dict(run_tasks(tasks(tmp_path, "abcdefgh"), 4, die_while_others_run))
+    assert got == {name: None if name == "b" else name.upper() for name in "abcdefgh"}
+    assert max(len(path.read_text()) for path in tmp_path.glob("*.ran")) <= 2  # run again once, alone
+
+
+RUN = """
+from pathlib import Path
+from autograder.grading.workers import run_tasks
+from course.grading.test_workers import die_once, tasks
+print(sorted(answer for _, answer in run_tasks(tasks(Path.cwd(), "abcdef"), 2, die_once)))
+"""
+
+
+def left_of(session):
+    """What still runs in this session of processes."""
+    found = []
+    for about in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, number = about.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(number) == session and state != "Z":
+            found.append((about.parent / "cmdline").read_text())
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_run_ends_without_a_word_and_leaves_no_process(tmp_path):
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "support")])
+    with (tmp_path / "said").open("w+") as said:
+        run = subprocess.Popen(
+            [sys.executable, "-c", RUN],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+        assert run.wait() == 0
+        said.seek(0)
+        assert said.read() == "['A', 'B', 'C', 'D', 'E', 'F']\n"
+    deadline = time.monotonic() + 10
+    while (left := left_of(run.pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+
+
+STOPPED = """
+import time
+from pathlib import Path
+from autograder.commands.grading import stoppable
+from autograder.grading.workers import run_tasks
+with stoppable():
+    for _ in run_tasks([(name, Path(name)) for name in "abc"], 2, sleep):
+        pass
+"""
+
+
+def sleep(path):
+    path.touch()
+    time.sleep(600)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_ctrl_c_says_what_to_do_and_does_not_wait_for_what_runs(tmp_path):
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "support")])
+    run = subprocess.Popen(
+        [sys.executable, "-c", "from course.grading.test_workers import sleep\n" + STOPPED],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+    _, said = run.communicate(timeout=60)
+    assert said.splitlines()[0] == "stopping; run the same command again to go on"
+    while (left := left_of(run.pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+
+
+def test_the_death_of_the_examiner_is_a_fault_of_the_graders(tmp_path):
+    executed = run_steps([(STUDENTS, "x = 1", ""), (CHECK, "import os\nos.kill(os.getpid(), 9)", "a")], [tmp_path])
+    assert "examiner" in executed.fault
