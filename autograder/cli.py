@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -92,17 +92,21 @@ def benches(
 
     course = find_course()
     table = Table("exercise", "right", "wrong", "caught", "by name", "deviations", "CPU s")
-    reports = []
+    rows: list[tuple[Any, ...]] = []
+    found: list[str] = []
     for exercise in exercises or course.exercises():
         if exercise not in course.exercises():
             raise UserError(f"no exercise is named {exercise}; there are {', '.join(course.exercises())}")
         with console.status(f"Grading the answers to {exercise}"), TemporaryDirectory() as scratch:
-            reports.append(prove(course, exercise, Path(scratch), CORES))
-    rows = [(r.exercise, r.right, r.wrong, r.caught, r.named, len(r.faults), r.seconds) for r in reports]
-    for name, *counts, seconds in [*rows, ("in all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))]:
+            proof = prove(course, exercise, Path(scratch), CORES)
+        rows.append(
+            (exercise, *(proof.right, proof.wrong, proof.caught, proof.named), len(proof.faults), proof.seconds)
+        )
+        found += proof.faults
+    _, *columns = zip(*rows, strict=True)
+    for name, *counts, seconds in [*rows, ("in all", *map(sum, columns))]:
         table.add_row(name, *map(str, counts), f"{seconds:.2f}")
     console.print(table)
-    found = [fault for report in reports for fault in report.faults]
     for fault in found:
         print(fault)
     if found:

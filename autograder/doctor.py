@@ -13,7 +13,7 @@ LABEL = {True: "[OK]", False: "[FAIL]"}
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing looked at."""
 
     ok: bool
@@ -23,7 +23,7 @@ class Finding:
         return f"{LABEL[self.ok]} {self.sentence}"
 
 
-def examine() -> Iterator[Finding]:
+def examine() -> Iterator[Diagnosis]:
     """Look at Python, the packages, the notebook kernel, the confinement and the device that training would use."""
     yield _python()
     yield from _packages()
@@ -39,49 +39,49 @@ def summary() -> str:
     return "\n".join(missing) or f"Everything is here: {findings[0].sentence}; all packages and the kernel."
 
 
-def _python() -> Finding:
+def _python() -> Diagnosis:
     version = sys.version_info[:2]
     oldest, newest = (".".join(map(str, v)) for v in PYTHON)
     here = f"Python {platform.python_version()} in {sys.prefix}"
     if PYTHON[0] <= version <= PYTHON[1]:
-        return Finding(True, here)
-    return Finding(False, f"{here}: expected {oldest} to {newest}; make a new environment with one of these")
+        return Diagnosis(True, here)
+    return Diagnosis(False, f"{here}: expected {oldest} to {newest}; make a new environment with one of these")
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Diagnosis]:
     try:
         required = importlib.metadata.requires("simpo-practice") or []
     except importlib.metadata.PackageNotFoundError:
-        yield Finding(False, "simpo-practice is not installed here: run `pip install -e .` in the repository")
+        yield Diagnosis(False, "simpo-practice is not installed here: run `pip install -e .` in the repository")
         return
     for requirement in sorted(required):
         if "extra ==" in requirement:
             continue
         name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
         try:
-            yield Finding(True, f"{name} {importlib.metadata.version(name)}")
+            yield Diagnosis(True, f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(False, f"{name} is missing: run `pip install -e .` in the repository")
+            yield Diagnosis(False, f"{name} is missing: run `pip install -e .` in the repository")
 
 
-def _kernel() -> Finding:
+def _kernel() -> Diagnosis:
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
     try:
         spec = KernelSpecManager().get_kernel_spec("python3")
     except NoSuchKernel:
-        return Finding(False, "no Jupyter kernel is named python3: run `python -m ipykernel install --sys-prefix`")
+        return Diagnosis(False, "no Jupyter kernel is named python3: run `python -m ipykernel install --sys-prefix`")
     program = spec.argv[0]
     if not os.path.isabs(program) or os.path.samefile(os.path.dirname(program), os.path.dirname(sys.executable)):
-        return Finding(True, f"kernel python3 runs {sys.executable} (described in {spec.resource_dir})")
-    return Finding(
+        return Diagnosis(True, f"kernel python3 runs {sys.executable} (described in {spec.resource_dir})")
+    return Diagnosis(
         False,
         f"kernel python3 ({spec.resource_dir}) runs {program}, expected {sys.executable}: "
         "run `python -m ipykernel install --sys-prefix` here",
     )
 
 
-def _confinement() -> Finding:
+def _confinement() -> Diagnosis:
     """Let a confined process try to break out, as before every grading."""
     from autograder.confinement.sandbox import NoConfinement
     from autograder.execution.run import prove_confinement, refusal
@@ -90,25 +90,25 @@ def _confinement() -> Finding:
     try:
         prove_confinement()
     except NoConfinement as error:
-        return Finding(False, refusal(str(error)))
+        return Diagnosis(False, refusal(str(error)))
     except WarmProcessFault as error:
-        return Finding(False, f"students' code can't be run: {error}")
-    return Finding(
+        return Diagnosis(False, f"students' code can't be run: {error}")
+    return Diagnosis(
         True, f"students' code is confined: it tried to break out, and could not (Linux {platform.release()})"
     )
 
 
-def _device() -> Finding:
+def _device() -> Diagnosis:
     try:
         import torch
     except ImportError as error:
-        return Finding(False, f"torch can't be imported: {error}")
+        return Diagnosis(False, f"torch can't be imported: {error}")
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-        return Finding(
+        return Diagnosis(
             True, f"GPU: {torch.cuda.get_device_name(0)}, {memory:.0f} GiB. The ten notebooks don't need it."
         )
-    return Finding(
+    return Diagnosis(
         True,
         f"no GPU: torch runs on {os.cpu_count()} CPU cores. The ten notebooks take seconds each on a CPU.",
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 from autograder.cells import read_notebook
 from autograder.course import UserError
 from autograder.files import write_whole
-from autograder.handing_in.downloads import COPY, check_readable
+from autograder.handing_in.downloads import COPY, TooLarge, check_readable
 from autograder.handing_in.lms_files import MANIFEST
 from autograder.handing_in.outline import Expected, load_outline
 from autograder.handing_in.packing_list import Finding, examine
@@ -135,8 +135,8 @@ def _check(exercise: str, paths: Sequence[Path], expected: Sequence[Expected]) -
     try:
         check_readable(path)
     except ValueError as error:
-        large = "expected at most" in str(error)
-        mend = "Edit > Clear Outputs of All Cells" if large else "open it and look, or start from a fresh copy"
+        is_large = isinstance(error, TooLarge)
+        mend = "Edit > Clear Outputs of All Cells" if is_large else "open it and look, or start from a fresh copy"
         words = f"{path.name} can't be graded and is left out: {error}. In JupyterLab: {mend}; then save it"
         return Sheet(exercise, None, (Finding(words, costs=True),))
     findings = []

@@ -6,8 +6,9 @@ from typing import Any
 # Verdicts that come with points: the notebook ran to its end, or this stopped it.
 GRADED, TIMED_OUT, OUT_OF_MEMORY = "graded", "timed out", "out of memory"
 TOO_MUCH_OUTPUT, DIED = "too much output", "died"
-# Verdicts without points: the file can't be read as a notebook; no fault of the student's, and tried again.
-NOT_GRADABLE, GRADER_FAULT = "not gradable", "grader fault"
+# Verdicts without points: the file can't be read as a notebook; no fault of the student's, and tried again; this
+# machine can't confine students' code, so that nothing was run, and nobody's will be.
+NOT_GRADABLE, GRADER_FAULT, NOT_CONFINED = "not gradable", "grader fault", "not confined"
 
 RIGHT, WRONG, NOT_ATTEMPTED = "right", "wrong", "not attempted"  # what a check can come to
 

@@ -28,7 +28,7 @@ from autograder.course import Course, find_course
 from autograder.grading.grade import grade
 from autograder.handing_in.submissions import collect
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import graded, standing, write_indexes, write_pages
+from autograder.pages.feedback import graded, read_known, write_indexes, write_pages
 
 
 def graded_class(folder: Path, jobs: int) -> Course:
@@ -44,7 +44,7 @@ def graded_class(folder: Path, jobs: int) -> Course:
 def write_ours(course: Course) -> None:
     chosen = graded(course)
     with nbgrader_api(course).gradebook as gradebook:
-        known = standing(course, gradebook)
+        known = read_known(course, gradebook)
     pages = [*write_pages(course, known, chosen, force=True)]
     pages += write_indexes(course, known, sorted({student for student, _ in chosen}), force=True)
 

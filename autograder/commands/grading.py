@@ -4,10 +4,10 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,7 +17,9 @@ from rich.text import Text
 from autograder.commands.common import CORES, Classroom, console, stoppable
 from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserError, find_course
 from autograder.execution.shared import SEPARATE, SHARED
+from autograder.messages import read
 from autograder.nbgrader_setup import nbgrader_api
+from autograder.results import GRADED, NOT_ATTEMPTED, WRONG, Result
 
 commands = typer.Typer()
 
@@ -79,7 +81,7 @@ def grade(
     if unsafe:
         os.environ[UNSAFE_VARIABLE] = "1"
         print("UNSAFE: students' code runs unconfined: it can read, change and send what you can.", file=sys.stderr)
-    where = isolation.value if isolation else SHARED if course.is_any else SEPARATE
+    where = isolation.value if isolation else ""
     grade_class(course, submissions, force, jobs, isolation=where, scheduler=scheduler)
     if course.is_any:
         print(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: nbgrader generate_feedback ASSIGNMENT.")
@@ -120,55 +122,31 @@ def formgrader(context: typer.Context, classroom: Classroom = None) -> None:
 
 @stoppable()
 def grade_class(
-    course: Course,
-    submissions: Path | None,
-    force: bool,
-    jobs: int,
-    *,
-    isolation: str = SEPARATE,
-    scheduler: str = "",
+    course: Course, downloads: Path | None, force: bool, jobs: int, *, isolation: str = "", scheduler: str = ""
 ) -> None:
-    """Collect and grade; print what was left, and the table."""
+    """Collect and grade; print what was left, and the table. isolation: the engine's own if empty."""
     from autograder.execution.warm_client import start_warm_process
 
     if not scheduler:
         start_warm_process()  # it takes a while, in which all else gets ready
     from autograder.commands.handing_in import report_collected
-    from autograder.database import alone, preparing
+    from autograder.database import alone
+    from autograder.grading.engines import engine_of
     from autograder.handing_in.submissions import collect
 
+    engine = engine_of(course)
     with console.status("Preparing the gradebook"):
-        if course.is_any:
-            from autograder.grading.anycourse import grade as run
-            from autograder.grading.anycourse import prepare as prepare_any
-            from autograder.grading.anycourse import submissions as submitted
-
-            for note in prepare_any(course):
-                print(note)
-        else:
-            from autograder.authoring.release import prepare
-            from autograder.grading.grade import grade as run
-            from autograder.handing_in.submissions import submitted
-
-            with preparing(course):
-                prepare(course)
-    if submissions is not None:
+        for note in engine.prepare(course):
+            print(note)
+    if downloads is not None:
         with alone(course):
-            taken, left = collect(course, submissions)
-        report_collected(course, submissions, taken, left)
-    total = len(submitted(course))
+            taken, left = collect(course, downloads)
+        report_collected(course, downloads, taken, left)
+    total = len(engine.submissions(course))
     if not total:
         raise UserError(f"no submissions in {course.classroom / 'submitted'}: name a folder or a zip file of them")
-    pace = TextColumn("{task.fields[pace]}")
-    columns = (TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), pace, TimeRemainingColumn())
-    done: list[tuple[Any, bool]] = []
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=total, pace="")
-        on_cluster: dict[str, Any] = {"scheduler": scheduler} if scheduler else {}
-        for result in run(course, force=force, jobs=jobs, isolation=isolation, **on_cluster):
-            done.append(result)
-            speed = progress.tasks[task].speed
-            progress.update(task, advance=1, pace=f"{speed:.1f} notebooks/s" if speed else "")
+    where = isolation or engine.ISOLATION
+    done = _shown(engine.grade(course, force=force, jobs=jobs, isolation=where, scheduler=scheduler), total)
     console.print(results_table([result for result, _ in done]))
     verdicts = Counter(result.verdict for result, _ in done)
     new = sum(is_new for _, is_new in done)
@@ -177,30 +155,45 @@ def grade_class(
     )
 
 
-def results_table(results: list) -> Table:
-    """Student, exercise, points, and what went wrong in the words of the checks."""
-    from autograder.messages import read
-    from autograder.results import GRADED, NOT_ATTEMPTED, WRONG
+def _shown(results: Iterable[tuple[Result, bool]], total: int) -> list[tuple[Result, bool]]:
+    """The results, behind a bar that shows how many of them there are."""
+    pace = TextColumn("{task.fields[pace]}")
+    columns = (TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), pace, TimeRemainingColumn())
+    done = []
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=total, pace="")
+        for result in results:
+            done.append(result)
+            speed = progress.tasks[bar].speed
+            progress.update(bar, advance=1, pace=f"{speed:.1f} notebooks/s" if speed else "")
+    return done
 
+
+def results_table(results: Iterable[Result]) -> Table:
+    """Student, exercise, points, and what went wrong in the words of the checks."""
     table = Table("student", "exercise", "points", "what went wrong")
     for result in sorted(results, key=lambda result: (result.student, result.exercise)):
         points, words = "-", [f"{result.verdict}: {result.reason}"]
         if result.checks:
-            points = f"{result.points:g}/{result.max_points:g}"
-            untouched = sum(check.status == NOT_ATTEMPTED for check in result.checks)
-            wrong = [check for check in result.checks if check.status == WRONG]
-            words = [result.verdict] if result.verdict != GRADED else []
-            words += [result.reason] if result.reason else []
-            words += [f"{untouched} {'check' if untouched == 1 else 'checks'} not attempted"] if untouched else []
-            words += [f"{check.grade_id}: {read(check.message).cause}" for check in wrong[:2]]
-            words += [f"and {len(wrong) - 2} more"] if len(wrong) > 2 else []
-            words += [f"flagged for a person: {flag}" for flag in result.flags]
-            words += [f"repaired: {result.repairs[0]}"] if result.repairs else []
-            more = len(result.repairs) - 1
-            words += [f"and {more} more repair{'s' * (more != 1)}"] if more > 0 else []
+            points, words = f"{result.points:g}/{result.max_points:g}", _what_went_wrong(result)
         # Text, because rich would take [t] in a student's or a check's words for markup
         table.add_row(*map(Text, (result.student, result.exercise, points, "\n".join(words))))
     return table
+
+
+def _what_went_wrong(result: Result) -> list[str]:
+    untouched = sum(check.status == NOT_ATTEMPTED for check in result.checks)
+    wrong = [check for check in result.checks if check.status == WRONG]
+    words = [result.verdict] if result.verdict != GRADED else []
+    words += [result.reason] if result.reason else []
+    words += [f"{untouched} {'check' if untouched == 1 else 'checks'} not attempted"] if untouched else []
+    words += [f"{check.grade_id}: {read(check.message).cause}" for check in wrong[:2]]
+    words += [f"and {len(wrong) - 2} more"] if len(wrong) > 2 else []
+    words += [f"flagged for a person: {flag}" for flag in result.flags]
+    words += [f"repaired: {result.repairs[0]}"] if result.repairs else []
+    more = len(result.repairs) - 1
+    words += [f"and {more} more repair{'s' * (more != 1)}"] if more > 0 else []
+    return words
 
 
 @stoppable()
@@ -223,7 +216,7 @@ def write_pages(
     chosen = [key for key in everything if key in found]
     columns = (TextColumn("Feedback"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with nbgrader_api(course).gradebook as gradebook:
-        known = pages.standing(course, gradebook)
+        known = pages.read_known(course, gradebook)
     with Progress(*columns, console=console, transient=True) as progress:
         written = pages.write_pages(course, known, chosen, force=force)
         new = sum(is_new for _, is_new in progress.track(written, total=len(chosen)))

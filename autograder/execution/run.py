@@ -25,7 +25,7 @@ from autograder.execution.channel import Channel, decoded
 from autograder.execution.data_files import copy_files
 from autograder.execution.session import Output, Process, Session
 from autograder.execution.warm_client import ROLES, warm_server
-from autograder.results import DIED, OUT_OF_MEMORY, TIMED_OUT
+from autograder.results import DIED, GRADER_FAULT, NOT_CONFINED, OUT_OF_MEMORY, TIMED_OUT
 
 CELL_SECONDS = 60  # a cell that runs longer is interrupted
 NOTEBOOK_SECONDS = 600  # all cells of a notebook together
@@ -41,8 +41,15 @@ class Executed:
 
     outputs: list[list[Output]]
     verdict: str
-    fault: str = ""  # of the grader's; then there is no score
+    fault: str = ""  # why there is no score; the verdict is GRADER_FAULT or NOT_CONFINED
     flags: tuple[str, ...] = ()  # for a person (see `shared`)
+
+
+def failed_by(error: Exception) -> Executed:
+    """What came of a notebook that could not be run, by no fault of the student's."""
+    if isinstance(error, NoConfinement):
+        return Executed([], NOT_CONFINED, fault=str(error))
+    return Executed([], GRADER_FAULT, fault=f"{type(error).__name__}: {error}")
 
 
 def run_steps(steps: Sequence[Step], beside: Sequence[Path], seconds: float = CELL_SECONDS) -> Executed:
@@ -57,11 +64,11 @@ def run_steps(steps: Sequence[Step], beside: Sequence[Path], seconds: float = CE
             for where, source, _ in steps:
                 outputs.append(notebook.examine(source) if where == CHECK else notebook.run(source))
                 if where == BOTH and (words := _authors_fault(notebook, notebook.examine(source))):
-                    return Executed([], "", fault=words)
+                    return Executed([], GRADER_FAULT, fault=words)
     except Exception as error:  # whatever it is, it is this notebook's alone
-        return Executed([], "", fault=f"{type(error).__name__}: {error}")
+        return failed_by(error)
     if notebook.examiner.ended and not notebook.is_spoilt:
-        return Executed([], "", fault=f"the examiner's process {notebook.examiner.ended}")
+        return Executed([], GRADER_FAULT, fault=f"the examiner's process {notebook.examiner.ended}")
     return Executed(outputs, notebook.verdict)
 
 
@@ -155,7 +162,7 @@ def _cause_of_death(ended: dict[str, Any]) -> str | None:
 def refusal(why: str) -> str:
     """What to tell an instructor whose machine can't confine students' code."""
     return (
-        f"students' code can't be confined here: {why.removeprefix('NoConfinement: ')}. Grade on Linux 5.13 or newer; "
+        f"students' code can't be confined here: {why}. Grade on Linux 5.13 or newer; "
         "or, if this machine holds nothing that a student must not reach, run again with --unsafe"
     )
 

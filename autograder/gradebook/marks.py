@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.gradebook.scores import Cell, ClassScores, Score
+from autograder.gradebook.scores import ClassScores, GradedCell, Score
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Marks:
     comments: Mapping[str, str] = field(default_factory=dict)  # by the grade_id of the answer
 
     @property
-    def cells(self) -> dict[str, Cell]:
+    def cells(self) -> dict[str, GradedCell]:
         """The graded cells by their grade_id."""
         return {cell.grade_id: cell for cell in self.score.cells}
 

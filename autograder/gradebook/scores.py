@@ -25,7 +25,7 @@ class Student:
 
 
 @dataclass(frozen=True)
-class Cell:
+class GradedCell:
     """One graded cell of one submission: a check or an essay."""
 
     grade_id: str
@@ -40,7 +40,7 @@ class Cell:
 class Score:
     """What one student's submission for one exercise has earned."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[GradedCell, ...]
     penalty: float = 0.0  # for being late, in points
 
     @property
@@ -133,11 +133,11 @@ def _penalties(gradebook: Any) -> dict[tuple[str, str], float]:
     return found
 
 
-def _cells(gradebook: Any) -> dict[tuple[str, str], list[Cell]]:
+def _cells(gradebook: Any) -> dict[tuple[str, str], list[GradedCell]]:
     """The graded cells of each submission, by student and exercise."""
     from nbgrader.api import Assignment, BaseCell, Grade, SubmittedAssignment, SubmittedNotebook
 
-    found: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+    found: dict[tuple[str, str], list[GradedCell]] = defaultdict(list)
     rows = (
         gradebook.db.query(
             SubmittedAssignment.student_id,
@@ -156,7 +156,7 @@ def _cells(gradebook: Any) -> dict[tuple[str, str], list[Cell]]:
         .join(BaseCell, Grade.cell_id == BaseCell.id)
     )
     for student, exercise, grade_id, points, max_points, manual, waits, cell_type in rows:
-        cell = Cell(
+        cell = GradedCell(
             grade_id,
             points=float(points),
             max_points=float(max_points),

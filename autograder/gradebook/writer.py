@@ -30,7 +30,7 @@ class NotInGradebook(Exception):
 
 
 @dataclass(frozen=True)
-class Layout:
+class AssignmentRows:
     """Where the rows of an exercise's submissions belong."""
 
     assignment: str  # its id, as all that follows
@@ -47,7 +47,7 @@ class Writer:
         self.folders = folders  # the course's; their config says what being late costs
         self.course = course
         self.extensions = extensions
-        self._layouts: dict[str, Layout] = {}
+        self._layouts: dict[str, AssignmentRows] = {}
 
     def knows(self, exercise: str) -> bool:
         """Whether an exercise is in the gradebook."""
@@ -161,7 +161,7 @@ class Writer:
             self.gradebook.db.add(Student(id=student))
             self.gradebook.db.flush()
 
-    def _submission(self, layout: Layout, student: str) -> Any:
+    def _submission(self, layout: AssignmentRows, student: str) -> Any:
         """The row of the student's submission; if it is new, with a row for each notebook, grade and comment."""
         from nbgrader.api import Comment, Grade, SubmittedAssignment, SubmittedNotebook
         from sqlalchemy import insert, select
@@ -236,7 +236,7 @@ class Writer:
             notebook.late_submission_penalty = step._check_late_penalty(notebook, penalty)
         return f"{seconds:.0f} seconds late; penalty: {notebook.late_submission_penalty or 0:g}\n"
 
-    def _layout(self, exercise: str) -> Layout:
+    def _layout(self, exercise: str) -> AssignmentRows:
         from nbgrader.api import GradeCell, MissingEntry, SolutionCell, TaskCell
 
         try:
@@ -245,7 +245,7 @@ class Writer:
         except MissingEntry as error:
             raise NotInGradebook(str(error)) from None
         cells = [(cell, notebook.id) for notebook in assignment.notebooks for cell in notebook._base_cells]
-        return Layout(
+        return AssignmentRows(
             assignment.id,
             {notebook.name: notebook.id for notebook in assignment.notebooks},
             {cell.id: (cell.name, where) for cell, where in cells if isinstance(cell, (GradeCell, TaskCell))},

@@ -18,7 +18,6 @@ from nbformat.notebooknode import NotebookNode, from_dict
 
 from autograder.authoring.release import why_not
 from autograder.cells import is_answer, parse_notebook, read_notebook, role
-from autograder.confinement.sandbox import NoConfinement
 from autograder.course import Course, UserError
 from autograder.execution.data_files import BESIDE_BYTES
 from autograder.execution.run import CELL_SECONDS, Executed, Step, refusal
@@ -26,20 +25,21 @@ from autograder.execution.shared import RUNNERS, SHARED
 from autograder.grading.execute import READY, steps_of
 from autograder.grading.execute import key_of as key_of_steps
 from autograder.grading.marking import notebook_checks
-from autograder.grading.records import GRADER, log_path, recall, remember
+from autograder.grading.records import grader, log_path, recall, remember
 from autograder.grading.repair import NOTES, restore
 from autograder.grading.workers import run_tasks
 from autograder.handing_in.roster import ID_RULE, STUDENT
 from autograder.handing_in.submissions import Submission, read_submission
 from autograder.nbgrader_patches import ignore_by_name
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, Check, Result
+from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_CONFINED, NOT_GRADABLE, Check, Result
 
+ISOLATION = SHARED  # tests of other courses need the student's own process
 NOT_HANDED_IN = "This notebook was not handed in."
 
 
 @dataclass(frozen=True)
-class Given:
+class Assigned:
     """A notebook of an assignment: what students were given, and the same with the author's checks."""
 
     released: NotebookNode
@@ -47,7 +47,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Task:
+class Execution:
     """A notebook that a worker is to run."""
 
     steps: list[Step]
@@ -57,7 +57,7 @@ class Task:
 
 
 @dataclass
-class Due:
+class Unfinished:
     """A submission that is to be graded, its notebooks that have yet to run, and what came of the others."""
 
     submission: Submission
@@ -68,7 +68,7 @@ class Due:
 
 
 def submissions(course: Course) -> list[Submission]:
-    """Every submission; its path is its folder."""
+    """Every submission."""
     found = []
     for exercise in course.exercises():
         folders = sorted(course.classroom.glob(f"submitted/*/{exercise}"))
@@ -122,14 +122,22 @@ def _check_layout(course: Course) -> None:
 
 
 def grade(
-    course: Course, *, isolation: str = SHARED, force: bool = False, jobs: int = 1, cell_seconds: float = CELL_SECONDS
+    course: Course,
+    *,
+    force: bool = False,
+    jobs: int = 1,
+    isolation: str = ISOLATION,
+    scheduler: str = "",
+    cell_seconds: float = CELL_SECONDS,
 ) -> Iterator[tuple[Result, bool]]:
-    """Grade every submission; yield each result, and whether it is new. As `grade.grade`."""
+    """Grade every submission; yield each result, and whether it is new. As `engines.Engine` says."""
+    if scheduler:
+        raise UserError(f"{course.root} is another nbgrader course: --scheduler is for this project's course alone")
     api = nbgrader_api(course)
     ignore_by_name()
     api.config.WarmExecute.isolation = isolation
     given = {exercise: _given(api, course, exercise) for exercise in {one.exercise for one in submissions(course)}}
-    tasks: list[tuple[Due, Task]] = []
+    tasks: list[tuple[Unfinished, Execution]] = []
     for submission in submissions(course):
         key = _key(course, submission, given[submission.exercise], isolation)
         known = None if force else recall(course, submission)
@@ -144,9 +152,9 @@ def grade(
             remember(course, submission, key, result)
             yield result, True
             continue
-        beside = (submission.path, course.classroom / "source" / submission.exercise)
-        due = Due(submission, key, len(steps))
-        tasks += [(due, Task(one, beside, isolation, cell_seconds)) for one in steps]
+        beside = (submission.folder, course.classroom / "source" / submission.exercise)
+        due = Unfinished(submission, key, len(steps))
+        tasks += [(due, Execution(one, beside, isolation, cell_seconds)) for one in steps]
     for due in _executed(tasks, jobs):
         result = _result(course, api, due, given[due.submission.exercise])
         if result.verdict != GRADER_FAULT:
@@ -154,12 +162,12 @@ def grade(
         yield result, True
 
 
-def _executed(tasks: list[tuple[Due, Task]], jobs: int) -> Iterator[Due]:
+def _executed(tasks: list[tuple[Unfinished, Execution]], jobs: int) -> Iterator[Unfinished]:
     """Submissions, each when all its notebooks have run."""
     keyed = (((due, key_of_steps(task.steps)), task) for due, task in tasks)
     for (due, key), executed in run_tasks(keyed, min(jobs, len(tasks)), run, hurry=len(tasks) <= jobs) if tasks else ():
         fault = executed.fault if executed else "its worker was killed, again and again"
-        if fault.startswith(NoConfinement.__name__):
+        if executed and executed.verdict == NOT_CONFINED:
             raise UserError(refusal(fault))
         if executed and not fault:
             due.executed[key] = executed
@@ -169,12 +177,12 @@ def _executed(tasks: list[tuple[Due, Task]], jobs: int) -> Iterator[Due]:
             yield due
 
 
-def run(task: Task) -> Executed:
+def run(task: Execution) -> Executed:
     """What a worker does."""
     return RUNNERS[task.isolation](task.steps, task.beside, task.cell_seconds)
 
 
-def _given(api: Any, course: Course, exercise: str) -> dict[str, Given]:
+def _given(api: Any, course: Course, exercise: str) -> dict[str, Assigned]:
     """The notebooks of an assignment, by name."""
     found = {}
     with api.gradebook as gradebook:
@@ -188,15 +196,15 @@ def _given(api: Any, course: Course, exercise: str) -> dict[str, Given]:
             for cell in source.cells:
                 if not is_answer(cell) and role(cell):
                     cell.source = texts.get(role(cell)["grade_id"], cell.source)
-            found[notebook.name] = Given(released, source)
+            found[notebook.name] = Assigned(released, source)
     return found
 
 
-def _steps(submission: Submission, given: dict[str, Given]) -> Iterator[list[Step]]:
+def _steps(submission: Submission, given: dict[str, Assigned]) -> Iterator[list[Step]]:
     """What the workers are to run. Raises ValueError, with a sentence, if the submission can't be graded."""
     if not STUDENT.fullmatch(submission.student):
         raise ValueError(f"the student's id {ID_RULE}")
-    handed_in = {name: path for name in given if (path := submission.path / f"{name}.ipynb").exists()}
+    handed_in = {name: path for name in given if (path := submission.folder / f"{name}.ipynb").exists()}
     if not handed_in:
         expected = " or ".join(f"{name}.ipynb" for name in sorted(given))
         raise ValueError(f"it holds no notebook of the assignment; expected {expected}")
@@ -208,7 +216,7 @@ def _steps(submission: Submission, given: dict[str, Given]) -> Iterator[list[Ste
             raise ValueError(f"{path.name}: {error}") from None
 
 
-def _result(course: Course, api: Any, one: Due, given: dict[str, Given]) -> Result:
+def _result(course: Course, api: Any, one: Unfinished, given: dict[str, Assigned]) -> Result:
     """Grade a submission whose notebooks have run, and gather what came of them."""
     student, exercise = one.submission.student, one.submission.exercise
     result = Result(student, exercise, GRADED)
@@ -244,7 +252,7 @@ def _result(course: Course, api: Any, one: Due, given: dict[str, Given]) -> Resu
     return result
 
 
-def _not_handed_in(given: Given) -> Iterator[Check]:
+def _not_handed_in(given: Assigned) -> Iterator[Check]:
     checks = notebook_checks(given.source)
     yield from (replace(check, points=0.0, status=NOT_ATTEMPTED, message=NOT_HANDED_IN) for check in checks)
 
@@ -254,10 +262,10 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".ipynb"]
 
 
-def _key(course: Course, submission: Submission, given: dict[str, Given], isolation: str) -> str:
+def _key(course: Course, submission: Submission, given: dict[str, Assigned], isolation: str) -> str:
     """The same if what the result depends on is the same."""
-    digest = hashlib.sha256(f"{GRADER} {isolation}".encode())
-    handed_in = [path for path in sorted(submission.path.rglob("*")) if path.is_file()]
+    digest = hashlib.sha256(f"{grader()} {isolation}".encode())
+    handed_in = [path for path in sorted(submission.folder.rglob("*")) if path.is_file()]
     for path in [*handed_in, *_files(course.classroom / "source" / submission.exercise)]:
         digest.update(hashlib.sha256(os.fsencode(path.name) + path.read_bytes()).digest())
     for name in sorted(given):

@@ -71,21 +71,33 @@ def hand_in(course: Course, exercise: str, answer: BenchAnswer | None, language:
     return write_notebook(released)
 
 
-def faults(answer: BenchAnswer | None, result: Result) -> list[str]:
-    """Where a result differs from what the answer must get, one sentence each."""
+@dataclass(frozen=True)
+class Deviation:
+    """Where a result differs from what an answer must get."""
+
+    sentence: str
+    is_escape: bool = False  # a wrong answer got the points
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def deviations(answer: BenchAnswer | None, result: Result) -> list[Deviation]:
+    """Where a result differs from what the answer must get."""
     if result.verdict != GRADED:
-        return [f"{result.verdict}: {result.reason}"]
+        return [Deviation(f"{result.verdict}: {result.reason}")]
     if answer is None:
-        return [f"{c.grade_id} is {c.status}: {c.message}" for c in result.checks if c.status != NOT_ATTEMPTED]
+        touched = (check for check in result.checks if check.status != NOT_ATTEMPTED)
+        return [Deviation(f"{check.grade_id} is {check.status}: {check.message}") for check in touched]
     found = []
     for check in result.checks:
         words = answer.lost.get(check.grade_id)
         if words is None and check.status != RIGHT:
-            found.append(f"{check.grade_id} lost, though right: {check.message!r}")
+            found.append(Deviation(f"{check.grade_id} lost, though right: {check.message!r}"))
         elif words is not None and check.status == RIGHT:
-            found.append(f"{check.grade_id} escaped")
+            found.append(Deviation(f"{check.grade_id} escaped", is_escape=True))
         elif words is not None and words not in check.message:
-            found.append(f"{check.grade_id} says {check.message!r}, expected {words!r}")
+            found.append(Deviation(f"{check.grade_id} says {check.message!r}, expected {words!r}"))
     return found
 
 
@@ -109,7 +121,7 @@ def _check_names(path: Path, answers: Iterable[BenchAnswer], notebook: NotebookN
 
 
 @dataclass(frozen=True)
-class Report:
+class Proof:
     """What a bench showed about an exercise's checks."""
 
     exercise: str
@@ -121,7 +133,7 @@ class Report:
     faults: tuple[str, ...]  # one sentence for each deviation
 
 
-def prove(course: Course, exercise: str, scratch: Path, jobs: int = 1) -> Report:
+def prove(course: Course, exercise: str, scratch: Path, jobs: int = 1) -> Proof:
     """Grade every answer of a bench, and the untouched notebook in both editions, by nbgrader.
 
     scratch: an empty folder for a classroom.
@@ -144,14 +156,14 @@ def prove(course: Course, exercise: str, scratch: Path, jobs: int = 1) -> Report
     for result, _ in grade(trial, jobs=jobs):
         answer = class_.get(result.student)
         name = answer.name if answer else result.student
-        deviations = faults(answer, result)
-        found += [f"{exercise}, {name!r}: {deviation}" for deviation in deviations]
-        if any(deviation.endswith("escaped") for deviation in deviations):
+        wrongly = deviations(answer, result)
+        found += [f"{exercise}, {name!r}: {deviation}" for deviation in wrongly]
+        if any(deviation.is_escape for deviation in wrongly):
             escaped.add(name)
-        if deviations or (answer and not answer.names_its_mistake):
+        if wrongly or (answer and not answer.names_its_mistake):
             unnamed.add(name)
     wrong = {answer.name for answer in answers if not answer.is_right}
-    return Report(
+    return Proof(
         exercise=exercise,
         right=len(answers) - len(wrong),
         wrong=len(wrong),

@@ -21,11 +21,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from autograder.code_digest import code_digest
-from autograder.confinement.sandbox import NoConfinement
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE, UserError
 from autograder.grading.marking import Task, mark
 from autograder.grading.workers import ATTEMPTS, Name
-from autograder.results import GRADER_FAULT, Marked, result_from
+from autograder.results import GRADER_FAULT, NOT_CONFINED, Marked, result_from
 
 CONNECT_SECONDS = 8  # for a scheduler to greet
 FIRST_WORKER_SECONDS = 60  # how long to wait for a worker before grading,
@@ -161,12 +160,11 @@ def _accepted(answer: dict[str, Any], worker: str) -> Marked:
             "install the same on both, then repeat the command"
         )
     result = result_from(answer["marked"]["result"])
-    if result.verdict == GRADER_FAULT and result.reason.startswith(NoConfinement.__name__):
+    if result.verdict == NOT_CONFINED:
         raise UserError(
-            f"students' code can't be confined on the worker on {where}: "
-            f"{result.reason.removeprefix(NoConfinement.__name__ + ': ')}. Run workers on Linux 5.13 or newer, in "
-            "containers whose seccomp profile allows Landlock; or, if that machine holds nothing that a student must "
-            f"not reach, start its worker with {UNSAFE_VARIABLE}=1"
+            f"students' code can't be confined on the worker on {where}: {result.reason}. Run workers on Linux 5.13 or "
+            "newer, in containers whose seccomp profile allows Landlock; or, if that machine holds nothing that a "
+            f"student must not reach, start its worker with {UNSAFE_VARIABLE}=1"
         )
     if result.verdict == GRADER_FAULT:
         result = replace(result, reason=f"{result.reason}, on {where}")

@@ -10,9 +10,10 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Enum
 
 from autograder.cells import is_test, role
-from autograder.execution.run import BOTH, CHECK, STUDENTS, Executed, Step, is_unsafe
+from autograder.execution.run import BOTH, CHECK, STUDENTS, Executed, Step, is_unsafe, refusal
 from autograder.execution.shared import RUNNERS, SEPARATE
 from autograder.grading.repair import NOTES
+from autograder.results import NOT_CONFINED
 
 
 class GraderFault(Exception):
@@ -35,7 +36,7 @@ class WarmExecute(NbGraderPreprocessor):
         if executed is None:
             executed = RUNNERS[self.isolation](steps, [Path(resources.get("metadata", {}).get("path") or ".")])
         if executed.fault:
-            raise GraderFault(executed.fault)
+            raise GraderFault(refusal(executed.fault) if executed.verdict == NOT_CONFINED else executed.fault)
         fill(nb, executed)
         self.log.info("Verdict: %s", executed.verdict)
         for flag in executed.flags:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autograder.confinement.sandbox import NoConfinement
+from autograder.authoring.release import prepare as prepare_release
 from autograder.course import Course, UserError
-from autograder.database import alone
+from autograder.database import alone, preparing
 from autograder.execution.data_files import files_beside, shadows
 from autograder.execution.run import CELL_SECONDS, refusal
 from autograder.execution.shared import SEPARATE
@@ -26,15 +26,30 @@ from autograder.grading.records import Record, key_of, log_path, recorded, remem
 from autograder.grading.repair import instructors_files
 from autograder.grading.workers import run_tasks
 from autograder.handing_in.submissions import Submission, content_of, read_submission, submitted
-from autograder.results import GRADER_FAULT, Marked, Result
+from autograder.results import GRADER_FAULT, NOT_CONFINED, Marked, Result
 
 
 @dataclass(frozen=True)
-class Due:
+class Keyed:
     """A submission on its way, and the key under which its result will be kept."""
 
     submission: Submission
     key: str
+
+
+ISOLATION = SEPARATE
+
+
+def prepare(course: Course) -> list[str]:
+    """Release what has changed in solutions/ since. Nothing about it is odd."""
+    with preparing(course):
+        prepare_release(course)
+    return []
+
+
+def submissions(course: Course) -> list[Submission]:
+    """Every submission."""
+    return submitted(course)
 
 
 def grade(
@@ -44,7 +59,7 @@ def grade(
     jobs: int = 1,
     cell_seconds: float = CELL_SECONDS,
     exercises: Sequence[str] = (),
-    isolation: str = SEPARATE,
+    isolation: str = ISOLATION,
     scheduler: str = "",
 ) -> Iterator[tuple[Result, bool]]:
     """Grade every submission in the classroom; yield each result, and whether it is new.
@@ -99,7 +114,8 @@ def _grade(
         for submission in due
     )
     keyed = (
-        (Due(one, key_of(course, one, task.submitted or content_of(one.path), isolation)), task) for one, task in tasks
+        (Keyed(one, key_of(course, one, task.submitted or content_of(one.notebook), isolation)), task)
+        for one, task in tasks
     )
     done = mark_on_cluster(keyed, scheduler) if scheduler else run_tasks(keyed, jobs, mark, hurry=hurry)
     with open_gradebook(course) as gradebook:
@@ -107,8 +123,7 @@ def _grade(
             if marked is None:
                 result = Result(one.submission.student, one.submission.exercise, GRADER_FAULT)
                 marked = without_points(result, "its worker was killed, again and again")
-            refused = marked.result.verdict == GRADER_FAULT and marked.result.reason.startswith(NoConfinement.__name__)
-            if refused:  # by the machine; a student can write any reason, but cause no such fault
+            if marked.result.verdict == NOT_CONFINED:
                 raise UserError(refusal(marked.result.reason))
             with alone(course):  # another run may be grading this class
                 result = _keep(course, gradebook, one, marked)
@@ -128,19 +143,19 @@ def _write_again(course: Course, submission: Submission, known: Record) -> bool:
 
 
 def _handed_in(gradebook: Writer, submission: Submission) -> Any:
-    return gradebook.folders.get_existing_timestamp(str(submission.path.parent))
+    return gradebook.folders.get_existing_timestamp(str(submission.folder))
 
 
 def _task(course: Course, submission: Submission) -> Task:
     """What a worker needs to mark a submission."""
-    theirs, ours = submission.path.parent, course.classroom / "source" / submission.exercise
+    theirs, ours = submission.folder, course.classroom / "source" / submission.exercise
     given = {str(path.relative_to(ours)): path.read_bytes() for path in files_beside(ours)}
     content, refused = b"", ""
     beside: dict[str, bytes] = {}
     aside: list[str] = []
     try:
-        content = read_submission(submission.path)
-        aside = shadows(submission.path.parent)
+        content = read_submission(submission.notebook)
+        aside = shadows(submission.folder)
         beside = {str(path.relative_to(theirs)): path.read_bytes() for path in files_beside(theirs)}
     except ValueError as error:
         refused = str(error)
@@ -159,7 +174,7 @@ def _task(course: Course, submission: Submission) -> Task:
     )
 
 
-def _keep(course: Course, gradebook: Writer, one: Due, marked: Marked) -> Result:
+def _keep(course: Course, gradebook: Writer, one: Keyed, marked: Marked) -> Result:
     """Write what came of a submission: gradebook, autograded/, log and, last, the record."""
     submission, said = one.submission, ""
     if marked.notebook:
@@ -188,7 +203,7 @@ def _publish(course: Course, gradebook: Writer, submission: Submission, text: st
         rmtree(str(page.parent))
     page.parent.mkdir(parents=True)
     ignored = ignore_patterns([*gradebook.folders.ignore, "*.ipynb"])
-    for folder in (submission.path.parent, course.classroom / "source" / submission.exercise):
+    for folder in (submission.folder, course.classroom / "source" / submission.exercise):
         for place, folders, files in os.walk(folder):
             left_out = set(ignored(place, [*folders, *files]))
             folders[:] = [name for name in folders if name not in left_out]

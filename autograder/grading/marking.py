@@ -73,7 +73,7 @@ def _run_and_score(task: Task, notebook: NotebookNode, repairs: list[str]) -> Ma
     with _laid_out(task.beside) as folders:
         executed = RUNNERS[task.isolation](steps_of(notebook), folders, task.cell_seconds)
     if executed.fault:
-        return without_points(Result(task.student, task.exercise, GRADER_FAULT), executed.fault)
+        return without_points(Result(task.student, task.exercise, executed.verdict), executed.fault)
     fill(notebook, executed)
     notebook, _ = LimitOutput().preprocess(notebook, {})
     checks = notebook_checks(notebook)

@@ -82,9 +82,9 @@ def preview(course: Course, exercise: str, jobs: int = 1) -> Regrading:
         for submission in due:
             copy = trial.notebook("submitted", submission.student, exercise).parent
             try:
-                shutil.copytree(submission.path.parent, copy, symlinks=True)
+                shutil.copytree(submission.folder, copy, symlinks=True)
             except OSError:
-                if not is_refused(submission.path):
+                if not is_refused(submission.notebook):
                     raise
                 shutil.rmtree(copy, ignore_errors=True)  # a pipe, say: no check would be run
         prepare(trial, [exercise])

@@ -24,13 +24,13 @@ ATTEMPTS = 3  # a notebook whose worker dies this often is a fault of the grader
 AHEAD = 2  # notebooks waiting for each worker, so that none is idle and memory stays flat
 
 Name = TypeVar("Name")
-Task = TypeVar("Task")
+Work = TypeVar("Work")
 Answer = TypeVar("Answer")
 Run = tuple[Any, Any, int]  # a task's name, the task, and how many workers died while it ran
 
 
 def run_tasks(
-    tasks: Iterable[tuple[Name, Task]], jobs: int, work: Callable[[Task], Answer], *, hurry: bool = False
+    tasks: Iterable[tuple[Name, Work]], jobs: int, work: Callable[[Work], Answer], *, hurry: bool = False
 ) -> Iterator[tuple[Name, Answer | None]]:
     """What `work` makes of each task, in the order in which they are done; None if its worker died each time.
 

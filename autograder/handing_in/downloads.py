@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from autograder.cells import read_notebook
 from autograder.course import Course
 from autograder.handing_in.archives import NOT_A_NOTEBOOK, NOTEBOOK_BYTES, File, Left
-from autograder.handing_in.lms_files import TIMESTAMP, Beside, Origin, look_beside
+from autograder.handing_in.lms_files import TIMESTAMP, LmsFiles, Origin, read_lms_files
 from autograder.handing_in.roster import Sender
 
 COPY = re.compile(r"( ?\(\d+\)|[ -]*[Cc]opy\d*|-\d+)+$")  # what browsers, Jupyter and Canvas add to a name
@@ -37,7 +37,7 @@ class Found:
 
 def identify(course: Course, files: Sequence[File]) -> tuple[list[Found], list[Left]]:
     """Whose each notebook is, and for which exercise; what can't be told is left."""
-    beside, exercises = look_beside(files), course.exercises()
+    beside, exercises = read_lms_files(files), course.exercises()
     found, left = [], list(beside.left)
     for file in files:
         if file.name in beside.read:
@@ -55,11 +55,15 @@ def identify(course: Course, files: Sequence[File]) -> tuple[list[Found], list[L
     return found, left
 
 
+class TooLarge(ValueError):
+    """A file with more bytes than a notebook may have."""
+
+
 def check_readable(path: Path) -> None:
     """Raise ValueError, with a sentence, if the file can't be graded."""
     size = path.stat().st_size
     if size > NOTEBOOK_BYTES:
-        raise ValueError(f"unreadable: {size:,} bytes; expected at most {NOTEBOOK_BYTES:,}")
+        raise TooLarge(f"unreadable: {size:,} bytes; expected at most {NOTEBOOK_BYTES:,}")
     try:
         read_notebook(path)
     except ValueError as error:
@@ -72,14 +76,14 @@ def _damage(path: Path) -> str:
     """Why a file that can be copied can't be graded; empty if it can."""
     try:
         check_readable(path)
+    except TooLarge:
+        raise
     except ValueError as error:
-        if path.stat().st_size > NOTEBOOK_BYTES:
-            raise
         return str(error)
     return ""
 
 
-def _origins(name: PurePosixPath, beside: Beside, exercises: Sequence[str]) -> tuple[list[Origin], str]:
+def _origins(name: PurePosixPath, beside: LmsFiles, exercises: Sequence[str]) -> tuple[list[Origin], str]:
     """Who handed a notebook in (Gradescope: each of a group), and its name without what the LMS added.
 
     The outermost folder or file that a system named decides: what is inside it, a student may have named.

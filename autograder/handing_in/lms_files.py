@@ -38,7 +38,7 @@ class Origin:
 
 
 @dataclass
-class Beside:
+class LmsFiles:
     """What was found, and which files said it."""
 
     participants: dict[str, Origin] = field(default_factory=dict)  # by Moodle's number
@@ -50,10 +50,10 @@ class Beside:
     left: list[Left] = field(default_factory=list)
 
 
-def look_beside(files: Iterable[File]) -> Beside:
+def read_lms_files(files: Iterable[File]) -> LmsFiles:
     """Read what lies beside the notebooks. What only looks like it, or is deeper than its LMS puts it, is not read:
     a student may have made it."""
-    found = Beside()
+    found = LmsFiles()
     for file in sorted(files, key=lambda file: len(file.name.parts)):
         name = file.name
         if name.name == f"{name.parent.name}.ipynb":
@@ -106,7 +106,7 @@ def write_timestamp(path: Path, time: datetime) -> None:
     path.write_text(f"{time:%Y-%m-%d %H:%M:%S} UTC\n", encoding="utf-8")
 
 
-def _read_worksheet(path: Path, found: Beside) -> bool:
+def _read_worksheet(path: Path, found: LmsFiles) -> bool:
     """Moodle's grading worksheet: who a participant is, and when they last changed their submission."""
     rows = table(path)
     if not rows or not {"identifier", "lastmodified(submission)"} <= set(rows[0][1]):
@@ -135,7 +135,7 @@ def _moodle_time(words: str) -> datetime | None:
     return None
 
 
-def _read_metadata(file: File, found: Beside) -> bool:
+def _read_metadata(file: File, found: LmsFiles) -> bool:
     """Gradescope's submission_metadata.yml: the submitters and the time of each folder beside it."""
     import yaml
 

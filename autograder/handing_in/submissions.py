@@ -22,14 +22,19 @@ from autograder.handing_in.roster import find, load
 
 @dataclass(frozen=True)
 class Submission:
-    """One student's notebook for one exercise, in the classroom."""
+    """One student's work for one exercise, in the classroom."""
 
     student: str
     exercise: str
-    path: Path
+    folder: Path
     time: datetime | None = None  # when it was handed in, in UTC, and who says so
     time_from: str = ""
     marked_late: bool = False  # by Canvas, which gives no time
+
+    @property
+    def notebook(self) -> Path:
+        """The exercise's own. (In other courses an assignment may have several, of any name.)"""
+        return self.folder / f"{self.exercise}.ipynb"
 
 
 def collect(course: Course, downloads: Path) -> tuple[list[Submission], list[Left]]:
@@ -64,7 +69,7 @@ def submitted(course: Course) -> list[Submission]:
     found = []
     for exercise in course.exercises():
         for path in sorted(course.classroom.glob(f"submitted/*/{exercise}/{exercise}.ipynb")):
-            found.append(Submission(path.parent.parent.name, exercise, path))
+            found.append(Submission(path.parent.parent.name, exercise, path.parent))
     return found
 
 
@@ -143,19 +148,19 @@ def _why_not(other: Found, best: Found) -> str:
 
 
 def _submission(course: Course, student: str, exercise: str, found: Found) -> Submission:
-    path = course.notebook("submitted", student, exercise)
+    folder = course.notebook("submitted", student, exercise).parent
     origin = found.origin
-    return Submission(student, exercise, path, origin.time, origin.time_from, origin.marked_late)
+    return Submission(student, exercise, folder, origin.time, origin.time_from, origin.marked_late)
 
 
 def _better_there(submission: Submission, found: Found) -> str:
     """Why the classroom's own notebook stays; empty if the new one is to be taken."""
-    if found.damage and submission.path.is_file():
+    if found.damage and submission.notebook.is_file():
         with contextlib.suppress(ValueError):  # it is damaged, too
-            check_readable(submission.path)
+            check_readable(submission.notebook)
             return f"{found.damage}; the classroom's notebook stays"
     try:
-        there = read_timestamp(submission.path.with_name(TIMESTAMP))
+        there = read_timestamp(submission.folder / TIMESTAMP)
     except (OSError, ValueError):
         return ""
     if there and submission.time and there > submission.time:
@@ -165,7 +170,7 @@ def _better_there(submission: Submission, found: Found) -> str:
 
 def _copy(source: Path, submission: Submission) -> None:
     """Write the notebook and its time to the classroom, where they differ from what is there."""
-    target, timestamp = submission.path, submission.path.with_name(TIMESTAMP)
+    target, timestamp = submission.notebook, submission.folder / TIMESTAMP
     if not (target.is_file() and target.read_bytes() == source.read_bytes()):
         timestamp.unlink(missing_ok=True)  # it was another notebook's
         write_whole(target, source.read_bytes())

@@ -10,7 +10,7 @@ from nbgrader.api import Gradebook
 from traitlets import Bool, Unicode, default
 
 from autograder.course import Course
-from autograder.pages.feedback import Standing, page_html, page_key, standing, write_indexes
+from autograder.pages.feedback import Known, page_html, page_key, read_known, write_indexes
 
 
 class FeedbackExporter(Exporter):
@@ -41,6 +41,6 @@ class FeedbackExporter(Exporter):
         return Course(Path(self.repository), Path(self.classroom))
 
     @functools.cache  # noqa: B019  (an exporter lives as long as one run of nbgrader)
-    def _standing(self, db_url: str) -> Standing:
+    def _standing(self, db_url: str) -> Known:
         with Gradebook(db_url, self.parent.coursedir.course_id) as gradebook:
-            return standing(self._course(), gradebook)
+            return read_known(self._course(), gradebook)

@@ -30,7 +30,7 @@ Key = tuple[str, str]  # student, exercise
 
 
 @dataclass(frozen=True)
-class Standing:
+class Known:
     """What is known of a class when its feedback is written."""
 
     marks: Mapping[Key, Marks]
@@ -61,17 +61,17 @@ def refused(course: Course) -> dict[Key, str]:
     return {(r.student, r.exercise): r.reason for r in results(course) if r.verdict == NOT_GRADABLE}
 
 
-def standing(course: Course, gradebook: Any) -> Standing:
+def read_known(course: Course, gradebook: Any) -> Known:
     """Read nbgrader's gradebook, which is open, and what is known of the files that could not be graded."""
     scores = read_scores(gradebook)
     begun = scores.begun([submission.exercise for submission in submitted(course)])
-    return Standing(read_marks(gradebook, scores), refused(course), scores.only(begun).max_points)
+    return Known(read_marks(gradebook, scores), refused(course), scores.only(begun).max_points)
 
 
 def write_feedback(course: Course, student: str, exercise: str) -> Path:
     """Write the page of one graded submission; return where it is."""
     with nbgrader_api(course).gradebook as gradebook:
-        known = standing(course, gradebook)
+        known = read_known(course, gradebook)
     [(path, _)] = write_pages(course, known, [(student, exercise)], force=True)
     return path
 
@@ -88,7 +88,7 @@ def is_stale(course: Course, marks: Mapping[Key, Marks], student: str, exercise:
 
 
 def write_pages(
-    course: Course, known: Standing, chosen: Collection[Key], *, force: bool = False
+    course: Course, known: Known, chosen: Collection[Key], *, force: bool = False
 ) -> Iterator[tuple[Path, bool]]:
     """Write the pages of these submissions; yield each, and whether it is new.
 
@@ -105,7 +105,7 @@ def write_pages(
 
 
 def write_indexes(
-    course: Course, known: Standing, students: Collection[str], *, force: bool = False
+    course: Course, known: Known, students: Collection[str], *, force: bool = False
 ) -> Iterator[tuple[Path, bool]]:
     """Write these students' lists of exercises; yield each, and whether it is new."""
     for student in students:
@@ -136,7 +136,7 @@ def page_key(course: Course, marks: Mapping[Key, Marks], student: str, exercise:
     return _hash(design(), *notebooks, marks[student, exercise], has_list)
 
 
-def page_html(course: Course, known: Standing, student: str, exercise: str, key: str, *, has_list: bool = True) -> str:
+def page_html(course: Course, known: Known, student: str, exercise: str, key: str, *, has_list: bool = True) -> str:
     """The page of one graded submission; `key` is its `page_key`.
 
     has_list: whether the student gets the list of all exercises, too.
@@ -165,7 +165,7 @@ def _notices(page: Page) -> list[str]:
     return [notice for notice in found if notice]
 
 
-def _rows(course: Course, known: Standing, student: str, language: str) -> list[Row]:
+def _rows(course: Course, known: Known, student: str, language: str) -> list[Row]:
     """The exercises in order: those that somebody has handed in, whether the student has or not."""
     words, rows = WORDS[language], []
     theirs = {name for who, name in (*known.marks, *known.refused) if who == student}
@@ -209,7 +209,7 @@ def _key_in(path: Path) -> str:
     return _head(path).partition('name="autograder-key" content="')[2].partition('"')[0]
 
 
-def _language_of(course: Course, known: Standing, student: str) -> str:
+def _language_of(course: Course, known: Known, student: str) -> str:
     """The language of most of the student's pages; without any, that of the files that could not be graded."""
     pages = (course.classroom / "feedback" / student).glob("*/*.html")
     counts = Counter('lang="zh' in _head(page) for page in pages)

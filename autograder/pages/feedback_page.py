@@ -21,7 +21,7 @@ from nbformat.notebooknode import NotebookNode
 from autograder import messages
 from autograder.cells import CHINESE_HALF, LANGUAGES, check_title, edition, is_answer, is_test, read_notebook, role
 from autograder.gradebook.marks import Marks
-from autograder.gradebook.scores import Cell as Graded
+from autograder.gradebook.scores import GradedCell
 from autograder.grading.marking import notebook_checks
 from autograder.grading.repair import NOTES
 from autograder.pages.feedback_outputs import Room, outputs
@@ -37,7 +37,7 @@ _POINTS = re.compile(r"\s*·\s*\d+\s*(?:points?|分)\s*$")  # the page says them
 
 
 @dataclass(frozen=True)
-class Cell:
+class ShownCell:
     """One cell as the page shows it."""
 
     kind: str
@@ -47,7 +47,7 @@ class Cell:
     outputs: Markup = NOTHING
     is_stub: bool = False  # an answer that was not given
     check: Check | None = None
-    mark: Graded | None = None
+    mark: GradedCell | None = None
     comment: Markup = NOTHING
 
     @property
@@ -62,10 +62,10 @@ class Part:
 
     title: str
     task: Markup
-    cells: tuple[Cell, ...]
+    cells: tuple[ShownCell, ...]
 
     @property
-    def marks(self) -> list[Graded]:
+    def marks(self) -> list[GradedCell]:
         return [cell.mark for cell in self.cells if cell.mark]
 
     @property
@@ -91,21 +91,21 @@ class Page:
     repairs: tuple[str, ...]
     left_out: int  # outputs and cells for which there was no room
 
-    def cells(self, *kinds: str) -> list[Cell]:
+    def cells(self, *kinds: str) -> list[ShownCell]:
         return [cell for part in self.parts for cell in part.cells if cell.kind in kinds]
 
     @property
-    def lost(self) -> list[Cell]:
+    def lost(self) -> list[ShownCell]:
         """The checks that found a mistake."""
         return [cell for cell in self.cells(CHECK) if cell.check and cell.check.status == WRONG]
 
     @property
-    def not_attempted(self) -> list[Cell]:
+    def not_attempted(self) -> list[ShownCell]:
         return [cell for cell in self.cells(CHECK) if cell.check and cell.check.status == NOT_ATTEMPTED]
 
 
 @dataclass(frozen=True)
-class Given:
+class Released:
     """What students were given of an exercise, in one language."""
 
     title: str
@@ -158,7 +158,7 @@ def _page(nb: NotebookNode, classroom: Path, student: str, exercise: str, marks:
     given = _given(path, changed, language)
     checks = {check.grade_id: check for check in notebook_checks(nb)}
     reader = _Reader(given, checks, marks.cells, marks.comments, Room(), WORDS[language], plainly)
-    blocks: list[list[Cell]] = [[] for _ in given.titles]
+    blocks: list[list[ShownCell]] = [[] for _ in given.titles]
     place = 0
     for cell in nb.cells:
         name = role(cell).get("grade_id", "")
@@ -185,21 +185,21 @@ def title_of(classroom: Path, exercise: str, language: str) -> str:
 class _Reader:
     """Makes cells of the page of a notebook's cells; None where one has nothing to show that is new."""
 
-    given: Given
+    given: Released
     checks: Mapping[str, Check]
-    graded: Mapping[str, Graded]  # by grade_id
+    graded: Mapping[str, GradedCell]  # by grade_id
     comments: Mapping[str, str]
     room: Room
     words: Mapping[str, str]
     plainly: bool  # the student's work as text
 
-    def with_role(self, cell: NotebookNode, name: str) -> Cell | None:
+    def with_role(self, cell: NotebookNode, name: str) -> ShownCell | None:
         source = self.given.sources.get(name, "")
         if is_test(cell):
             check = self.checks[name]
-            return Cell(CHECK, name, check_title(source), check=check, mark=self.graded[name])
+            return ShownCell(CHECK, name, check_title(source), check=check, mark=self.graded[name])
         if is_answer(cell):
-            return Cell(
+            return ShownCell(
                 ESSAY if role(cell).get("grade") else ANSWER,
                 name,
                 source=self._source(cell),
@@ -209,19 +209,19 @@ class _Reader:
                 comment=markdown(self.comments.get(name, "")),
             )
         failed = self._outputs(cell, only_errors=True)
-        return Cell(GIVEN, name, source=python(source), outputs=failed) if failed else None
+        return ShownCell(GIVEN, name, source=python(source), outputs=failed) if failed else None
 
-    def without_role(self, cell: NotebookNode) -> Cell | None:
+    def without_role(self, cell: NotebookNode) -> ShownCell | None:
         text = cell.source.strip()
         if text in self.given.places:
             shown = self._outputs(cell)
-            return Cell(GIVEN, source=python(text), outputs=shown) if shown else None
+            return ShownCell(GIVEN, source=python(text), outputs=shown) if shown else None
         if not text or cell.cell_type == "raw" or not self.room.reads(cell.source[:SOURCE]):
             return None
         source = self._source(cell)
         if not self.room.takes(source):
             return None
-        return Cell(NOTE if cell.cell_type == "markdown" else OWN, source=source, outputs=self._outputs(cell))
+        return ShownCell(NOTE if cell.cell_type == "markdown" else OWN, source=source, outputs=self._outputs(cell))
 
     def _outputs(self, cell: NotebookNode, *, only_errors: bool = False) -> Markup:
         there = [output for output in cell.get("outputs", ()) if not only_errors or output.output_type == "error"]
@@ -237,7 +237,7 @@ class _Reader:
 
 
 @functools.lru_cache(maxsize=64)
-def _given(path: Path, changed: int, language: str) -> Given:
+def _given(path: Path, changed: int, language: str) -> Released:
     """What stands in the released notebook at `path`. changed: when it was; another time, another answer."""
     notebook = edition(read_notebook(path), language)
     titles, texts, places, title = [""], [""], {}, path.stem
@@ -254,7 +254,7 @@ def _given(path: Path, changed: int, language: str) -> Given:
         places[role(cell).get("grade_id", "") or cell.source.strip()] = len(titles) - 1
     tasks = [NOTHING, *map(markdown, texts[1:])]
     sources = {role(cell)["grade_id"]: cell.source for cell in notebook.cells if role(cell)}
-    return Given(title, tuple(titles), tuple(tasks), places, sources)
+    return Released(title, tuple(titles), tuple(tasks), places, sources)
 
 
 @functools.lru_cache(maxsize=64)

@@ -21,7 +21,7 @@ from autograder.cells import check_titles
 from autograder.course import UserError, find_course
 from autograder.files import write_whole
 from autograder.gradebook.marks import Marks, read_marks
-from autograder.gradebook.scores import Cell, ClassScores, Student, read_scores
+from autograder.gradebook.scores import ClassScores, GradedCell, Student, read_scores
 from autograder.grading.records import results
 from autograder.reports.csv_files import disarmed, number, parse, read_text, spreadsheet, value
 from autograder.reports.lms_csv import fill, notes
@@ -306,7 +306,7 @@ def _gradescope(marks: Marks, titles: Mapping[str, str], result: Result | None) 
     return {"score": round(score.points, 2), "output": "\n".join(lines), "output_format": "text", "tests": tests}
 
 
-def _test(cell: Cell, comment: str, message: str) -> dict[str, Any]:
+def _test(cell: GradedCell, comment: str, message: str) -> dict[str, Any]:
     """The points of a graded cell, and what to say of them."""
     if cell.waits and not cell.by_hand:
         return {"output": f"{number(cell.max_points)} points, which a person gives: not yet read."}

@@ -188,11 +188,12 @@ def _by_exercise(checks: list[CheckFigures]) -> dict[str, list[CheckFigures]]:
 
 def _troubles(graded: list[Result], who: Callable[[str], str], anonymous: bool) -> list[Remark]:
     """Submissions that were not graded to their end. The reasons may have students' words in them."""
+
+    def words(result: Result) -> str:
+        return result.verdict if anonymous or not result.reason else f"{result.verdict}: {result.reason}"
+
     return _sorted(
-        Remark(who(result.student), result.exercise, result.verdict + (f": {result.reason}" if said else ""))
-        for result in graded
-        if result.verdict != GRADED
-        for said in [bool(result.reason) and not anonymous]
+        Remark(who(result.student), result.exercise, words(result)) for result in graded if result.verdict != GRADED
     )
 
 

@@ -7,9 +7,11 @@ A checkpoint is written under another name, brought to disk and then renamed. Th
 has come of the new weights (`forget_older`): an update can ruin them, and only a pass shows it.
 """
 
+import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +119,14 @@ def load_checkpoint(folder: Path, scorer: Any, optimizer: Any, identity: dict[st
     """
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict, set_optimizer_state_dict
 
-    try:
+    with _readable(folder):
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
         step = int(state["step"])
+    seen = {"pairs": "on other pairs than those that the data holds now", "base": "from other weights than the model's"}
+    for name, words in seen.items():
+        if name in identity and state.get(name, identity[name]) != identity[name]:
+            raise UserError(f"{folder} was trained {words}. Put those back, or start a new run in another output")
+    with _readable(folder):
         lacking = {name for name, x in scorer.named_parameters() if x.requires_grad} - set(state["weights"])
         if lacking:
             raise ValueError(f"it lacks {len(lacking)} of the trained weights, such as {min(lacking)}")
@@ -129,14 +136,16 @@ def load_checkpoint(folder: Path, scorer: Any, optimizer: Any, identity: dict[st
         set_optimizer_state_dict(
             scorer, optimizer, state["optimizer"], options=StateDictOptions(full_state_dict=True, cpu_offload=True)
         )
+    return step
+
+
+@contextlib.contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # torch.load raises errors of a dozen kinds for damaged files
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
             f"{folder} can't be resumed from: it is damaged, or of another model ({reason}). "
             "Remove the folder to start again"
         ) from error
-    seen = {"pairs": "on other pairs than those that the data holds now", "base": "from other weights than the model's"}
-    for name, words in seen.items():
-        if name in identity and state.get(name, identity[name]) != identity[name]:
-            raise UserError(f"{folder} was trained {words}. Put those back, or start a new run in another output")
-    return step

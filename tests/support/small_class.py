@@ -76,11 +76,10 @@ def submit(course: Course, student: str, exercise: str, text: str) -> None:
 
 def flag(course: Course, student: str, exercise: str, *flags: str) -> None:
     """Keep of a graded submission what would be kept if its checks had run in the student's process, and this seen."""
-    path = course.notebook("submitted", student, exercise)
-    submission = Submission(student, exercise, path)
+    submission = Submission(student, exercise, course.notebook("submitted", student, exercise).parent)
     record = recorded(course, submission, {})
     assert record
-    key = key_of(course, submission, path.read_bytes(), SHARED)
+    key = key_of(course, submission, submission.notebook.read_bytes(), SHARED)
     remember(course, submission, key, replace(record.result, flags=flags))
     with open_gradebook(course) as opened:
         row = opened.gradebook.find_submission(exercise, student).id

@@ -12,7 +12,7 @@ from attack_corpus import EARNED, EXERCISE, MARKER, SECRET, attacks, hand_in_hon
 from autograder.authoring.release import prepare
 from autograder.grading.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import standing, write_pages
+from autograder.pages.feedback import read_known, write_pages
 from autograder.results import GRADED, GRADER_FAULT
 
 ATTACKS = attacks()
@@ -110,7 +110,7 @@ class Scripts(html.parser.HTMLParser):
 def test_pages_of_feedback_run_and_show_nothing_of_the_attackers(graded):
     course, found = graded
     with nbgrader_api(course).gradebook as gradebook:
-        known = standing(course, gradebook)
+        known = read_known(course, gradebook)
     for number, attack in enumerate(ATTACKS):
         if found[student(number)].checks and attack.kind in ("feedback", "secrets", "points", "changed notebook"):
             [(path, _)] = write_pages(course, known, [(student(number), EXERCISE)])

@@ -4,7 +4,7 @@ import pytest
 from project import ROOT
 
 from autograder.course import Course, UserError
-from autograder.grading.benches import BenchAnswer, faults, load_bench, prove
+from autograder.grading.benches import BenchAnswer, deviations, load_bench, prove
 from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
 
 EXERCISES = Course(ROOT, ROOT / "classroom").exercises()
@@ -14,11 +14,11 @@ EXERCISES = Course(ROOT, ROOT / "classroom").exercises()
 @pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_every_answer_gets_its_mark_and_message(course, exercise, record_property):
-    report = prove(course, exercise, course.classroom)
-    record_property("bench", (report.right, report.wrong, report.caught, report.named))
-    assert report.faults == ()
-    assert report.caught == report.wrong
-    assert report.named >= 0.9 * report.wrong
+    proof = prove(course, exercise, course.classroom)
+    record_property("bench", (proof.right, proof.wrong, proof.caught, proof.named))
+    assert proof.faults == ()
+    assert proof.caught == proof.wrong
+    assert proof.named >= 0.9 * proof.wrong
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
@@ -28,6 +28,10 @@ def test_a_bench_is_large_enough(course, exercise):
     assert sum(not answer.is_right for answer in answers) >= 6
 
 
+def told(answer, result):
+    return [str(deviation) for deviation in deviations(answer, result)]
+
+
 def result(*checks):
     return Result("s1", "01_simpo_loss", GRADED, checks)
 
@@ -35,13 +39,13 @@ def result(*checks):
 def test_deviations_are_found():
     wrong = BenchAnswer("sum", is_right=False, cells={}, lost={"a": "the sum"})
     failed = Check("a", 0, 1, WRONG, "This is the sum.")
-    assert faults(wrong, result(failed)) == []
-    assert faults(wrong, result(Check("a", 1, 1, RIGHT, ""))) == ["a escaped"]
-    assert faults(wrong, result(failed, Check("b", 0, 1, WRONG, "no"))) == ["b lost, though right: 'no'"]
-    assert "says 'no', expected 'the sum'" in faults(wrong, result(Check("a", 0, 1, WRONG, "no")))[0]
-    assert faults(None, result(Check("a", 0, 1, NOT_ATTEMPTED, "x"))) == []
-    assert faults(None, result(failed)) == ["a is wrong: This is the sum."]
-    assert faults(wrong, Result("s1", "e", "not gradable", reason="cut off")) == ["not gradable: cut off"]
+    assert told(wrong, result(failed)) == []
+    assert told(wrong, result(Check("a", 1, 1, RIGHT, ""))) == ["a escaped"]
+    assert told(wrong, result(failed, Check("b", 0, 1, WRONG, "no"))) == ["b lost, though right: 'no'"]
+    assert "says 'no', expected 'the sum'" in told(wrong, result(Check("a", 0, 1, WRONG, "no")))[0]
+    assert told(None, result(Check("a", 0, 1, NOT_ATTEMPTED, "x"))) == []
+    assert told(None, result(failed)) == ["a is wrong: This is the sum."]
+    assert told(wrong, Result("s1", "e", "not gradable", reason="cut off")) == ["not gradable: cut off"]
 
 
 @pytest.mark.parametrize(

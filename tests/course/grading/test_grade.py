@@ -15,7 +15,7 @@ from autograder.grading.grade import grade
 from autograder.grading.marking import Task, mark
 from autograder.grading.records import results
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import standing, write_indexes
+from autograder.pages.feedback import read_known, write_indexes
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG
 
 EXERCISE = "01_simpo_loss"
@@ -144,5 +144,5 @@ def test_what_is_no_file_where_a_notebook_should_be_stops_nobody(tmp_path):
     assert "?? is a link" in found["unwritable-name"].reason
     assert not any(is_new for _, is_new in grade(course))
     with nbgrader_api(course).gradebook as gradebook:
-        known = standing(course, gradebook)
+        known = read_known(course, gradebook)
     assert len(list(write_indexes(course, known, sorted(found)))) == 5

@@ -15,7 +15,7 @@ from autograder.course import CLASSROOM_VARIABLE
 from autograder.grading.benches import hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import is_stale, standing, write_pages
+from autograder.pages.feedback import is_stale, read_known, write_pages
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 EXERCISES = ("01_simpo_loss", "02_simpo_vs_dpo")
@@ -79,7 +79,7 @@ def test_exercises_are_released_one_by_one_fetched_submitted_graded_and_explaine
         assert "index.html" not in page
 
     with nbgrader_api(course).gradebook as gradebook:
-        known = standing(course, gradebook)
+        known = read_known(course, gradebook)
     keys = [(STUDENT, exercise) for exercise in EXERCISES]
     assert not any(is_stale(course, known.marks, *key) for key in keys)
     written = list(write_pages(course, known, keys))  # for a folder that holds the list, too

@@ -25,7 +25,7 @@ from autograder.course import Course, UserError
 from autograder.grading.benches import hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import graded, standing, write_indexes, write_pages
+from autograder.pages.feedback import graded, read_known, write_indexes, write_pages
 from autograder.pages.feedback_words import VERDICTS, WORDS
 from autograder.reports.export import CsvExporter
 
@@ -86,7 +86,7 @@ def course(original, tmp_path):
 def pages(course, **options):
     """Write what is due; the students' pages and lists that are new, by their path in feedback/."""
     with nbgrader_api(course).gradebook as gradebook:
-        known = standing(course, gradebook)
+        known = read_known(course, gradebook)
     chosen = graded(course)
     written = [*write_pages(course, known, chosen, **options)]
     written += write_indexes(course, known, sorted({student for student, _ in chosen}), **options)

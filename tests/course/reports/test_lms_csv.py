@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.course import UserError
-from autograder.gradebook.scores import Cell, ClassScores, Score, Student
+from autograder.gradebook.scores import ClassScores, GradedCell, Score, Student
 from autograder.reports.lms_csv import fill, notes
 
 STUDENTS = (
@@ -16,7 +16,7 @@ POINTS = {("ada", "01_simpo_loss"): 9.5, ("ada", "03_gradient"): 0.0, ("bob", "0
 
 
 def score(points):
-    return Score((Cell("a", points, 10.0, by_hand=False, waits=False, is_essay=False),))
+    return Score((GradedCell("a", points, 10.0, by_hand=False, waits=False, is_essay=False),))
 
 
 SCORES = ClassScores(
