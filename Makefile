@@ -13,8 +13,8 @@ demo: .venv/ready  ## grade a small class, from submissions to feedback
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/autograder lab
 
-test: .venv/ready-test check  ## everything that CI runs
-	$(BIN)/pytest -n 2 --dist worksteal
+test: .venv/ready-test check  ## all tests but what CI alone runs: for that, make test TESTS=--everything
+	$(BIN)/pytest -n 2 --dist worksteal $(TESTS)
 
 test-fast: .venv/ready-test  ## what takes no more than a few seconds
 	$(BIN)/pytest -n 2 -m "not slow"

@@ -1,4 +1,4 @@
-"""The method's front door: `simpo`. Only this module and its parts, cli_train and cli_measure, print."""
+"""The method's front door: `simpo`. Only it and commands/ print."""
 
 import io
 import sys

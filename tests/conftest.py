@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # before jupyter_core is imported: else it warns
@@ -56,8 +57,29 @@ def call(monkeypatch, capsys):
     return run
 
 
+def pytest_addoption(parser):
+    parser.addoption("--everything", action="store_true", help="run what is marked thorough, too, and every answer")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is thorough, unless all is wanted; every such mark has a reason."""
+    marks = {item: mark for item in items if (mark := item.get_closest_marker("thorough"))}
+    for item, mark in marks.items():
+        if not mark.args:
+            raise pytest.UsageError(f"{item.nodeid} is marked thorough without a reason")
+    if marks and not config.getoption("--everything"):
+        config.hook.pytest_deselected(items=list(marks))
+        items[:] = [item for item in items if item not in marks]
+
+
+@pytest.fixture(scope="session")
+def everything(request) -> bool:
+    """Whether all answers, attacks, ... are wanted instead of a drawn sample."""
+    return request.config.getoption("--everything")
+
+
 def pytest_terminal_summary(terminalreporter):
-    """Say how many wrong answers the benches caught."""
+    """Say how many wrong answers the benches caught, and where the seconds went."""
     tests = [test for outcome in ("passed", "failed") for test in terminalreporter.stats.get(outcome, [])]
     counts = [value for test in tests for name, value in test.user_properties if name == "bench"]
     if counts:
@@ -65,3 +87,9 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(
             f"Benches: {caught} of {wrong} wrong answers caught, {named} by name; {right} right answers graded"
         )
+    seconds = Counter()
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if hasattr(report, "duration"):
+            seconds[report.nodeid.partition("::")[0].rpartition("/")[0].removeprefix("tests/")] += report.duration
+    rooms = (f"{room} {count:.0f}" for room, count in seconds.most_common() if count >= 1)
+    terminalreporter.write_line(f"Seconds of each room, in all workers together: {', '.join(rooms)}")

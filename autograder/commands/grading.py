@@ -1,4 +1,4 @@
-"""The commands of `autograder` for a class: grade it, explain to it, read its essays. Like `cli`, it may print."""
+"""Commands for a class: grade it, explain to it, read its essays."""
 
 import os
 import subprocess
@@ -103,6 +103,16 @@ def feedback(
     Writes again only what has changed: by grading, or by a person's points and comments.
     """
     write_pages(find_course(classroom), student or (), exercise or (), force=force)
+
+
+@commands.command()
+def demo() -> None:
+    """Grade a small class made from known answers, in a classroom of its own."""
+    from autograder.commands.demo import demo_course, write_downloads
+
+    course = demo_course(find_course())
+    grade_class(course, write_downloads(course), force=False, jobs=CORES)
+    write_pages(course)
 
 
 @commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

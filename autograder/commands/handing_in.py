@@ -1,4 +1,4 @@
-"""The commands of `autograder` for handing in: what students pack, who is in the class. Like `cli`, it may print."""
+"""Commands for handing in: what students pack, who is in the class, until when."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What comes out for the instructor: where the class stands, points, a report, a regrading. It may print."""
+"""Commands for what comes out: where the class stands, points, a report, a regrading."""
 
 import os
 import warnings

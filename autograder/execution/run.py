@@ -80,16 +80,6 @@ def _authors_fault(notebook: Session, outputs: list[Output]) -> str:
     return f"one of the author's own cells failed with {errors[0]['ename']}: {errors[0]['evalue']}"
 
 
-def run_cells(sources: list[str], folder: Path, seconds: float = CELL_SECONDS) -> list[list[Output]]:
-    """The outputs of each cell, in nbformat's form, run in order in a student's process.
-
-    folder: its files are there when the cells run.
-    seconds: wall time that one cell may take; then it is interrupted and its last output says so.
-    """
-    with session(folder, seconds=seconds) as notebook:
-        return [notebook.run(source) for source in sources]
-
-
 @contextlib.contextmanager
 def session(*beside: Path, seconds: float = CELL_SECONDS, kind: type[Session] = Session) -> Iterator[Session]:
     """A student's process and an examiner's; gone at the end, with all that they started.

@@ -1,6 +1,6 @@
 """One notebook whose tests run in the student's process, as in a Jupyter kernel: for tests that need that.
 
-Same confinement, limits, warm start and verdicts as with an examiner's process (see `notebook`). Here a
+Same confinement, limits, warm start and verdicts as with an examiner's process (see `run`). Here a
 student's code can tamper with the tests. What shows of it is a flag, a sentence for a person; the scores stay
 as they are. `forgery` and `canaries` say what is found and what is not.
 """
@@ -78,7 +78,7 @@ class SharedSession(Session):
 
 
 def run_shared(steps: Sequence[Step], beside: Sequence[Path], seconds: float = CELL_SECONDS) -> Executed:
-    """Run a notebook's code cells in order, all in the student's process. As `notebook.run_steps`."""
+    """Run a notebook's code cells in order, all in the student's process. As `run.run_steps`."""
     try:
         with session(*beside, seconds=seconds, kind=SharedSession) as notebook:
             assert isinstance(notebook, SharedSession)

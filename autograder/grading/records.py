@@ -46,7 +46,7 @@ def recorded(
 ) -> Record | None:
     """What is known of a submission, and whether it would be graded again now; None: it never was.
 
-    written: the keys that the gradebook has (`written.written_keys`).
+    written: the keys that the gradebook has (`own_table.written_keys`).
     isolations: where its checks may have run (see `shared`); anywhere, if none is named.
     """
     found = recall(course, submission)

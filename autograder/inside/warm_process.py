@@ -1,6 +1,6 @@
 """The warm process: has imported what notebooks need, holds a shell ready, and forks for each notebook.
 
-Started as a program by `forks`, with a clean environment and one socket. It holds nothing that a student must
+Started as a program by `warm_client`, with a clean environment and one socket. It holds nothing that a student must
 not see. Each message on the socket brings another, for which it forks a server. For each request on that the
 server forks a student's and an examiner's process; at the next message it ends both, with all that they
 started, and says how they ended. When its socket closes, each is gone.

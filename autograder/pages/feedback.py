@@ -20,7 +20,6 @@ from autograder.gradebook.marks import Marks, read_marks
 from autograder.gradebook.scores import read_scores
 from autograder.grading.records import results
 from autograder.handing_in.submissions import content_of, submitted
-from autograder.nbgrader_setup import nbgrader_api
 from autograder.pages.feedback_page import CHECK, ESSAY, Page, read_page, title_of
 from autograder.pages.feedback_words import VERDICTS, WORDS
 from autograder.pages.html import points, render
@@ -66,14 +65,6 @@ def read_known(course: Course, gradebook: Any) -> Known:
     scores = read_scores(gradebook)
     begun = scores.begun([submission.exercise for submission in submitted(course)])
     return Known(read_marks(gradebook, scores), refused(course), scores.only(begun).max_points)
-
-
-def write_feedback(course: Course, student: str, exercise: str) -> Path:
-    """Write the page of one graded submission; return where it is."""
-    with nbgrader_api(course).gradebook as gradebook:
-        known = read_known(course, gradebook)
-    [(path, _)] = write_pages(course, known, [(student, exercise)], force=True)
-    return path
 
 
 def is_stale(course: Course, marks: Mapping[Key, Marks], student: str, exercise: str) -> bool:

@@ -1,4 +1,4 @@
-"""The commands of `simpo` that look at pairs and models, and let a model make pairs. Like `cli`, it may print."""
+"""Commands that look at pairs and models, and let a model make pairs."""
 
 from pathlib import Path
 from typing import Annotated, Any

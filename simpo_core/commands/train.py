@@ -1,4 +1,4 @@
-"""The commands of `simpo` that train: a run, the demonstration, and merging adapters. Like `cli`, it may print."""
+"""Commands that train: a run, the demonstration, and merging adapters."""
 
 import os
 import signal

@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from browser import jupyterlab, open_notebook, page, run_all
+from one_page import write_feedback
 from rich.console import Console
 
 from autograder.authoring.landing import START
@@ -15,7 +16,6 @@ from autograder.course import CLASSROOM_VARIABLE, Course
 from autograder.grading.benches import BenchAnswer, hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.grading.records import results
-from autograder.pages.feedback import write_feedback
 from autograder.reports.report import render
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -5,12 +5,12 @@ import re
 
 import pytest
 from browser import CHROMIUM, jupyterlab, page
+from one_page import write_feedback
 from project import ROOT
 
 from autograder.authoring.release import prepare
 from autograder.course import CLASSROOM_VARIABLE
 from autograder.grading.benches import hand_in, load_bench
-from autograder.pages.feedback import write_feedback
 
 pytestmark = [
     pytest.mark.slow,

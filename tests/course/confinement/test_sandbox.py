@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from one_notebook import run_cells
 from project import ROOT
 
 from autograder.confinement import sandbox, syscalls
 from autograder.confinement.sandbox import NoConfinement
 from autograder.execution import run
-from autograder.execution.run import run_cells
 
 
 def result(cell, tmp_path):

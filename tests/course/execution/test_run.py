@@ -7,11 +7,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbgrader.utils import determine_grade
+from one_notebook import run_cells
 from project import ROOT
 
 from autograder.cells import is_test
 from autograder.course import Course
-from autograder.execution.run import run_cells
 from autograder.grading.benches import hand_in, load_bench
 
 COURSE = Course(ROOT, ROOT / "classroom")

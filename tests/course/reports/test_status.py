@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+from one_page import write_feedback
 from project import ROOT
 from small_class import ESSAY, LOSS, UNTOUCHED, add_exercise, copied, flag
 from typer.testing import CliRunner
@@ -9,7 +10,6 @@ from typer.testing import CliRunner
 from autograder.cli import app
 from autograder.course import Course
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import write_feedback
 from autograder.reports.status import Standing, standings, total
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves

@@ -1,0 +1,76 @@
+"""Commands for authors: release the notebooks, begin an exercise, prove its checks."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from autograder.commands.common import CORES, Classroom, console, stoppable
+from autograder.course import UserError, find_course
+
+commands = typer.Typer()
+
+
+@commands.command()
+def release(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 and name stale files.")] = False,
+    classroom: Classroom = None,
+) -> None:
+    """Make notebooks/ and notebooks/zh/, the students' versions, from solutions/."""
+    from autograder.authoring.release import release as run
+
+    course = find_course(classroom)
+    with stoppable():
+        stale = run(course, only_check=check)
+    for path in stale:
+        print(("stale: " if check else "wrote " if path.exists() else "removed ") + str(path.relative_to(course.root)))
+    count = len(course.exercises())
+    if check and stale:
+        files = "1 file is" if len(stale) == 1 else f"{len(stale)} files are"
+        print(f"{files} not what solutions/ generate: run `autograder release` and commit")
+        raise typer.Exit(1)
+    print(f"{count} exercises, {2 * count} notebooks up to date")
+
+
+@commands.command()
+def new(exercise: Annotated[str, typer.Argument(help="Its name, such as 11_my_exercise.")]) -> None:
+    """Begin an exercise: write a source notebook and a bench that are already green, to be changed."""
+    from autograder.authoring.new_exercise import new_exercise
+
+    course = find_course()
+    for path in new_exercise(course, exercise):
+        print(f"wrote {path.relative_to(course.root)}")
+    print(f"Next: autograder release; autograder benches {exercise}")
+
+
+@commands.command()
+def benches(
+    exercises: Annotated[list[str] | None, typer.Argument(help="Names of exercises (default: all).")] = None,
+) -> None:
+    """Grade every known answer and compare: does each get its marks and its message?"""
+    from tempfile import TemporaryDirectory
+
+    from autograder.grading.benches import prove
+
+    course = find_course()
+    table = Table("exercise", "right", "wrong", "caught", "by name", "deviations", "CPU s")
+    rows: list[tuple[Any, ...]] = []
+    found: list[str] = []
+    for exercise in exercises or course.exercises():
+        if exercise not in course.exercises():
+            raise UserError(f"no exercise is named {exercise}; there are {', '.join(course.exercises())}")
+        with console.status(f"Grading the answers to {exercise}"), TemporaryDirectory() as scratch:
+            proof = prove(course, exercise, Path(scratch), CORES)
+        rows.append(
+            (exercise, *(proof.right, proof.wrong, proof.caught, proof.named), len(proof.faults), proof.seconds)
+        )
+        found += proof.faults
+    _, *columns = zip(*rows, strict=True)
+    for name, *counts, seconds in [*rows, ("in all", *map(sum, columns))]:
+        table.add_row(name, *map(str, counts), f"{seconds:.2f}")
+    console.print(table)
+    for fault in found:
+        print(fault)
+    if found:
+        raise typer.Exit(1)
