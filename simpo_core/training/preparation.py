@@ -97,29 +97,15 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
         identity["base"] = weights_hash(scorer)
     key = reference_key(scorer, pairs, config, identity["base"]) if method.needs_reference else ""
     layers = _layers(model)
-    if device.type == "cpu":
-        keep_less(model)
-        if config.compile:
-            notes.append("compile = true is left out: on a CPU every pack would be compiled anew")
-    elif config.compile:
-        for layer in layers:
-            layer.compile(dynamic=False)
-    else:
-        share_casts(model)
+    notes += _suit(model, layers, device, config)
     devices.shard(scorer, layers)
     with explaining_memory(config):
         reference = reference_scores(scorer, pairs, config, key, notes) if method.needs_reference else None
-    optimizer = torch.optim.AdamW(
-        _parameter_groups(scorer, config.weight_decay),
-        lr=config.learning_rate,
-        betas=(0.9, 0.999),
-        fused=devices.world_size() == 1 or device.type == "cuda",
-    )
     return Training(
         config=config,
         scorer=training_mode(scorer),
         tokenizer=tokenizer,
-        optimizer=optimizer,
+        optimizer=_optimizer(scorer, device, config),
         pairs=pairs,
         method=method,
         loss_args=loss_settings(config.method, config.loss_args),
@@ -128,6 +114,28 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
         identity=identity,
         step=0,
         notes=notes,
+    )
+
+
+def _suit(model: Any, layers: Any, device: torch.device, config: FinetuneConfig) -> list[str]:
+    """Have the model's layers do what is fast, and keeps little, on this device; what to tell about it."""
+    if device.type == "cpu":
+        keep_less(model)
+        return ["compile = true is left out: on a CPU every pack would be compiled anew"] if config.compile else []
+    if config.compile:
+        for layer in layers:
+            layer.compile(dynamic=False)
+    else:
+        share_casts(model)
+    return []
+
+
+def _optimizer(scorer: PairScorer | PlainScorer, device: torch.device, config: FinetuneConfig) -> torch.optim.AdamW:
+    return torch.optim.AdamW(
+        _parameter_groups(scorer, config.weight_decay),
+        lr=config.learning_rate,
+        betas=(0.9, 0.999),
+        fused=devices.world_size() == 1 or device.type == "cuda",
     )
 
 
