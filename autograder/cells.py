@@ -1,7 +1,9 @@
 """A notebook's file, the roles of its cells, and its two editions."""
 
+import ast
 import hashlib
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ def read_notebook(path: Path) -> NotebookNode:
 
 def parse_notebook(content: bytes) -> NotebookNode:
     """The notebook in a file's content. Raises ValueError with one sentence if it can't be read as one."""
-    if _is_large(content) and _is_large(_TEXTS.sub(b"", content)):
+    if has_many_objects(content):
         raise ValueError(f"it holds more than {OBJECTS:,} objects or lists; that is no notebook written by hand")
     try:
         text = content.decode("utf-8")
@@ -42,7 +44,12 @@ def parse_notebook(content: bytes) -> NotebookNode:
     return notebook
 
 
-def _is_large(content: bytes) -> bool:
+def has_many_objects(content: bytes) -> bool:
+    """Whether more objects or lists stand in it than a notebook needs, or memory has room for."""
+    return _has_many(content) and _has_many(_TEXTS.sub(b"", content))
+
+
+def _has_many(content: bytes) -> bool:
     return content.count(b"{") > OBJECTS or content.count(b"[") > OBJECTS
 
 
@@ -69,6 +76,15 @@ def is_test(cell: NotebookNode) -> bool:
 def is_answer(cell: NotebookNode) -> bool:
     """A cell that the student writes: code, or an essay."""
     return bool(role(cell).get("solution"))
+
+
+_parsing = threading.Lock()
+
+
+def syntax_tree(source: str) -> ast.Module:
+    """`ast.parse`, one thread at a time: in Python 3.11 two at once may raise SystemError (python/cpython#106905)."""
+    with _parsing:
+        return ast.parse(source)
 
 
 def edition(notebook: NotebookNode, language: str) -> NotebookNode:

@@ -1,11 +1,12 @@
 """A digest of the code that something depends on, found by its imports: another code, another digest."""
 
-import ast
+import dis
 import functools
 import hashlib
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 
 KINDS = {".py", ".j2", ".css", ".js", ".json"}
 
@@ -52,9 +53,12 @@ def _imports(path: Path) -> Iterator[str]:
     """The names in a file's imports; `from package import module` may name a module, or what is in one."""
     if path.suffix != ".py":
         return
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    waiting = [compile(path.read_bytes(), str(path), "exec", dont_inherit=True)]
+    while waiting:
+        code, module = waiting.pop(), ""
+        waiting += [part for part in code.co_consts if isinstance(part, CodeType)]
+        for step in dis.get_instructions(code):
+            if step.opname == "IMPORT_NAME":
+                yield (module := str(step.argval))
+            elif step.opname == "IMPORT_FROM":
+                yield f"{module}.{step.argval}"

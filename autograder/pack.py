@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from autograder.cells import read_notebook
 from autograder.course import UserError
 from autograder.files import write_whole
 from autograder.handing_in.downloads import COPY, TooLarge, check_readable
 from autograder.handing_in.lms_files import MANIFEST
 from autograder.handing_in.outline import Expected, load_outline
 from autograder.handing_in.packing_list import Finding, examine
+from autograder.handing_in.reading import read_student_notebook
 from autograder.handing_in.roster import ID_RULE, STUDENT
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every file in it, so that the same notebooks give the same bytes
@@ -118,7 +118,7 @@ def _exercise(path: Path, outline: dict[str, list[Expected]]) -> str:
     if stem in outline:
         return stem
     try:
-        ids = {cell.get("id") for cell in read_notebook(path).cells}
+        ids = {cell.get("id") for cell in read_student_notebook(path).notebook.cells}
     except (OSError, ValueError):
         return ""
     return next(
@@ -145,7 +145,9 @@ def _check(exercise: str, paths: Sequence[Path], expected: Sequence[Expected]) -
     for other in others:
         later = ", though it was saved later" * (other.stat().st_mtime > path.stat().st_mtime)
         findings.append(Finding(f"{other.name} is another copy{later}; it is not handed in"))
-    return Sheet(exercise, path, (*findings, *examine(read_notebook(path), expected)))
+    reading = read_student_notebook(path)
+    findings += [Finding(remark) for remark in reading.remarks]
+    return Sheet(exercise, path, (*findings, *examine(reading.notebook, expected)))
 
 
 def _write(archive: Path, student: str, contents: dict[str, bytes]) -> None:

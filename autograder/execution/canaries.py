@@ -11,6 +11,8 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from autograder.cells import syntax_tree
+
 FAILING = (
     'assert [{a}, 1] == [{a}, 2], "{nonce}"',
     'raise ValueError("{nonce}")',
@@ -60,7 +62,7 @@ def compared_with_nothing(source: str) -> str | None:
     None if no assert at the test's top level is an equality.
     """
     try:
-        tree = ast.parse(source)
+        tree = syntax_tree(source)
     except SyntaxError:  # it has magics in it
         return None
     places = [number for number, statement in enumerate(tree.body) if _equality(statement) is not None]
@@ -70,7 +72,7 @@ def compared_with_nothing(source: str) -> str | None:
     statement, compare = tree.body[last], _equality(tree.body[last])
     assert isinstance(statement, ast.Assert)
     assert compare is not None
-    unequal = ast.parse("(lambda: 0)", mode="eval").body
+    unequal = ast.Lambda(ast.arguments([], [], None, [], [], None, []), ast.Constant(0))
     if _is_literal(compare.left):
         compare.left = unequal
     else:
@@ -102,7 +104,7 @@ def _is_literal(node: ast.expr) -> bool:
 def can_show(source: str) -> bool:
     """Whether a cell's last line is a value, or it may be one (a magic, say)."""
     try:
-        body = ast.parse(source).body
+        body = syntax_tree(source).body
     except SyntaxError:
         return True
     return bool(body) and isinstance(body[-1], ast.Expr) and not source.rstrip().endswith(";")
@@ -111,7 +113,7 @@ def can_show(source: str) -> bool:
 def docstrings(source: str) -> set[str]:
     """Constants that stand alone in a cell, as they show where a student has asked for all values to be shown."""
     try:
-        body = ast.parse(source).body
+        body = syntax_tree(source).body
     except SyntaxError:
         return set()
     alone = [one.value.value for one in body if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)]

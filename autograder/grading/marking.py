@@ -21,6 +21,7 @@ from autograder.execution.run import CELL_SECONDS
 from autograder.execution.shared import RUNNERS, SEPARATE
 from autograder.grading.execute import fill, steps_of
 from autograder.grading.repair import parse_once, restore, set_aside
+from autograder.handing_in.reading import read_content
 from autograder.messages import stopped_by, wrote_to_stderr
 from autograder.results import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, Check, Marked, Result
 
@@ -48,7 +49,9 @@ def mark(task: Task) -> Marked:
         return without_points(result, task.refused)
     try:
         try:
-            notebook, repairs = restore(parse_notebook(task.submitted), *map(parse_once, (task.source, task.released)))
+            submitted = read_content(task.submitted)
+            notebook, repairs = restore(submitted.notebook, *map(parse_once, (task.source, task.released)))
+            repairs[:0] = submitted.remarks
             set_aside(notebook, repairs, task.aside)
         except ValueError as error:
             return without_points(result, str(error))

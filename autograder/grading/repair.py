@@ -16,8 +16,10 @@ from nbformat.notebooknode import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
-from autograder.cells import is_answer, parse_notebook, role
+from autograder.cells import CHINESE_HALF, is_answer, parse_notebook, role
 from autograder.execution.data_files import shadows
+from autograder.grading.lost_answers import as_code, find_lost_answers, given_texts
+from autograder.handing_in.reading import rebuilt
 
 REPAIRS = 30  # that are listed
 NOTES = "autograder"  # the key of the notebook's metadata under which repairs and verdict are kept
@@ -71,30 +73,43 @@ def restore(nb: NotebookNode, source: NotebookNode, released: NotebookNode) -> t
     source: the instructor's notebook; its checks count.
     released: what students were given; its answer cells stand where an answer is missing.
     """
-    nb = from_dict(_writable(nb))
+    nb = rebuilt(_writable(nb))
     stubs = {role(cell)["grade_id"]: cell for cell in released.cells if _has_role(cell)}
     wanted = [cell for cell in source.cells if _has_role(cell)]
-    places = _match(nb.cells, [stubs[role(cell)["grade_id"]] for cell in wanted])
-    repairs: list[str] = []
+    given = [stubs[role(cell)["grade_id"]] for cell in wanted]
+    places = _match(nb.cells, given)
+    lost = find_lost_answers(nb.cells, given, places, given_texts(released))
+    all_nameless = bool(places) and all(_grade_id(nb.cells[place]) is None for place in places.values())
+    repairs = ["the cells had lost their names, and had to be known by what stands in them"] if all_nameless else []
     blocks: list[list[NotebookNode]] = [[]]  # the student's own cells before the first, after the first, ...
     order: dict[int, int] = {}  # place in nb: number of the block that begins there
+    used: set[int] = set()  # places whose text stands in an answer's cell now, or was a stub that nobody filled in
     for number, cell in enumerate(wanted):
         place = places.get(number)
         grade_id = role(cell)["grade_id"]
         original = stubs[grade_id]
-        if place is None:
+        if (answer := lost.get(number)) is not None:
+            repairs.append(answer.sentence)
+            restored = _with(original, answer.source, answer.attachments)
+            used.update(answer.places)
+            if place is not None and nb.cells[place].source.strip() in ("", original.source.strip()):
+                used.add(place)
+            for begin in answer.places[:1] or ([] if place is None else [place]):
+                order[begin] = number + 1
+        elif place is None:
             repairs.append(f"{grade_id} was missing and is back")
             restored = original
         else:
             order[place] = number + 1
-            repairs += _differences(nb.cells[place], original)
-            restored = from_dict({**original, "source": nb.cells[place].source})
+            repairs += _differences(nb.cells[place], original, all_nameless)
+            text = as_code(nb.cells[place].source) if original.cell_type == "code" else nb.cells[place].source
+            restored = _with(original, text, nb.cells[place].get("attachments"))
         blocks.append([_fresh(restored if is_answer(cell) else cell, original)])
     current = 0
     for place, cell in enumerate(nb.cells):
         if place in order:
             current = order[place]
-        else:
+        elif place not in used:
             blocks[current].append(_own(cell, repairs))
     if list(order) != sorted(order):
         repairs.append("cells had been moved and are in their places again")
@@ -105,6 +120,12 @@ def restore(nb: NotebookNode, source: NotebookNode, released: NotebookNode) -> t
     return from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": notes, "cells": cells}), repairs
 
 
+def _with(original: NotebookNode, text: str, attachments: Any) -> NotebookNode:
+    """An answer's cell as it was given out, with the student's text and what is attached to it."""
+    attached = {"attachments": attachments} if attachments and original.cell_type != "code" else {}
+    return from_dict({**original, "source": text, **attached})
+
+
 def _match(cells: list[NotebookNode], wanted: list[NotebookNode]) -> dict[int, int]:
     """For each wanted cell, by its number, the place of the submitted cell that is it."""
     by_id = _places(cell.get("id") for cell in cells)
@@ -112,7 +133,7 @@ def _match(cells: list[NotebookNode], wanted: list[NotebookNode]) -> dict[int, i
     by_text = _places(cell.source.strip() for cell in cells)
     same_id = [by_id.get(str(one.get("id")), set()) for one in wanted]
     same_name = [by_name.get(str(role(one)["grade_id"]), set()) for one in wanted]
-    same_text = [by_text.get(one.source.strip(), set()) for one in wanted]
+    same_text = [_any_of(by_text, one.source) for one in wanted]
     found: dict[int, int] = {}
     for candidates in (
         [a & b for a, b in zip(same_id, same_name, strict=True)],
@@ -125,6 +146,12 @@ def _match(cells: list[NotebookNode], wanted: list[NotebookNode]) -> dict[int, i
             if number not in found and free:
                 found[number] = free[0]
     return found
+
+
+def _any_of(by_text: dict[str, set[int]], source: str) -> set[int]:
+    """Where a cell's text stands, in both languages or in one of them."""
+    texts = (source, *CHINESE_HALF.split(source))
+    return set().union(*(by_text.get(text.strip(), set()) for text in texts if text.strip()))
 
 
 def _places(keys: Iterable[Any]) -> dict[str, set[int]]:
@@ -141,12 +168,14 @@ def _grade_id(cell: NotebookNode) -> Any:
     return nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
 
 
-def _differences(cell: NotebookNode, original: NotebookNode) -> list[str]:
+def _differences(cell: NotebookNode, original: NotebookNode, all_nameless: bool) -> list[str]:
     """What the student's tools did to a cell, one sentence each."""
     grade_id, found = role(original)["grade_id"], []
     if cell.cell_type != original.cell_type:
         found.append(f"{grade_id} was a {cell.cell_type} cell, and is a {original.cell_type} cell again")
-    if _grade_id(cell) != grade_id:
+    if _grade_id(cell) is None:
+        found += [] if all_nameless else [f"{grade_id} had lost its name, and has it again"]
+    elif _grade_id(cell) != grade_id:
         found.append(f"{grade_id} was renamed {str(_grade_id(cell))[:60]!r}, and has its name again")
     else:
         roles = cell.metadata.nbgrader
@@ -170,7 +199,6 @@ def _fresh(cell: NotebookNode, original: NotebookNode) -> NotebookNode:
     fresh["id"] = original.get("id") or fresh.get("id") or role(original)["grade_id"][:64]  # old notebooks have no ids
     if fresh.cell_type == "code":
         fresh["outputs"], fresh["execution_count"] = [], None
-    fresh.pop("attachments", None)
     return fresh
 
 

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 
 from autograder.course import UserError
 
-NOTEBOOK_BYTES = 20_000_000  # a notebook of this course takes 50 kB, with figures 500 kB
-STUDENT_BYTES = 10 * NOTEBOOK_BYTES  # what any archive may unpack to
+NOTEBOOK_BYTES = 20_000_000  # a notebook of this course takes 50 kB, with figures 500 kB; of a larger one outputs go
+STUDENT_BYTES = 10 * NOTEBOOK_BYTES  # what any file may have, and any archive unpack to
 CLASS_BYTES = 4_000_000_000  # what a large one may, if it is not mostly air:
 RATIO = 20  # notebooks shrink 5 to 10 times
 MEMBERS = 100_000
@@ -169,7 +169,7 @@ def _refusal(member: zipfile.ZipInfo, name: PurePosixPath) -> str:
         return NOT_A_NOTEBOOK
     if member.flag_bits & 1:
         return "refused: it is locked with a password; ask for it without one"
-    limit = STUDENT_BYTES if name.suffix.lower() in (".zip", ".yml") else NOTEBOOK_BYTES
+    limit = STUDENT_BYTES if name.suffix.lower() in (".zip", ".yml", ".ipynb") else NOTEBOOK_BYTES
     if member.file_size > limit:
         return f"unreadable: {member.file_size:,} bytes unpacked; expected at most {limit:,}"
     return ""

@@ -12,8 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from autograder.cells import read_notebook
 from autograder.course import Course
-from autograder.handing_in.archives import NOT_A_NOTEBOOK, NOTEBOOK_BYTES, File, Left
+from autograder.handing_in.archives import NOT_A_NOTEBOOK, STUDENT_BYTES, File, Left
 from autograder.handing_in.lms_files import TIMESTAMP, LmsFiles, Origin, read_lms_files
+from autograder.handing_in.reading import read_student_notebook
 from autograder.handing_in.roster import Sender
 
 COPY = re.compile(r"( ?\(\d+\)|[ -]*[Cc]opy\d*|-\d+)+$")  # what browsers, Jupyter and Canvas add to a name
@@ -62,10 +63,10 @@ class TooLarge(ValueError):
 def check_readable(path: Path) -> None:
     """Raise ValueError, with a sentence, if the file can't be graded."""
     size = path.stat().st_size
-    if size > NOTEBOOK_BYTES:
-        raise TooLarge(f"unreadable: {size:,} bytes; expected at most {NOTEBOOK_BYTES:,}")
+    if size > STUDENT_BYTES:
+        raise TooLarge(f"unreadable: {size:,} bytes; expected at most {STUDENT_BYTES:,}")
     try:
-        read_notebook(path)
+        read_student_notebook(path)
     except ValueError as error:
         raise ValueError(f"unreadable: {error}") from None
     except OSError as error:
@@ -134,7 +135,7 @@ def _exercise(course: Course, name: str, path: Path, damage: str) -> tuple[str, 
             return exercise, name == f"{exercise}.ipynb"
     if damage:
         raise ValueError(damage)
-    ids = {cell.get("id") for cell in read_notebook(path).cells}
+    ids = {cell.get("id") for cell in read_student_notebook(path).notebook.cells}
     for exercise in course.exercises():
         known = _cell_ids(course.solutions / f"{exercise}.ipynb")
         if len(ids & known) > len(known) / 2:

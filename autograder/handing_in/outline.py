@@ -14,6 +14,7 @@ from pathlib import Path
 from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import is_answer, is_test, role
+from autograder.handing_in.written import bound
 
 FILE = Path(__file__).with_name("outline.json")
 ANSWER, ESSAY, CHECK, SETUP = "answer", "essay", "check", "setup"
@@ -73,23 +74,6 @@ def _kind(cell: NotebookNode) -> str:
     if cell.cell_type != "code" or not role(cell):
         return ""
     return CHECK if is_test(cell) else SETUP
-
-
-def bound(tree: ast.Module) -> set[str]:
-    """The names that a cell gives a value: not those inside its functions."""
-    names = set()
-    open_nodes: list[ast.AST] = [tree]
-    while open_nodes:
-        for node in ast.iter_child_nodes(open_nodes.pop()):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                names.add(node.name)
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                names.add(node.id)
-            elif isinstance(node, ast.alias):
-                names.add(node.asname or node.name.split(".")[0])
-            else:
-                open_nodes.append(node)
-    return names
 
 
 def _read(source: str) -> set[str]:

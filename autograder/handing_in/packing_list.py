@@ -1,13 +1,13 @@
 """What in a student's notebook would lose points, as far as it can be told without running it."""
 
-import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 
-from autograder.handing_in.outline import ANSWER, CHECK, ESSAY, Expected, bound, digest
+from autograder.handing_in.outline import ANSWER, CHECK, ESSAY, Expected, digest
+from autograder.handing_in.written import syntax_error, written_names
 from autograder.messages import read
 
 
@@ -21,7 +21,7 @@ class Finding:
 
 def examine(notebook: NotebookNode, expected: Sequence[Expected]) -> Iterator[Finding]:
     """What is missing, changed or not written yet in a notebook that can be read."""
-    bound = [_written(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
+    bound = [written_names(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
     written = {name for names in bound if names is not None for name in names}
     for wanted in expected:
         cell = _the_cell(notebook, wanted.id)
@@ -48,8 +48,8 @@ def _answer(wanted: Expected, cell: NotebookNode | None, written: set[str]) -> I
         yield Finding(
             f"the answer {wanted.id} is gone{f' and {names} with it' if lacking else ''}; {mend}", bool(lacking)
         )
-    elif _written(cell.source) is None:
-        yield Finding(f"the answer {wanted.id} is not valid Python: {_syntax_error(cell.source)}", bool(lacking))
+    elif written_names(cell.source) is None:
+        yield Finding(f"the answer {wanted.id} is not valid Python: {syntax_error(cell.source)}", bool(lacking))
     elif lacking:
         yield Finding(f"the answer {wanted.id} is not written yet: {names}", costs=True)
     elif digest(cell.source) == wanted.text and not wanted.names:
@@ -75,48 +75,4 @@ def _failure(cell: NotebookNode) -> str:
     for output in cell.get("outputs", []):
         if output.output_type == "error" and output.ename != "NotAttempted":
             return read(output.evalue.strip() or output.ename).sentence
-    return ""
-
-
-def _written(source: str) -> set[str] | None:
-    """The names that a cell gives a value other than the stub's; None if it is not valid Python."""
-    try:
-        tree = _parse(source)
-    except (SyntaxError, ValueError, RecursionError):
-        return None
-    tree.body = [node for node in tree.body if not _is_stub(node)]
-    names = bound(tree)
-    for node in ast.walk(tree):  # %time x = 1 is a call now, with the text in a string
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("run_line_magic", "run_cell_magic"):
-            text = node.args[-1]
-            names |= (isinstance(text, ast.Constant) and _written(str(text.value))) or set()
-    return names
-
-
-def _is_stub(node: ast.stmt) -> bool:
-    """`name = ...`, or a function that holds no more than words and `raise NotAttempted`."""
-    if isinstance(node, (ast.Assign, ast.AnnAssign)):
-        return isinstance(node.value, ast.Constant) and node.value.value is ...
-    if not isinstance(node, ast.FunctionDef):
-        return False
-    return all(
-        isinstance(part, (ast.Pass, ast.Raise)) or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
-        for part in node.body
-    )
-
-
-def _parse(source: str) -> ast.Module:
-    """A cell's syntax tree, with IPython's own (%time, !ls) turned into Python."""
-    from IPython.core.inputtransformer2 import TransformerManager
-
-    return ast.parse(TransformerManager().transform_cell(source))
-
-
-def _syntax_error(source: str) -> str:
-    try:
-        _parse(source)
-    except SyntaxError as error:
-        return f"{error.msg}, line {error.lineno}"
-    except (ValueError, RecursionError) as error:
-        return str(error)
     return ""

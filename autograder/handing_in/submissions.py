@@ -12,11 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from autograder.cells import write_notebook
 from autograder.course import Course
 from autograder.files import write_whole
-from autograder.handing_in.archives import NOTEBOOK_BYTES, Left, gather
+from autograder.handing_in.archives import NOTEBOOK_BYTES, STUDENT_BYTES, Left, gather
 from autograder.handing_in.downloads import Found, check_readable, identify
 from autograder.handing_in.lms_files import TIMESTAMP, read_timestamp, write_timestamp
+from autograder.handing_in.reading import read_content
 from autograder.handing_in.roster import find, load
 
 
@@ -86,15 +88,26 @@ def read_submission(path: Path) -> bytes:
             raise ValueError(f"{name} is neither a file nor a folder")
     if not path.is_file():
         raise ValueError(f"{path.name} is a folder; expected a notebook")
-    if path.stat().st_size > NOTEBOOK_BYTES:
-        raise ValueError(f"it has {path.stat().st_size:,} bytes; expected at most {NOTEBOOK_BYTES:,}")
+    if path.stat().st_size > STUDENT_BYTES:
+        raise ValueError(f"it has {path.stat().st_size:,} bytes; expected at most {STUDENT_BYTES:,}")
     timestamp = path.with_name("timestamp.txt")
     if timestamp.is_file():
         try:
             read_timestamp(timestamp)
         except ValueError:
             os.replace(timestamp, timestamp.with_suffix(".unreadable"))
-    return path.read_bytes()
+    return _handy(path)
+
+
+def _handy(path: Path) -> bytes:
+    """What a notebook's file holds; without its outputs if it is large. Raises ValueError if it can't be read then."""
+    content = path.read_bytes()
+    if len(content) <= NOTEBOOK_BYTES:
+        return content
+    lean = write_notebook(read_content(content).notebook).encode()
+    if len(lean) > NOTEBOOK_BYTES:
+        raise ValueError(f"it has {len(lean):,} bytes without its outputs; expected at most {NOTEBOOK_BYTES:,}")
+    return lean
 
 
 def is_refused(path: Path) -> bool:
@@ -109,7 +122,7 @@ def is_refused(path: Path) -> bool:
 def content_of(path: Path) -> bytes:
     """What the notebook of a submission holds; nothing if it is no file that can be graded."""
     try:
-        is_taken = path.is_file() and not path.is_symlink() and path.stat().st_size <= NOTEBOOK_BYTES
+        is_taken = path.is_file() and not path.is_symlink() and path.stat().st_size <= STUDENT_BYTES
         return path.read_bytes() if is_taken else b""
     except OSError:
         return b""
@@ -171,8 +184,9 @@ def _better_there(submission: Submission, found: Found) -> str:
 def _copy(source: Path, submission: Submission) -> None:
     """Write the notebook and its time to the classroom, where they differ from what is there."""
     target, timestamp = submission.notebook, submission.folder / TIMESTAMP
-    if not (target.is_file() and target.read_bytes() == source.read_bytes()):
+    content = _handy(source)
+    if not (target.is_file() and target.read_bytes() == content):
         timestamp.unlink(missing_ok=True)  # it was another notebook's
-        write_whole(target, source.read_bytes())
+        write_whole(target, content)
     if submission.time:
         write_timestamp(timestamp, submission.time)

@@ -14,9 +14,10 @@ from pathlib import Path
 from nbclient.exceptions import DeadKernelError
 from nbformat.notebooknode import NotebookNode
 
-from autograder.cells import is_answer, is_test, language_of, read_notebook, role
+from autograder.cells import is_answer, is_test, language_of, role
 from autograder.course import ESSAY_PLACEHOLDER
 from autograder.grading.marking import notebook_checks
+from autograder.handing_in.reading import read_student_notebook
 from autograder.results import NOT_ATTEMPTED, RIGHT
 
 AT_GRADING = "at grading"
@@ -74,7 +75,7 @@ class Line:
 def validate(path: Path) -> str:
     """Run a copy of the notebook from start to end in a fresh kernel; what its checks say, as HTML."""
     try:
-        notebook = read_notebook(path)
+        notebook = read_student_notebook(path).notebook
     except ValueError as error:
         return _page(f"<h3>{html.escape(WORDS['en']['unreadable'].format(name=path.name, why=error))}</h3>")
     words = WORDS[language_of(notebook)]

@@ -8,7 +8,6 @@ from project import ROOT
 
 from autograder.cells import edition, language_of, parse_notebook, read_notebook, write_notebook
 
-
 BILINGUAL = "Add two numbers.\n\n<!-- zh -->\n\n把两个数相加。"
 
 

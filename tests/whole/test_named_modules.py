@@ -19,6 +19,8 @@ PACKAGES = ("autograder", "simpo_core")
 TEXTS = {".py", ".toml", ".json", ".md", ".ipynb", ".yml", ".j2", ".js", ""}
 DOTTED = re.compile(rf"(?<![\w./-])(?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_]\w*)+(?![\w/])")
 PATHS = re.compile(rf"(?<![\w.-])(?:{'|'.join(PACKAGES)})/[\w/]+\.\w+")
+NAME = r"\w+(?: as \w+)?"
+IMPORTS = re.compile(rf"from ((?:{'|'.join(PACKAGES)})(?:\.\w+)*) import (\([^)]*\)|{NAME}(?:, {NAME})*)")
 NO_MODULE = {"autograder.json", "autograder.py", "simpo_core.py"}  # files: Jupyter's settings, a student's
 
 
@@ -30,6 +32,12 @@ def texts():
         pytest.skip("which files are the project's, git would say")
     paths = [ROOT / name for name in listed.stdout.splitlines()]
     return {path: path.read_text(encoding="utf-8") for path in paths if path.suffix in TEXTS and path.is_file()}
+
+
+def imported(text):
+    """The names in imports from our packages, those in strings and notebooks as well."""
+    for module, names in IMPORTS.findall(text.replace("\\n", " ").replace('"', " ")):  # lines of a notebook
+        yield from (f"{module}.{name.split()[0]}" for name in re.findall(NAME, names))
 
 
 def is_there(name):
@@ -54,6 +62,13 @@ def test_every_dotted_name_is_there():
     named = {(name, path) for path, text in texts().items() for name in DOTTED.findall(text)}
     assert len({name for name, _ in named}) > 80
     gone = {name for name, _ in named if name not in NO_MODULE and not is_there(name)}
+    assert {(name, str(path.relative_to(ROOT))) for name, path in named if name in gone} == set()
+
+
+def test_every_import_finds_its_name():
+    named = {(name, path) for path, text in texts().items() for name in imported(text)}
+    assert len({name for name, _ in named}) > 400
+    gone = {name for name, _ in named if not is_there(name)}
     assert {(name, str(path.relative_to(ROOT))) for name, path in named if name in gone} == set()
 
 

@@ -76,8 +76,8 @@ def test_a_copied_check_is_the_students_own_cell(submission):
         (lambda c: c.metadata.nbgrader.update(points=1e9), "had points = 1000000000.0"),
         (lambda c: c.metadata.nbgrader.update(points=float("nan")), "had points = nan"),
         (lambda c: c.metadata.update(tags=["skip-execution"]), "had tags (skip-execution)"),
-        (lambda c: c.metadata.update(nbgrader=[1]), "was renamed"),
-        (lambda c: c.metadata.pop("nbgrader"), "was renamed"),
+        (lambda c: c.metadata.update(nbgrader=[1]), "had lost its name"),
+        (lambda c: c.metadata.pop("nbgrader"), "had lost its name"),
         (lambda c: c.update(source="pass"), "was edited"),
     ],
 )

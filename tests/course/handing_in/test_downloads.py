@@ -78,7 +78,7 @@ def test_a_zip_file_in_moodles_is_opened_and_one_in_that_is_not(course, tmp_path
     work = {f"{EXERCISE}.ipynb": CONTENT, "old.zip": zipped({f"{EXERCISE}.ipynb": LATER}), "notes.pdf": b"x"}
     taken, left = collect(course, moodle(tmp_path / "m.zip", [replace(ZOE, file="work.zip", content=zipped(work))]))
     assert students(taken) == ["Zoë-Müller-Lüdenscheidt"]
-    assert taken[0].path.read_bytes() == CONTENT
+    assert taken[0].notebook.read_bytes() == CONTENT
     assert [item.reason.split(":")[0] for item in left] == ["refused", "unknown"]
 
 
@@ -88,7 +88,7 @@ def test_a_notebook_of_another_name_is_known_by_its_cells(course, tmp_path):
 
 
 def test_a_notebook_of_another_course_is_left(course, tmp_path):
-    other = b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}'
+    other = b'{"nbformat": 4, "nbformat_minor": 5, "cells": [{"cell_type": "code", "source": "print(1)"}]}'
     taken, left = collect(course, moodle(tmp_path / "m.zip", [replace(ZOE, file="other.ipynb", content=other)]))
     assert taken == []
     assert "no notebook of this course, neither by its name nor by its cells" in left[0].reason
@@ -100,7 +100,7 @@ def test_moodles_worksheet_gives_ids_and_times(course, downloads):
     moodle_worksheet(downloads / "Grades-course-17.csv", [ZOE, usa])
     taken, left = collect(course, downloads)
     assert (students(taken), left) == (["20261", "20262"], [])
-    stamps = {one.student: one.path.with_name("timestamp.txt").read_text() for one in taken}
+    stamps = {one.student: one.notebook.with_name("timestamp.txt").read_text() for one in taken}
     # Berlin in winter is an hour before UTC
     assert stamps == {"20261": "2026-11-30 13:14:00 UTC\n", "20262": "2026-11-30 22:59:00 UTC\n"}
     assert {one.time_from for one in taken} == {"Moodle's grading worksheet"}
@@ -148,14 +148,14 @@ def test_canvas_zip_is_taken_and_late_work_is_marked(course, tmp_path):
     assert left == []
     assert students(taken) == ["müllerlüdenscheidtzoë-4711", "王小明-4712"]
     assert [one.student for one in taken if one.marked_late] == ["müllerlüdenscheidtzoë-4711"]
-    assert not any(one.path.with_name("timestamp.txt").exists() for one in taken)
+    assert not any(one.notebook.with_name("timestamp.txt").exists() for one in taken)
 
 
 def test_of_two_files_in_canvas_the_later_upload_is_taken(course, tmp_path):
     first = replace(ZOE, upload=90001)
     second = replace(ZOE, upload=90002, content=LATER, file=f"{EXERCISE}-1.ipynb")
     taken, left = collect(course, canvas(tmp_path / "submissions.zip", [second, first]))
-    assert taken[0].path.read_bytes() == LATER
+    assert taken[0].notebook.read_bytes() == LATER
     assert "_90002_" in left[0].reason
     assert left[0].reason.endswith("was taken (handed in later)")
 
@@ -177,7 +177,7 @@ def test_gradescopes_export_gives_each_of_a_group_the_submission(course, tmp_pat
     alone = replace(MING, number=501, sid="20263")
     taken, left = collect(course, gradescope(tmp_path / "g.zip", [[ZOE, MING], [alone]]))
     assert (students(taken), left) == (["20261", "20262", "20263"], [])
-    assert taken[0].path.with_name("timestamp.txt").read_text() == "2026-11-30 21:13:43 UTC\n"
+    assert taken[0].notebook.with_name("timestamp.txt").read_text() == "2026-11-30 21:13:43 UTC\n"
 
 
 @pytest.mark.parametrize("system", ["gradescope", "nbgrader", "canvas", "moodle"])

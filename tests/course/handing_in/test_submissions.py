@@ -40,7 +40,7 @@ def test_a_flat_folder_is_taken(course, downloads):
     assert left == []
     copy = course.notebook("submitted", "s1", EXERCISE)
     assert copy.read_bytes() == NOTEBOOK.read_bytes()
-    assert copy in [submission.path for submission in submitted(course)]
+    assert copy in [submission.notebook for submission in submitted(course)]
 
 
 def test_nbgraders_layout_is_taken_with_its_timestamp(course, downloads):
@@ -121,7 +121,7 @@ def test_a_cut_off_notebook_counts_as_handed_in_unless_a_whole_one_is_there(cour
     put(downloads, f"s2_{EXERCISE} (1).ipynb")
     taken, left = collect(course, downloads)
     assert reason_of(cut, left).startswith("unreadable: it is not complete JSON")
-    assert read_notebook(taken[1].path).cells
+    assert read_notebook(taken[1].notebook).cells
     (downloads / f"s2_{EXERCISE} (1).ipynb").unlink()
     _, left = collect(course, downloads)
     assert reason_of(cut, left).endswith("cut off?); the classroom's notebook stays")

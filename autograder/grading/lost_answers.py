@@ -1,0 +1,155 @@
+"""An answer that stands elsewhere than in its cell: in a new cell, in the try cell, in another's, below its place.
+
+Students delete and merge cells, their editors lose ids and metadata, and some write beside the stub instead of into
+it. A code answer is known by the names that its stub defines, an essay by its place between cells that are known.
+What a student wrote wins over a stub that comes back, and every such match is a sentence for the student.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nbformat.notebooknode import NotebookNode
+
+from autograder.cells import CHINESE_HALF, is_answer, role, syntax_tree
+from autograder.course import ESSAY_PLACEHOLDER
+from autograder.handing_in.written import bound, written_names
+
+READ = 2_000_000  # characters of a submission that are read for names; its own cells take some thousand
+FENCED = re.compile(r"\s*```[\w{} .-]*\n(.*?)\n?```\s*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """An answer that was found."""
+
+    sentence: str  # where, for the student and whoever grades
+    source: str
+    places: tuple[int, ...] = ()  # of the student's own cells that are the answer now; none: they stay where they are
+    attachments: Mapping[str, Mapping[str, str]] | None = None
+
+
+def given_texts(released: NotebookNode) -> set[str]:
+    """Every text that students were given, in each language by itself and in both together."""
+    whole = {cell.source.strip() for cell in released.cells}
+    return whole | {half.strip() for text in whole for half in CHINESE_HALF.split(text)}
+
+
+def as_code(source: str) -> str:
+    """A cell's text as code: without the fence that a text cell may have around it."""
+    fenced = FENCED.fullmatch(source)
+    return fenced[1] if fenced else source
+
+
+@dataclass
+class _Submission:
+    """A submission's cells, and what is known of them."""
+
+    cells: Sequence[NotebookNode]
+    wanted: Sequence[NotebookNode]  # the released cells with a role, in order
+    places: Mapping[int, int]  # of those that are known: where they stand
+    given: Collection[str]  # texts that the student did not write
+    read: dict[int, set[str] | None] = field(default_factory=dict)  # see `written`
+    left: int = READ  # characters that may still be read
+
+    def written(self, place: int) -> set[str] | None:
+        """The names that a cell gives a value; None if it is no valid Python, or too much has been read."""
+        if place not in self.read:
+            source = as_code(self.cells[place].source)
+            self.left -= len(source)
+            self.read[place] = written_names(source) if self.left >= 0 else None
+        return self.read[place]
+
+    def own(self, place: int) -> bool:
+        """Whether a cell is the student's own."""
+        return place not in self.places.values() and self.cells[place].source.strip() not in self.given
+
+    def stub_of(self, place: int) -> NotebookNode:
+        """What was given out where a known cell stands."""
+        return self.wanted[next(number for number, where in self.places.items() if where == place)]
+
+
+def find_lost_answers(
+    cells: Sequence[NotebookNode],
+    wanted: Sequence[NotebookNode],
+    places: Mapping[int, int],
+    given: Collection[str],
+) -> dict[int, Elsewhere]:
+    """The answers that are not in their cells, by their number among the wanted cells.
+
+    cells: the submission's. wanted: the released cells with a role, in order.
+    places: where those that are known stand among `cells`. given: `given_texts` of what was released.
+    """
+    submission = _Submission(cells, wanted, places, given)
+    found: dict[int, Elsewhere] = {}
+    for number, stub in enumerate(wanted):
+        if is_answer(stub):
+            taken = {place for one in found.values() for place in one.places}
+            if stub.cell_type == "code":
+                answer = _code(submission, number, taken)
+            else:
+                answer = _essay(submission, number, taken)
+            if answer:
+                found[number] = answer
+    return found
+
+
+def _code(submission: _Submission, number: int, taken: Collection[int]) -> Elsewhere | None:
+    """The cell that defines what the stub should, if the answer's own cell does not."""
+    cells, stub, place = submission.cells, submission.wanted[number], submission.places.get(number)
+    names = bound(syntax_tree(stub.source))
+    if not names or (place is not None and _is_given(cells[place], submission.written(place), names)):
+        return None
+    how = f"{role(stub)['grade_id']} was missing" if place is None else f"{role(stub)['grade_id']} was not filled in"
+    what = ", ".join(sorted(names))
+    defining = {
+        one: found
+        for one in range(len(cells))
+        if one != place and one not in taken and any(name in cells[one].source for name in names)
+        if (found := names & (submission.written(one) or set()))
+    }
+    own = [one for one in defining if submission.own(one)]
+    best = [one for one in own if defining[one] == names] or own
+    if best:
+        several = f"; of {len(best)} such cells the last counts" if len(best) > 1 else ""
+        sentence = f"{how}; your own cell that defines {what} is the answer{several}"
+        return Elsewhere(sentence, as_code(cells[best[-1]].source), (best[-1],))
+    for one in (one for one in defining if one in submission.places.values()):
+        theirs = submission.stub_of(one)
+        name = role(theirs)["grade_id"]
+        if cells[one].source.strip() == theirs.source.strip() or names & bound(syntax_tree(_code_of(theirs))):
+            continue
+        if is_answer(theirs):  # merged cells, say: what it defines must not be undone by a stub that comes back below
+            return Elsewhere(f"{how}; {name} defines {what}, which counts", f"# {what}: see {name}")
+        return Elsewhere(f"{how}; {what} was written into {name}, and is the answer", as_code(cells[one].source))
+    return None
+
+
+def _is_given(cell: NotebookNode, written: set[str] | None, names: set[str]) -> bool:
+    """Whether an answer's cell holds one: it defines a name that it should, or is no valid Python yet."""
+    return bool(cell.source.strip()) and (written is None or bool(written & names))
+
+
+def _code_of(cell: NotebookNode) -> str:
+    return cell.source if cell.cell_type == "code" else ""
+
+
+def _essay(submission: _Submission, number: int, taken: Collection[int]) -> Elsewhere | None:
+    """What was written beside an essay's place, if nothing was written into it."""
+    cells, stub, place = submission.cells, submission.wanted[number], submission.places.get(number)
+    empty = ("", stub.source.strip(), ESSAY_PLACEHOLDER)
+    if place is not None and (cells[place].get("attachments") or cells[place].source.strip() not in empty):
+        return None
+    before = max((where for other, where in submission.places.items() if other < number), default=-1)
+    beside: list[int] = []
+    for one in range((before if place is None else place) + 1, len(cells)):
+        if not submission.own(one):
+            break
+        if cells[one].cell_type != "code" and cells[one].source.strip() and one not in taken:
+            beside.append(one)
+    if not beside:
+        return None
+    how = f"{role(stub)['grade_id']} was missing" if place is None else f"{role(stub)['grade_id']} was empty"
+    attachments = {name: kinds for one in beside for name, kinds in cells[one].get("attachments", {}).items()}
+    text = "\n\n".join(cells[one].source.strip() for one in beside)
+    return Elsewhere(f"{how}; your own text below its place is the answer", text, tuple(beside), attachments or None)
