@@ -17,7 +17,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
 
 from autograder.authoring.release import why_not
-from autograder.cells import is_answer, parse_notebook, read_notebook, role
+from autograder.cells import is_answer, read_notebook, role
 from autograder.course import Course, UserError
 from autograder.execution.data_files import BESIDE_BYTES
 from autograder.execution.run import CELL_SECONDS, Executed, Step, refusal
@@ -28,7 +28,8 @@ from autograder.grading.marking import notebook_checks
 from autograder.grading.records import grader, log_path, recall, remember
 from autograder.grading.repair import NOTES, restore
 from autograder.grading.workers import run_tasks
-from autograder.handing_in.roster import ID_RULE, STUDENT
+from autograder.handing_in.people import ID_RULE, STUDENT
+from autograder.handing_in.reading import read_content
 from autograder.handing_in.submissions import Submission, read_submission
 from autograder.nbgrader_patches import ignore_by_name
 from autograder.nbgrader_setup import nbgrader_api
@@ -210,7 +211,7 @@ def _steps(submission: Submission, given: dict[str, Assigned]) -> Iterator[list[
         raise ValueError(f"it holds no notebook of the assignment; expected {expected}")
     for name, path in handed_in.items():
         try:
-            notebook = parse_notebook(read_submission(path))
+            notebook = read_content(read_submission(path)).notebook
             yield steps_of(restore(notebook, given[name].source, given[name].released)[0])
         except ValueError as error:
             raise ValueError(f"{path.name}: {error}") from None

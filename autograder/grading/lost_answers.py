@@ -85,11 +85,8 @@ def find_lost_answers(
     for number, stub in enumerate(wanted):
         if is_answer(stub):
             taken = {place for one in found.values() for place in one.places}
-            if stub.cell_type == "code":
-                answer = _code(submission, number, taken)
-            else:
-                answer = _essay(submission, number, taken)
-            if answer:
+            look = _code if stub.cell_type == "code" else _essay
+            if answer := look(submission, number, taken):
                 found[number] = answer
     return found
 

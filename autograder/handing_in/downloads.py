@@ -6,16 +6,20 @@ themselves, so that several kinds may lie in one folder. docs/handing-in.md says
 
 import functools
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+
+from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import read_notebook
 from autograder.course import Course
 from autograder.handing_in.archives import NOT_A_NOTEBOOK, STUDENT_BYTES, File, Left
 from autograder.handing_in.lms_files import TIMESTAMP, LmsFiles, Origin, read_lms_files
+from autograder.handing_in.people import Sender, plain_name, same_name
 from autograder.handing_in.reading import read_student_notebook
-from autograder.handing_in.roster import Sender
+from autograder.handing_in.which_exercise import Marks, found_in, marks_of, named_in
 
 COPY = re.compile(r"( ?\(\d+\)|[ -]*[Cc]opy\d*|-\d+)+$")  # what browsers, Jupyter and Canvas add to a name
 MOODLE = re.compile(r"(?P<name>.+?)(_(?P<ticket>\d+))?_assignsubmission_(file|onlinetext)(_(?P<file>.*))?")
@@ -23,6 +27,9 @@ MOODLE = re.compile(r"(?P<name>.+?)(_(?P<ticket>\d+))?_assignsubmission_(file|on
 CANVAS = re.compile(r"(?P<name>\w+?)(?P<late>_LATE)?_(?P<user>\d+)_(?P<upload>\d{3,})_(?P<file>.+\.(ipynb|zip))")
 NO_WORKSHEET = "no notebook, and not Moodle's grading worksheet; a list of students goes to `autograder roster`"
 CANVAS_ANONYMOUS = re.compile(r"(LATE_)?anon_[A-Za-z0-9]+_\d+_.+")
+BLIND = "Participant"  # Moodle's name for everybody where marking is blind
+BLACKBOARD = re.compile(r".+?_(?P<user>[^_]+)_attempt_(?P<time>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(_(?P<file>.+)|\.txt)")
+NOTEBOOK = re.compile(r"\.ipynb(\.(txt|json))?$", re.IGNORECASE)  # browsers add a suffix to what they take for text
 
 
 @dataclass(frozen=True)
@@ -38,22 +45,36 @@ class Found:
 
 def identify(course: Course, files: Sequence[File]) -> tuple[list[Found], list[Left]]:
     """Whose each notebook is, and for which exercise; what can't be told is left."""
-    beside, exercises = read_lms_files(files), course.exercises()
+    beside, known = read_lms_files(files), known_exercises(course)
     found, left = [], list(beside.left)
     for file in files:
-        if file.name in beside.read:
+        name = file.name.name
+        side_file = BLACKBOARD.fullmatch(name) and name.endswith(".txt") and not NOTEBOOK.search(name)
+        if file.name in beside.read or side_file:
             continue
         try:
-            if file.name.suffix.lower() != ".ipynb":
+            if not NOTEBOOK.search(name):
                 is_list = file.name.suffix.lower() == ".csv" and len(file.name.parts) == 1
                 raise ValueError(NO_WORKSHEET if is_list else NOT_A_NOTEBOOK)
-            origins, rest = _origins(file.name, beside, exercises)
-            damage = _damage(file.path)
-            exercise, named_right = _exercise(course, rest, file.path, damage)
+            origins, rest = _origins(file.name, beside, list(known))
+            notebook, damage = _read(file.path)
+            exercise, note = _exercise(rest, notebook, damage, known)
+            named_right = rest == f"{exercise}.ipynb"
             found += [Found(file, origin, exercise, named_right, damage) for origin in origins]
+            left += [Left(str(file.name), note)] if note else []
         except ValueError as error:
             left.append(Left(str(file.name), str(error)))
     return found, left
+
+
+def known_exercises(course: Course) -> dict[str, Marks]:
+    """By what the notebook of each exercise is known."""
+    return {name: _marks(course.solutions / f"{name}.ipynb") for name in course.exercises()}
+
+
+@functools.lru_cache(maxsize=64)
+def _marks(path: Path) -> Marks:
+    return marks_of(read_notebook(path))
 
 
 class TooLarge(ValueError):
@@ -62,45 +83,49 @@ class TooLarge(ValueError):
 
 def check_readable(path: Path) -> None:
     """Raise ValueError, with a sentence, if the file can't be graded."""
+    _readable(path)
+
+
+def _readable(path: Path) -> NotebookNode:
     size = path.stat().st_size
     if size > STUDENT_BYTES:
         raise TooLarge(f"unreadable: {size:,} bytes; expected at most {STUDENT_BYTES:,}")
     try:
-        read_student_notebook(path)
+        return read_student_notebook(path).notebook
     except ValueError as error:
         raise ValueError(f"unreadable: {error}") from None
     except OSError as error:
         raise ValueError(f"unreadable: {error.strerror}") from None
 
 
-def _damage(path: Path) -> str:
-    """Why a file that can be copied can't be graded; empty if it can."""
+def _read(path: Path) -> tuple[NotebookNode | None, str]:
+    """A notebook, or why it can't be graded, where the file can be copied all the same."""
     try:
-        check_readable(path)
+        return _readable(path), ""
     except TooLarge:
         raise
     except ValueError as error:
-        return str(error)
-    return ""
+        return None, str(error)
 
 
 def _origins(name: PurePosixPath, beside: LmsFiles, exercises: Sequence[str]) -> tuple[list[Origin], str]:
-    """Who handed a notebook in (Gradescope: each of a group), and its name without what the LMS added.
+    """Who handed a notebook in (each of a group), and its name without what the LMS added.
 
     The outermost folder or file that a system named decides: what is inside it, a student may have named.
     """
     for folder in (*reversed(name.parents), name):
         rest = "" if folder == name else name.name
         if match := MOODLE.fullmatch(folder.name):
-            ticket = match["ticket"] or ""
-            origin = beside.participants.get(ticket) or Origin(Sender(name=match["name"], ticket=ticket))
-            return [origin], rest or match["file"] or name.name
+            return _moodle(match, beside), rest or match["file"] or name.name
         if CANVAS_ANONYMOUS.fullmatch(folder.name):
             raise ValueError("unknown student: Canvas made it anonymous; switch that off and download it again")
         if match := CANVAS.fullmatch(folder.name):
             sender = Sender(name=match["name"], lms_user_id=match["user"])
             origin = Origin(sender, upload=int(match["upload"]), marked_late=bool(match["late"]))
-            return [origin], rest or match["file"]
+            return _members(match["name"], origin, beside) or [origin], rest or match["file"]
+        if match := BLACKBOARD.fullmatch(folder.name):
+            tried = datetime.strptime(match["time"], "%Y-%m-%d-%H-%M-%S").astimezone(UTC)
+            return [Origin(Sender(id=match["user"]), tried, "Blackboard")], rest or match["file"] or name.name
         if folder in beside.folders:
             return beside.folders[folder], name.name
         if folder in beside.packs and folder == name.parent:
@@ -108,41 +133,79 @@ def _origins(name: PurePosixPath, beside: LmsFiles, exercises: Sequence[str]) ->
                 raise ValueError("unknown student: a pack from outside an LMS needs `autograder pack --student ID`")
             return [beside.packs[folder]], name.name
         is_exercise = len(folder.parts) > 1 and folder.name in exercises
-        if is_exercise and (folder == name.parent or folder in beside.exercises):
+        is_whole = folder == name.parent and not _flat_student(name.name, exercises)
+        if is_exercise and (folder in beside.exercises or is_whole):
             time = beside.times.get(folder)
             return [Origin(Sender(id=folder.parts[-2]), time, TIMESTAMP if time else "")], name.name
-    return _flat(name, exercises)
+    return _by_name(name, beside, exercises)
 
 
-def _flat(name: PurePosixPath, exercises: Sequence[str]) -> tuple[list[Origin], str]:
-    """The same of <student>_<exercise>.ipynb."""
-    stem = COPY.sub("", name.stem)
+def _moodle(match: re.Match[str], beside: LmsFiles) -> list[Origin]:
+    """A participant, by number and name; a group's members: Moodle numbers groups and participants alike."""
+    name, ticket = match["name"], match["ticket"] or ""
+    said = beside.participants.get(ticket)
+    if name == BLIND or (not ticket and name.startswith(f"{BLIND}_")):
+        ticket = ticket or name.partition("_")[2]
+        said = beside.participants.get(ticket)
+        origin = said if said and (said.sender.id or said.sender.name) else None
+        anonymous = Sender(ticket=ticket, is_anonymous=True)
+        return [origin or Origin(anonymous, *((said.time, said.time_from) if said else ()))]
+    if said and (not said.sender.name or same_name(said.sender.name, name)):
+        return [said]
+    origin = Origin(Sender(name=name, ticket=ticket))
+    if members := _members(name, origin, beside):
+        return members
+    if said:
+        raise ValueError(
+            f"unknown student: Moodle's worksheet calls participant {ticket} {said.sender.name}, not {name}. If {name} "
+            "is a group, say who is in it: put groups.csv with the columns group,student beside the download"
+        )
+    return [origin]
+
+
+def _members(group: str, origin: Origin, beside: LmsFiles) -> list[Origin]:
+    """The same origin for each student of a group; none if groups.csv knows no such group."""
+    return [replace(origin, sender=Sender(id=student)) for student in beside.groups.get(plain_name(group), ())]
+
+
+def _flat_student(name: str, exercises: Sequence[str]) -> str:
+    """The student of <student>_<exercise>.ipynb; empty if the name says none."""
+    stem = COPY.sub("", NOTEBOOK.sub("", name))
     for exercise in exercises:
-        if stem.endswith(f"_{exercise}"):
-            student = stem.removesuffix(f"_{exercise}")
-            return [Origin(Sender(id=student))], name.name[len(student) + 1 :]
-    raise ValueError(
-        "unknown: expected <student>_<exercise>.ipynb or <student>/<exercise>/<exercise>.ipynb, such as "
-        f"student_{exercises[0]}.ipynb, or what Moodle, Canvas or Gradescope gives out"
-    )
+        if stem.casefold().endswith(f"_{exercise}".casefold()):
+            return stem[: -len(exercise) - 1]
+    exercise = named_in(name, exercises)
+    before = re.split(rf"_{re.escape(exercise)}(?![0-9a-z])", stem, maxsplit=1, flags=re.IGNORECASE) if exercise else []
+    return before[0] if len(before) == 2 else ""
 
 
-def _exercise(course: Course, name: str, path: Path, damage: str) -> tuple[str, bool]:
-    """The exercise that a notebook is, by its name or by the ids of its cells; and whether it is named right."""
-    stem = COPY.sub("", PurePosixPath(name).stem)
-    for exercise in course.exercises():
-        if stem == exercise or stem.endswith(f"_{exercise}"):
-            return exercise, name == f"{exercise}.ipynb"
-    if damage:
+def _by_name(name: PurePosixPath, beside: LmsFiles, exercises: Sequence[str]) -> tuple[list[Origin], str]:
+    """Where no system's form tells: <student>_<exercise>.ipynb, or whoever stands in the names, by the roster."""
+    student = _flat_student(name.name, exercises)
+    rest = name.name[len(student) + 1 :] if student else name.name
+    origin = Origin(Sender(id=student, path=str(name)))
+    return _members(student, origin, beside) or [origin], rest
+
+
+def _exercise(name: str, notebook: NotebookNode | None, damage: str, known: Mapping[str, Marks]) -> tuple[str, str]:
+    """The exercise that a notebook is, by its name or else by its cells; and what is odd about that, if anything.
+
+    Raises:
+        ValueError: It is none of them; with a sentence.
+    """
+    named = named_in(name, known)
+    if notebook is None:
+        if named:
+            return named, ""
         raise ValueError(damage)
-    ids = {cell.get("id") for cell in read_student_notebook(path).notebook.cells}
-    for exercise in course.exercises():
-        known = _cell_ids(course.solutions / f"{exercise}.ipynb")
-        if len(ids & known) > len(known) / 2:
-            return exercise, False
+    found = found_in(notebook, known)
+    if named and found and named not in found:
+        return named, f"taken for {named}, as it is named; but its cells are those of {' and '.join(found)}"
+    if named:
+        others = [other for other in found if other != named]
+        return named, f"taken; its cells of {' and '.join(others)} count only in a file of their own" if others else ""
+    if len(found) == 1:
+        return found[0], ""
+    if found:
+        raise ValueError(f"unknown: it holds the cells of {' and '.join(found)}; hand in a notebook for each")
     raise ValueError("unknown: it is no notebook of this course, neither by its name nor by its cells")
-
-
-@functools.lru_cache(maxsize=64)
-def _cell_ids(path: Path) -> set[str]:
-    return {cell.get("id") for cell in read_notebook(path).cells}

@@ -15,7 +15,8 @@ from typing import Any
 
 from autograder.course import UserError
 from autograder.handing_in.archives import File, Left
-from autograder.handing_in.roster import Sender, first_of, table
+from autograder.handing_in.people import Sender, plain_name
+from autograder.handing_in.roster import first_of, table
 
 TIMESTAMP, METADATA, MANIFEST = "timestamp.txt", "submission_metadata.yml", "simpo-practice.json"
 TIME_BYTES = 200
@@ -44,6 +45,7 @@ class LmsFiles:
     participants: dict[str, Origin] = field(default_factory=dict)  # by Moodle's number
     folders: dict[PurePosixPath, list[Origin]] = field(default_factory=dict)  # Gradescope's, each of a group
     packs: dict[PurePosixPath, Origin] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)  # groups.csv: by a group's plain name, its students
     times: dict[PurePosixPath, datetime] = field(default_factory=dict)  # by folder
     exercises: set[PurePosixPath] = field(default_factory=set)  # nbgrader's folders, with the notebook of their name
     read: set[PurePosixPath] = field(default_factory=set)
@@ -60,7 +62,7 @@ def read_lms_files(files: Iterable[File]) -> LmsFiles:
             found.exercises.add(name.parent)
         try:
             if name.suffix.lower() == ".csv" and len(name.parts) == 1 and not _UPLOAD.match(name.name):
-                read = _read_worksheet(file.path, found)
+                read = _read_table(file.path, found)
             elif name.name == METADATA:
                 read = not any(parent in found.folders for parent in name.parents) and _read_metadata(file, found)
             elif name.name == MANIFEST:
@@ -106,11 +108,23 @@ def write_timestamp(path: Path, time: datetime) -> None:
     path.write_text(f"{time:%Y-%m-%d %H:%M:%S} UTC\n", encoding="utf-8")
 
 
-def _read_worksheet(path: Path, found: LmsFiles) -> bool:
-    """Moodle's grading worksheet: who a participant is, and when they last changed their submission."""
+def _read_table(path: Path, found: LmsFiles) -> bool:
+    """A table beside the notebooks, if it is one of the two that say whose they are."""
     rows = table(path)
-    if not rows or not {"identifier", "lastmodified(submission)"} <= set(rows[0][1]):
+    headings = set(rows[0][1]) if rows else set()
+    if {"group", "student"} <= headings or {"小组", "学号"} <= headings:
+        for _, row in rows:
+            group, student = first_of(row, ("group", "小组")), first_of(row, ("student", "学号"))
+            found.groups.setdefault(plain_name(group), []).append(student)
+        return True
+    if not {"identifier", "lastmodified(submission)"} <= headings:
         return False
+    _read_worksheet(path, rows, found)
+    return True
+
+
+def _read_worksheet(path: Path, rows: Iterable[tuple[int, dict[str, str]]], found: LmsFiles) -> None:
+    """Moodle's grading worksheet: who a participant is, and when they last changed their submission."""
     for line, row in rows:
         if number := re.search(r"\d+$", row["identifier"]):
             sender = Sender(
@@ -124,7 +138,6 @@ def _read_worksheet(path: Path, found: LmsFiles) -> bool:
             if time is None and words.strip("-"):
                 found.left.append(Left(f"{path.name}, line {line}", f"{words!r} is not a time in Moodle's English"))
             found.participants[number[0]] = Origin(sender, time, WORKSHEET if time else "")
-    return True
 
 
 def _moodle_time(words: str) -> datetime | None:

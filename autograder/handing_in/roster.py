@@ -8,18 +8,16 @@ more, lms_name: how the LMS writes a name that is not the first and the last nam
 import csv
 import io
 import re
-import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from autograder.course import Course, UserError
 from autograder.files import write_whole
+from autograder.handing_in.people import ID_RULE, STUDENT, Person, slug
 from autograder.nbgrader_setup import nbgrader_api
 
-STUDENT = re.compile(r"\w[\w.@+-]*")  # an id that is safe in paths and in nbgrader's globs
-ID_RULE = "must be letters, digits and . @ + - _ and begin with a letter or digit"
 # The columns under which a fact is found, the best first; headings are compared without case, blanks and underscores.
 ADDRESSES = ("Email address", "Email", "电子邮件地址", "电子邮件", "电子邮箱", "邮箱地址", "邮箱", "Email地址")
 NUMBERS = ("ID number", "学号", "ID号", "ID号码", "编号")
@@ -30,29 +28,6 @@ EMAILS = (*ADDRESSES, "SIS Login ID")
 EXPECTED = "id, ID number, SIS User ID, Username, Email address, Full name, 学号, 用户名, 电子邮件地址, 姓名"
 TEST_STUDENT = "Student, Test"  # Canvas's, by whom a teacher sees the course as students do; has no SIS User ID
 SUFFIX = re.compile(r"(jr|sr|ii|iii|iv)\.?", re.IGNORECASE)  # Canvas may write one after the first name
-
-
-@dataclass(frozen=True)
-class Person:
-    """A student, as the gradebook knows them."""
-
-    id: str
-    first_name: str = ""
-    last_name: str = ""
-    email: str = ""
-    lms_user_id: str = ""  # Canvas's number of the user
-    lms_name: str = ""
-
-
-@dataclass(frozen=True)
-class Sender:
-    """What a download says about who handed a file in. What it does not say is empty."""
-
-    id: str = ""
-    name: str = ""  # Canvas writes "Müller, Zoë" as müllerzoë
-    email: str = ""
-    lms_user_id: str = ""
-    ticket: str = ""  # Moodle's number of a participant, another one in each assignment
 
 
 def load(course: Course) -> list[Person]:
@@ -168,70 +143,6 @@ def _person(row: Mapping[str, str], where: str) -> Person | None:
             first, _, last = name.rpartition(" ")
     own = row.get("lmsuserid", "")
     return Person(chosen, first, last, email, row["id"] if canvas else own, name)
-
-
-def find(sender: Sender, people: Sequence[Person]) -> str:
-    """The id of the student that a download means; without a roster, one made from what it says.
-
-    Raises:
-        ValueError: Nobody, or more than one; with a sentence. Nothing is guessed.
-    """
-    if not people:
-        chosen = sender.id or sender.email or slug("-".join(filter(None, (sender.name, sender.lms_user_id))))
-        if not STUDENT.fullmatch(chosen):
-            raise ValueError(f"unknown student: {chosen or sender.name!r} {ID_RULE}")
-        return chosen
-    for said, known in _LEVELS:
-        found = [person.id for person in people if said(sender) and said(sender) in known(person)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            who = sender.name or sender.email
-            raise ValueError(f"unknown student: the roster has {len(found)} students called {who}: {', '.join(found)}")
-    who = sender.id or sender.name or sender.email or "nobody"
-    raise ValueError(f"unknown student: {who} is not on the roster; add them, or this spelling as somebody's lms_name")
-
-
-def slug(name: str) -> str:
-    """A name as an id: its letters and digits, other runs of characters as hyphens."""
-    return re.sub(r"[^\w.@+]+", "-", unicodedata.normalize("NFC", name)).strip("-._@+")
-
-
-def _by_name(spell: Callable[[str], str]) -> tuple[Callable[[Sender], str], Callable[[Person], list[str]]]:
-    """Compare names after `spell`, the first name first or last."""
-
-    def known(person: Person) -> list[str]:
-        first, last = person.first_name, person.last_name
-        return [spell(spelling) for spelling in (f"{first} {last}", f"{last} {first}", *person.lms_name.split(";"))]
-
-    return lambda sender: spell(sender.name), known
-
-
-def _words(name: str) -> str:
-    """A name's words in any order, without punctuation and case."""
-    return " ".join(sorted(re.findall(r"\w+", unicodedata.normalize("NFKC", name).casefold())))
-
-
-def _letters(name: str) -> str:
-    """A name's letters in their order, as Canvas squeezes them."""
-    return "".join(re.findall(r"\w", unicodedata.normalize("NFKC", name).casefold()))
-
-
-def _bare(name: str) -> str:
-    """A name without accents."""
-    return "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
-
-
-# What a download says and what is known of a person, the surest comparison first.
-_LEVELS: tuple[tuple[Callable[[Sender], str], Callable[[Person], list[str]]], ...] = (
-    (lambda sender: sender.id.casefold(), lambda person: [person.id.casefold()]),
-    (lambda sender: sender.email.casefold(), lambda person: [person.email.casefold()]),
-    (lambda sender: sender.lms_user_id, lambda person: [person.lms_user_id]),
-    _by_name(_words),
-    _by_name(lambda name: _words(_bare(name))),
-    _by_name(_letters),
-    _by_name(lambda name: _letters(_bare(name))),
-)
 
 
 def _stored(course: Course) -> Path:

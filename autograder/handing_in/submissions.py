@@ -18,8 +18,9 @@ from autograder.files import write_whole
 from autograder.handing_in.archives import NOTEBOOK_BYTES, STUDENT_BYTES, Left, gather
 from autograder.handing_in.downloads import Found, check_readable, identify
 from autograder.handing_in.lms_files import TIMESTAMP, read_timestamp, write_timestamp
+from autograder.handing_in.people import People
 from autograder.handing_in.reading import read_content
-from autograder.handing_in.roster import find, load
+from autograder.handing_in.roster import load
 
 
 @dataclass(frozen=True)
@@ -130,17 +131,17 @@ def content_of(path: Path) -> bytes:
 
 def _place(course: Course, found: Iterable[Found]) -> tuple[dict[tuple[str, str], list[Found]], list[Left]]:
     """The notebooks by student and exercise, and those whose student can't be told."""
-    people = load(course)
+    people = People(load(course))
     placed: dict[tuple[str, str], list[Found]] = defaultdict(list)
     left = []
     for one in found:
         try:
-            placed[find(one.origin.sender, people), one.exercise].append(one)
+            placed[people.find(one.origin.sender), one.exercise].append(one)
         except ValueError as error:
             left.append(Left(str(one.file.name), str(error)))
     for key, candidates in list(placed.items()):
         senders = [one.origin.sender for one in candidates]
-        if len({sender.ticket for sender in senders if not (sender.id or sender.email)}) > 1:
+        if len({sender.ticket for sender in senders if not (sender.id or sender.email or sender.is_anonymous)}) > 1:
             reason = f"unknown student: several are called {senders[0].name}; put Moodle's grading worksheet beside it"
             left += [Left(str(one.file.name), reason) for one in placed.pop(key)]
     return placed, left

@@ -10,7 +10,7 @@ import pytest
 from lms_downloads import Handed, canvas, gradescope, moodle, moodle_worksheet
 from project import ROOT
 
-from autograder.handing_in.roster import Person
+from autograder.handing_in.people import Person
 from autograder.handing_in.submissions import collect
 
 EXERCISE = "01_simpo_loss"
@@ -308,7 +308,7 @@ def test_a_table_that_a_student_uploads_is_no_worksheet(course, downloads):
 
 
 def test_moodles_worksheet_of_a_course_with_numbers_in_its_name_is_read(course, downloads):
-    sheet = "Identifier,Full name,Last modified (submission),ID number\nParticipant 4712,X,-,20262\n"
+    sheet = "Identifier,Full name,Last modified (submission),ID number\nParticipant 4712,小明 王,-,20262\n"
     (downloads / "Grades-PHYS_101_2024_A-Homework 1-4711.csv").write_text(sheet)
     moodle(downloads / "m.zip", [MING])
     assert students(collect(course, downloads)[0]) == ["20262"]

@@ -2,7 +2,8 @@ import pytest
 from lms_downloads import Handed, canvas_gradebook, moodle_worksheet
 
 from autograder.course import UserError
-from autograder.handing_in.roster import Person, Sender, add, find, load, read, slug
+from autograder.handing_in.people import Person, Sender, find, slug
+from autograder.handing_in.roster import add, load, read
 from autograder.nbgrader_setup import nbgrader_api
 
 ZOE = Person("z1", "Zoë", "Müller", "zoe@uni.edu", "4711")

@@ -1,0 +1,73 @@
+"""Which exercise a notebook is: by its file's name, or else by the cells in it."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from nbformat.notebooknode import NotebookNode
+
+from autograder.cells import role
+
+
+@dataclass(frozen=True)
+class Marks:
+    """By what an exercise's notebook is known, the surest first: each a set of which more than half must be there."""
+
+    ids: frozenset[str]
+    grade_ids: frozenset[str]
+    texts: frozenset[str]  # of code that students don't change
+
+
+def marks_of(source: NotebookNode) -> Marks:
+    """By what the notebooks of this source are known."""
+    given = [cell for cell in source.cells if cell.cell_type == "code" and role(cell).get("locked")]
+    return Marks(
+        frozenset(cell.id for cell in source.cells if "id" in cell),
+        frozenset(role(cell)["grade_id"] for cell in source.cells if role(cell)),
+        frozenset(_squeezed(cell.source) for cell in given if "HIDDEN TESTS" not in cell.source),
+    )
+
+
+def named_in(name: str, exercises: Collection[str]) -> str:
+    """The exercise that a file's name says, in any case and spelling, with whatever stands around it; or nothing.
+
+    >>> named_in("Copy of 01_SIMPO loss (2).ipynb", ["01_simpo_loss", "02_simpo_vs_dpo"])
+    '01_simpo_loss'
+    """
+    words = f" {_words(name)} "
+    found = [exercise for exercise in exercises if f" {_words(exercise)} " in words]
+    return found[0] if len(found) == 1 else ""
+
+
+def found_in(notebook: NotebookNode, known: Mapping[str, Marks]) -> list[str]:
+    """The exercises whose cells stand in a notebook: one, or two that were put together; none if it is another's."""
+    cells = notebook.cells
+    grade_ids = (cell.metadata.get("nbgrader", {}).get("grade_id") for cell in cells)
+    seen = {
+        "ids": {cell.get("id") for cell in cells},
+        "grade_ids": {name for name in grade_ids if isinstance(name, str)},
+        "texts": {_squeezed(cell.source) for cell in cells},
+    }
+    for kind, there in seen.items():
+        found = [name for name, marks in known.items() if _has_most(there, getattr(marks, kind))]
+        if len(found) > 1:  # names such as "setup" stand in several exercises
+            found = [name for name in found if _has_most(seen["texts"], known[name].texts)] or found
+        if found:
+            return found
+    return []
+
+
+def _has_most(there: Collection[str | None], wanted: Iterable[str]) -> bool:
+    wanted = set(wanted)
+    return 2 * len(wanted & set(there)) > len(wanted)
+
+
+def _words(name: str) -> str:
+    """A name's Latin words and numbers, without case and what stands between them."""
+    return " ".join(re.findall(r"[0-9a-z]+", unicodedata.normalize("NFKC", name).casefold()))
+
+
+def _squeezed(text: str) -> str:
+    """A text without blanks, which editors change."""
+    return "".join(text.split())

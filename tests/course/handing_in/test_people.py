@@ -1,0 +1,77 @@
+"""A student is found by whatever holds their id or their whole name; nobody is guessed."""
+
+import pytest
+
+from autograder.handing_in.people import People, Person, Sender, same_name
+
+ROSTER = People(
+    [
+        Person("2026001", "小明", "王"),
+        Person("2026002", "华", "李"),
+        Person("2026003", "伟", "张"),
+        Person("2026004", "伟", "张"),
+        Person("2026005", "伟东", "张"),
+        Person("2026006", "芳", "刘"),
+        Person("s100", "Zoë", "Müller", "zoe@uni.edu"),
+        Person("s1001", "Ann", "Lee", "ann.lee@uni.edu", lms_name="Li An"),
+        Person("ed", "Ed", "Li"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "student"),
+    [
+        ("2026001-王小明/hw.ipynb", "2026001"),
+        ("2026002_李华_01_simpo_loss.ipynb", "2026002"),
+        ("2026006刘芳_01_simpo_loss.ipynb", "2026006"),
+        ("学号2026006.ipynb", "2026006"),
+        ("作业1(按人导出).zip/2026001-王小明-48151623.zip/01_simpo_loss.ipynb", "2026001"),
+        ("王 小明/a.ipynb", "2026001"),
+        ("小明王.ipynb", "2026001"),
+        ("张伟东_01.ipynb", "2026005"),  # and not 张伟, who is in it
+        ("homework_of_Zoe_Muller.ipynb", "s100"),
+        ("Mu\u0308ller, Zoe\u0308/x.ipynb", "s100"),
+        ("zoe@uni.edu.ipynb", "s100"),
+        ("S1001 final/x.ipynb", "s1001"),
+        ("an-li.ipynb", "s1001"),
+        ("S100/2026001-王小明/x.ipynb", "s100"),  # the outermost folder decides
+    ],
+)
+def test_a_name_that_holds_one_student_is_theirs(path, student):
+    assert ROSTER.find(Sender(path=path)) == student
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("张伟_01_simpo_loss.ipynb", "could be 2026003 or 2026004"),
+        ("2026001 and 2026002.ipynb", "could be 2026001 or 2026002"),
+        ("s1002.ipynb", "s1002.ipynb is not on the roster"),  # s100 is only a part of it
+        ("xs100.ipynb", "is not on the roster"),
+        ("Lee/x.ipynb", "is not on the roster"),  # half a name
+        ("edited.ipynb", "is not on the roster"),  # two letters stand anywhere
+    ],
+)
+def test_nobody_is_guessed(path, words):
+    with pytest.raises(ValueError, match=words):
+        ROSTER.find(Sender(path=path))
+
+
+def test_who_is_anonymous_is_a_number_with_and_without_a_roster():
+    anonymous = Sender(ticket="4711", is_anonymous=True)
+    assert ROSTER.find(anonymous) == People([]).find(anonymous) == "4711"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Zoë Müller", "MULLER, Zoe", True),
+        ("王小明", "王 小明", True),
+        ("müllerzoë", "Müller Zoë", True),
+        ("Zoe", "Zoe Müller", False),
+        ("Group A", "Zoe Mueller", False),
+    ],
+)
+def test_two_spellings_of_a_name(one, other, same):
+    assert same_name(one, other) is same
