@@ -60,6 +60,17 @@ def preparing(course: Course) -> Iterator[None]:
         yield
 
 
+def share_exercises(database: Any) -> None:
+    """Wait for whoever is `preparing` a gradebook on PostgreSQL, and let nobody begin to till the transaction ends.
+
+    nbgrader removes and makes anew an exercise without submissions; one that is written meanwhile would be in its way.
+    """
+    if database.get_bind().dialect.name == "postgresql":
+        from sqlalchemy import text
+
+        database.execute(text("select pg_advisory_xact_lock_shared(:key)"), {"key": PREPARING})
+
+
 @contextlib.contextmanager
 def alone(course: Course) -> Iterator[None]:
     """Be the only one on this machine who changes files of this classroom."""

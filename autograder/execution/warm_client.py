@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class WarmServer:
     def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.owner = os.getpid()
+        weakref.finalize(self, control.close)  # when its thread ends, another takes its place, or at exit
 
     def fork(self, request: dict[str, Any], ends: list[socket.socket]) -> dict[str, int]:
         """Fork for a notebook; the process id of the student's and of the examiner's process."""

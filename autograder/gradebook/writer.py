@@ -16,6 +16,7 @@ from typing import Any
 
 from autograder.cells import answers_of, read_notebook
 from autograder.course import Course, UserError
+from autograder.database import share_exercises
 from autograder.gradebook.extensions import Extensions, read_extensions
 from autograder.gradebook.own_table import keep_written, written_answers, written_keys, written_table
 from autograder.nbgrader_setup import nbgrader_folders
@@ -98,6 +99,7 @@ class Writer:
         database, failure = self.gradebook.db, None
         for attempt in range(ATTEMPTS):
             try:
+                share_exercises(database)
                 said = work()
                 database.commit()
                 return said

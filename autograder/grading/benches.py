@@ -6,7 +6,7 @@ test cells it must lose (all others it must keep) and words of the message that 
 """
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -133,13 +133,13 @@ class Proof:
     faults: tuple[str, ...]  # one sentence for each deviation
 
 
-def prove(course: Course, exercise: str, scratch: Path, jobs: int = 1) -> Proof:
-    """Grade every answer of a bench, and the untouched notebook in both editions, by nbgrader.
+def prove(course: Course, exercise: str, scratch: Path, jobs: int = 1, chosen: Collection[str] = ()) -> Proof:
+    """Grade the answers of a bench, and the untouched notebook in both editions, by nbgrader.
 
-    scratch: an empty folder for a classroom.
+    scratch: an empty folder for a classroom. chosen: names of answers; all if empty.
     """
     trial = replace(course, classroom=scratch)
-    answers = load_bench(course, exercise)
+    answers = [answer for answer in load_bench(course, exercise) if not chosen or answer.name in chosen]
     class_ = {f"answer{number:03}": answer for number, answer in enumerate(answers)}
     handed_in = {
         student: hand_in(course, exercise, answer, LANGUAGES[number % 2])

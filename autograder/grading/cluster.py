@@ -15,6 +15,7 @@ import importlib.metadata
 import logging
 import platform
 import socket
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import asdict, dataclass, replace
@@ -33,6 +34,8 @@ WATCH_SECONDS = 1  # how often to look whether workers have come or gone
 FETCH_SECONDS = 30  # for one answer to come; if it doesn't, its worker is gone
 
 Answer = tuple[Any, Marked | None]  # whose, and what came of it; None if its worker died each time
+
+_digesting = threading.Lock()  # Python up to 3.11.7 can't parse in two threads of a worker at once; once is enough, too
 
 
 @dataclass(frozen=True)
@@ -253,7 +256,8 @@ def installed() -> str:
 
     Version numbers alone don't tell two checkouts apart, so a digest of the code stands beside them.
     """
-    digest = code_digest("autograder", *(module.partition(".")[0] for module in STUDENT_MODULES))
+    with _digesting:  # who waits here finds it in the cache
+        digest = code_digest("autograder", *(module.partition(".")[0] for module in STUDENT_MODULES))
     versions = {name: importlib.metadata.version(name) for name in ("simpo-practice", "numpy", "torch")}
     own = f"simpo-practice {versions.pop('simpo-practice')} ({digest[:12]})"
     others = [f"{name} {version.partition('+')[0]}" for name, version in versions.items()]  # +cpu, +cu130: alike

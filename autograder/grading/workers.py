@@ -22,6 +22,7 @@ from autograder.execution.warm_client import in_a_hurry, share_warm_process, sta
 
 ATTEMPTS = 3  # a notebook whose worker dies this often is a fault of the grader's
 AHEAD = 2  # notebooks waiting for each worker, so that none is idle and memory stays flat
+INTERRUPT_SECONDS = 0.2  # at most, till Ctrl-C takes effect
 
 Name = TypeVar("Name")
 Work = TypeVar("Work")
@@ -49,15 +50,19 @@ def run_tasks(
     try:
         while True:
             broken = False
-            while not broken and (one := _next(waiting, again, running, AHEAD * jobs)):
-                try:
-                    with _no_main_module():
-                        running[pool.submit(work, one[1])] = one
-                except BrokenProcessPool:
-                    waiting, broken = itertools.chain([one], waiting), True
+            done: set[Future[Answer]] = set()
+            with _interrupts_later():
+                while not broken and (one := _next(waiting, again, running, AHEAD * jobs)):
+                    try:
+                        with _no_main_module():
+                            running[pool.submit(work, one[1])] = one
+                    except BrokenProcessPool:
+                        waiting, broken = itertools.chain([one], waiting), True
+                if running:
+                    done = wait(running, timeout=INTERRUPT_SECONDS, return_when=FIRST_COMPLETED).done
             if not running and not broken:
                 return
-            for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+            for future in done:
                 name, task, deaths = running.pop(future)
                 try:
                     yield name, future.result()
@@ -117,6 +122,27 @@ def _end_with_the_run() -> None:
     if run is not None:
         run.join()
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Let Ctrl-C take effect at the end.
+
+    In the midst of what concurrent.futures does it would leave a lock that nobody opens again, and the run would
+    never end; or a task that runs, of which nobody knows.
+    """
+    is_main = threading.current_thread() is threading.main_thread()  # only there can it arrive
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if came:
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -16,11 +16,13 @@ from typing import Any
 from autograder.course import UserError
 from autograder.handing_in.archives import File, Left
 from autograder.handing_in.people import Sender, plain_name
-from autograder.handing_in.roster import first_of, table
+from autograder.handing_in.tables import first_of, heading, read_sheet
 
 TIMESTAMP, METADATA, MANIFEST = "timestamp.txt", "submission_metadata.yml", "simpo-practice.json"
 TIME_BYTES = 200
 MANIFEST_BYTES = 10_000
+GROUP, MEMBER = ("group", "小组"), ("student", "学号")  # columns of groups.csv
+PARTICIPANT = re.compile(r"\D*\d+")  # "Participant 4711", in Moodle's English
 WORKSHEET = "Moodle's grading worksheet"
 _UPLOAD = re.compile(r".*_assignsubmission_|\w+?_\d+_\d{3,}_")  # what Moodle and Canvas put before a student's file
 # How Moodle's English language packs write a time: by and large, in the USA, and both with 24 hours.
@@ -110,14 +112,13 @@ def write_timestamp(path: Path, time: datetime) -> None:
 
 def _read_table(path: Path, found: LmsFiles) -> bool:
     """A table beside the notebooks, if it is one of the two that say whose they are."""
-    rows = table(path)
-    headings = set(rows[0][1]) if rows else set()
-    if {"group", "student"} <= headings or {"小组", "学号"} <= headings:
+    sheet = read_sheet(path, ("Identifier", "Full name", "ID number", *GROUP, *MEMBER))
+    rows, headings = sheet.rows, set(map(heading, sheet.headings))
+    if headings & set(GROUP) and headings & set(MEMBER):
         for _, row in rows:
-            group, student = first_of(row, ("group", "小组")), first_of(row, ("student", "学号"))
-            found.groups.setdefault(plain_name(group), []).append(student)
+            found.groups.setdefault(plain_name(first_of(row, GROUP)), []).append(first_of(row, MEMBER))
         return True
-    if not {"identifier", "lastmodified(submission)"} <= headings:
+    if not any(PARTICIPANT.fullmatch(row.get("identifier", "")) for _, row in rows):
         return False
     _read_worksheet(path, rows, found)
     return True

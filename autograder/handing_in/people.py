@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-STUDENT = re.compile(r"\w[\w.@+-]*")  # an id that is safe in paths and in nbgrader's globs
-ID_RULE = "must be letters, digits and . @ + - _ and begin with a letter or digit"
+STUDENT = re.compile(r"\w[\w.@+'-]*")  # an id that is safe in paths and in nbgrader's globs
+ID_RULE = "must be letters, digits and . @ + - _ ' and begin with a letter or digit"
 SHORTEST = 3  # letters of an id or a Latin name that is looked for inside another name; a shorter one stands anywhere
 
 

@@ -58,7 +58,7 @@ def read_content(content: bytes) -> Reading:
     """
     if not content.strip():
         raise ValueError("it is empty")
-    text, remarks = _decoded(content)
+    text, remarks = decoded(content)
     if len(content) > LARGE or has_many_objects(content):
         stored, behind = _without_outputs(text), 0
         remarks.append("its outputs were too large, and were left out")
@@ -80,13 +80,13 @@ def rebuilt(stored: Any) -> NotebookNode:
 # From bytes to JSON
 
 
-def _decoded(content: bytes) -> tuple[str, list[str]]:
+def decoded(content: bytes) -> tuple[str, list[str]]:
     """A file's text; and in which encoding it was, if not in that of every notebook."""
     for mark, encoding in BYTE_ORDER_MARKS:
         if content.startswith(mark):
-            text = content.decode(encoding, "replace")
+            text = content.decode(encoding, "replace").lstrip("\ufeff")
             return text, [] if encoding == "utf-8-sig" else [f"its file was in {encoding.upper()}, not in UTF-8"]
-    candidates = ["utf-8", *_wide(content), "gb18030"]
+    candidates = ["utf-8", *_wide(content), *(["cp1252"] if _is_western(content) else []), "gb18030"]
     for encoding in candidates:
         try:
             text = content.decode(encoding)
@@ -99,6 +99,12 @@ def _decoded(content: bytes) -> tuple[str, list[str]]:
 def _wide(content: bytes) -> list[str]:
     """UTF-16 without a mark: a notebook begins with a bracket, which then has a zero beside it."""
     return {b"{\0": ["utf-16-le"], b"\0{": ["utf-16-be"]}.get(content[:2], [])
+
+
+def _is_western(content: bytes) -> bool:
+    """Whether each byte beyond ASCII stands alone beside a Latin letter, as accents do; Chinese takes two together."""
+    runs = re.findall(rb"([A-Za-z]?)([\x80-\xff]+)([A-Za-z]?)", content)
+    return all(len(run) == 1 and (before or after) for before, run, after in runs)
 
 
 def _json(text: str) -> tuple[Any, int]:

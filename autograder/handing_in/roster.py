@@ -8,6 +8,7 @@ more, lms_name: how the LMS writes a name that is not the first and the last nam
 import csv
 import io
 import re
+import unicodedata
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
@@ -16,14 +17,15 @@ from pathlib import Path
 from autograder.course import Course, UserError
 from autograder.files import write_whole
 from autograder.handing_in.people import ID_RULE, STUDENT, Person, slug
+from autograder.handing_in.tables import check_whole, first_of, heading, read_sheet
 from autograder.nbgrader_setup import nbgrader_api
 
 # The columns under which a fact is found, the best first; headings are compared without case, blanks and underscores.
 ADDRESSES = ("Email address", "Email", "电子邮件地址", "电子邮件", "电子邮箱", "邮箱地址", "邮箱", "Email地址")
-NUMBERS = ("ID number", "学号", "ID号", "ID号码", "编号")
+NUMBERS = ("ID number", "Student ID", "SID", "学号", "学号/工号", "学生学号", "工号", "ID号", "ID号码", "编号")
 IDS = ("id", *NUMBERS, "SIS User ID", "SIS Login ID", "Username", "用户名", *ADDRESSES)
 FIRST_NAMES, LAST_NAMES = ("first_name", "名", "名字"), ("last_name", "Surname", "姓", "姓氏")
-FULL_NAMES = ("lms_name", "Full name", "Student", "Name", "姓名", "全名", "用户全名", "学生")
+FULL_NAMES = ("lms_name", "Full name", "Student", "Name", "姓名", "学生姓名", "全名", "用户全名", "学生")
 EMAILS = (*ADDRESSES, "SIS Login ID")
 EXPECTED = "id, ID number, SIS User ID, Username, Email address, Full name, 学号, 用户名, 电子邮件地址, 姓名"
 TEST_STUDENT = "Student, Test"  # Canvas's, by whom a teacher sees the course as students do; has no SIS User ID
@@ -59,20 +61,20 @@ def add(course: Course, people: Iterable[Person]) -> list[Person]:
 
 
 def read(path: Path) -> list[Person]:
-    """The people in a CSV file: a roster, or what Moodle or Canvas exports.
+    """The people in a CSV file or a workbook: a roster, or what a learning management system exports.
 
     Raises:
         UserError: It is not such a file; the message names the line and the column.
     """
     people: dict[str, Person] = {}
-    headings, rows = _headings_and_rows(path)
-    known = {heading(name) for name in (*IDS, *FULL_NAMES)}
-    if rows and not known & set(map(heading, headings)):
-        seen = ", ".join(filter(None, headings)) or "empty"
+    columns = (*IDS, *FULL_NAMES)
+    sheet = read_sheet(path, (*columns, *FIRST_NAMES, *LAST_NAMES))
+    if sheet.rows and not set(map(heading, columns)) & set(map(heading, sheet.headings)):
+        seen = ", ".join(filter(None, sheet.headings)) or "empty"
         raise UserError(
             f"{path}: no column says who a student is. Its headings are {seen}; expected at least one of {EXPECTED}"
         )
-    for line, row in rows:
+    for line, row in sheet.rows:
         if person := _person(row, f"{path}, line {line}"):
             if person.id in people:
                 raise UserError(
@@ -84,43 +86,6 @@ def read(path: Path) -> list[Person]:
     return list(people.values())
 
 
-def table(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file, each with its line's number and by the headings as `heading` writes them.
-
-    Raises:
-        UserError: It is not UTF-8, or not a table.
-    """
-    return _headings_and_rows(path)[1]
-
-
-def _headings_and_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """The headings as they are written, and what `table` gives."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as opened:
-            first = opened.readline()
-            opened.seek(0)
-            reader = csv.reader(opened, delimiter=max(",;\t", key=first.count))
-            written = [cell.strip() for cell in next(reader, [])]
-            headings = list(map(heading, written))
-            return written, [
-                (reader.line_num, dict(zip(headings, map(str.strip, row), strict=False))) for row in reader if any(row)
-            ]
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8; in a spreadsheet, save it as CSV UTF-8") from None
-    except csv.Error as error:
-        raise UserError(f"{path} is not a CSV file: {error}") from None
-
-
-def heading(words: str) -> str:
-    """A column's heading, without what spreadsheets and LMSs vary in it."""
-    return re.sub(r"[\s_]", "", words).casefold()
-
-
-def first_of(row: Mapping[str, str], columns: Iterable[str]) -> str:
-    """What the first of these columns that says anything says."""
-    return next((row[heading(column)] for column in columns if row.get(heading(column))), "")
-
-
 def _person(row: Mapping[str, str], where: str) -> Person | None:
     """The student in a row; None for the rows in a Canvas export that are nobody's, or its test student's."""
     canvas = "section" in row and "id" in row  # Canvas's ID is its own number
@@ -130,6 +95,8 @@ def _person(row: Mapping[str, str], where: str) -> Person | None:
     chosen = first_of(row, (*IDS[1:], "id") if canvas else IDS) or slug(name)
     if canvas and name == TEST_STUDENT and not row.get("sisuserid"):
         return None
+    chosen = unicodedata.normalize("NFC", chosen)
+    check_whole(chosen, where)
     if not chosen:
         raise UserError(f"{where}: nothing says who this is; fill in an id, an email address or a full name")
     if not STUDENT.fullmatch(chosen):

@@ -25,7 +25,7 @@ from typing import Any
 from autograder.confinement.sandbox import EXAMINERS, Limits, NoConfinement, confine, limit
 from autograder.confinement.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
 from autograder.execution.channel import DONE, Channel
-from autograder.execution.warm_client import ROLES, SERVE, SERVE_AT_ONCE
+from autograder.execution.warm_client import ROLES, SERVE
 from autograder.inside.large_pages import bring_into_large_pages
 
 
@@ -35,7 +35,7 @@ def listen(control: socket.socket) -> None:
 
     shell = make_shell({})
     _keep_shared()
-    if not (select.select([control], [], [], 0)[0] and control.recv(1, socket.MSG_PEEK) == SERVE_AT_ONCE):
+    if not select.select([control], [], [], 0)[0]:  # nobody waits for a server, or for this process's end
         _load_the_rest()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # servers that have ended leave nothing behind
     while True:

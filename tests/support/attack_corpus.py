@@ -45,6 +45,7 @@ def attacks() -> list[Attack]:
         *(Attack(cell["kind"], cell["name"], _cell(cell["cell"]), cell["verdict"]) for cell in cells),
         *(Attack("changed notebook", name, _changed(change), words=words) for name, change, words in NOTEBOOKS),
         *(Attack("not a notebook", name, _file(write), NOT_GRADABLE, words) for name, write, words in FILES),
+        *(Attack("an odd file", name, _file(write), words=words) for name, write, words in ODD_FILES),
         *(Attack("beside the notebook", name, _beside(put), verdict, words) for name, put, verdict, words in BESIDE),
     ]
 
@@ -245,8 +246,8 @@ NOTEBOOKS = [
     ("a check with the wrong checksum", _roles(checksum="0" * 32), ""),
     ("a check of an old schema", _roles(schema_version=1), ""),
     ("a check of another schema", _roles(schema_version=99), ""),
-    ("a check without metadata", _on_check(lambda c: c.metadata.pop("nbgrader")), "was renamed 'None'"),
-    ("a check whose metadata is a list", _on_check(lambda c: c.metadata.update(nbgrader=[1])), "was renamed"),
+    ("a check without metadata", _on_check(lambda c: c.metadata.pop("nbgrader")), "had lost its name"),
+    ("a check whose metadata is a list", _on_check(lambda c: c.metadata.update(nbgrader=[1])), "had lost its name"),
     ("a check that is prose", _on_check(_retype), "was a markdown cell"),
     ("a check that is raw text", _on_check(_raw), "was a raw cell"),
     ("a check copied", _copy_check, "a second cell named 'squared-loss-value'"),
@@ -277,10 +278,19 @@ def _with(**changed):
     return lambda text: json.dumps({**json.loads(text), **changed}).encode()
 
 
+def _with_a_cell(cell):
+    return lambda text: json.dumps({**json.loads(text), "cells": [*json.loads(text)["cells"], cell]}).encode()
+
+
+def _output_of(data):
+    output = {"output_type": "display_data", "metadata": {}, "data": {"application/json": data}}
+    return _with_a_cell({"cell_type": "code", "id": "out", "metadata": {}, "source": "", "outputs": [output]})
+
+
 FILES = [
     ("cut off", lambda text: text[: len(text) // 2].encode(), "not complete JSON"),
-    ("empty", lambda text: b"", "not complete JSON"),
-    ("not UTF-8", lambda text: b"\xff\xfe" + text.encode("utf-16"), "not UTF-8"),
+    ("empty", lambda text: b"", "it is empty"),
+    ("bytes that are no text", lambda text: b"\xff\xff" + text.encode(), "not complete JSON"),
     ("zeros", lambda text: bytes(10_000), "not complete JSON"),
     ("nested deeply", lambda text: b"[" * 200_000, "nested too deeply"),
     ("objects nested deeply", lambda text: b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested too deeply"),
@@ -289,16 +299,25 @@ FILES = [
     ("null", lambda text: b"null", "not a notebook"),
     ("a number of a million digits", lambda text: b"1" * 1_000_000, ""),
     ("a web page", lambda text: b"<html><body>Please log in</body></html>", "not complete JSON"),
-    ("a zip file", lambda text: b"PK\x03\x04" + bytes(range(200)), "not UTF-8"),
-    ("a hundred megabytes", lambda text: text.encode() + b" " * 100_000_000, "expected at most 20,000,000"),
+    ("a zip file", lambda text: b"PK\x03\x04" + bytes(range(200)), "not complete JSON"),
+    ("three hundred megabytes", lambda text: text.encode() + b" " * 300_000_000, "expected at most 200,000,000"),
     ("no cells", lambda text: b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "not a notebook"),
     ("cells that are null", _with(cells=None), "not a notebook"),
     ("cells that are numbers", _with(cells=[1, 2]), "not a notebook"),
     ("cells that are one object", _with(cells={"a": 1}), "not a notebook"),
-    ("cells of an unknown type", _with(cells=[{"cell_type": "evil", "metadata": {}, "source": ""}]), "not a notebook"),
-    ("metadata that is a list", _with(metadata=[]), "not a notebook"),
-    ("format 99", _with(nbformat=99), "not a notebook"),
-    ("format in words", _with(nbformat="four"), "not a notebook"),
+]
+
+# Files that are none by the letter, and hold a notebook all the same; and words of what must be said of that.
+ODD_FILES = [
+    ("a hundred megabytes", lambda text: text.encode() + b" " * 100_000_000, ""),
+    ("thirty megabytes of output", _output_of("x" * 30_000_000), ""),
+    ("a million objects of output", _output_of([{"": 0}] * 1_000_000), "its outputs were too large"),
+    ("in UTF-16 with its mark twice", lambda text: b"\xff\xfe" + text.encode("utf-16"), "its file was in UTF-16"),
+    ("a second notebook behind it", lambda text: (text + text).encode(), "stood behind the notebook"),
+    ("a cell of an unknown type", _with_a_cell({"cell_type": "evil", "metadata": {}, "source": ""}), ""),
+    ("metadata that is a list", _with(metadata=[]), ""),
+    ("format 99", _with(nbformat=99), ""),
+    ("format in words", _with(nbformat="four"), ""),
 ]
 
 

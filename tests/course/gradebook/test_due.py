@@ -7,7 +7,7 @@ import sys
 import pytest
 from documents import BLOCK
 from project import ROOT
-from small_class import ESSAY, LOSS, copied
+from small_class import ESSAY, LOSS, copied, take_back_all_but
 from typer.testing import CliRunner
 
 from autograder.cli import app
@@ -22,13 +22,16 @@ DUE, THREE_HOURS_LATE = "2026-12-01 23:59", "2026-12-02 02:59:00 UTC"
 
 @pytest.fixture
 def here(small_class, tmp_path, monkeypatch):
-    """A copy of the small class, in whose folder commands run; ada's work was handed in three hours late."""
+    """A copy of the small class, in whose folder commands run; ada handed in one exercise three hours late."""
     course = copied(small_class, tmp_path)
     monkeypatch.chdir(course.root)
     monkeypatch.setenv("TZ", "UTC")
-    for exercise in (LOSS, ESSAY):
-        course.notebook("submitted", "ada", exercise).with_name("timestamp.txt").write_text(THREE_HOURS_LATE)
+    hand_in_late(course, LOSS)
     return course
+
+
+def hand_in_late(course, exercise):
+    course.notebook("submitted", "ada", exercise).with_name("timestamp.txt").write_text(THREE_HOURS_LATE)
 
 
 def autograder(*words):
@@ -76,6 +79,8 @@ def test_the_penalties_of_the_page_apply(here, word, points):
 
 
 def test_setting_the_same_time_again_reckons_by_a_new_rule_and_with_essays(here):
+    hand_in_late(here, ESSAY)
+    take_back_all_but(here, "ada", ESSAY)
     autograder("due", ESSAY, DUE)
     autograder("grade")
     append(here, '"zero"')
@@ -113,6 +118,7 @@ def test_an_extension_given_before_anything_is_handed_in(here):
 
 
 def test_an_extension_given_afterwards_ends_the_penalty_at_once(here):
+    take_back_all_but(here, "ada", LOSS)
     append(here, '"zero"')
     autograder("due", LOSS, DUE)
     autograder("grade")

@@ -1,12 +1,10 @@
 """What people gave, and what the gradebook holds, after it was restored, graded again or a student was removed."""
 
 import shutil
-import subprocess
-import sys
 
 import nbformat
 import pytest
-from small_class import ESSAY, LOSS, copied, submit
+from small_class import ESSAY, LOSS, copied, submit, take_back_all_but
 from typer.testing import CliRunner
 
 from autograder.cli import app
@@ -89,8 +87,8 @@ def test_a_restored_gradebook_does_not_call_another_essay_read(here):
 
 
 def test_a_student_who_was_removed_and_is_added_again_gets_their_points_back(here):
-    nbgrader = [sys.executable, "-m", "nbgrader", "db", "student", "remove", "bob", "--force"]
-    subprocess.run(nbgrader, cwd=here.root, check=True, capture_output=True)
+    with nbgrader_api(here).gradebook as gradebook:
+        gradebook.remove_student("bob")  # as `nbgrader db student remove --force` does; test_due.py calls that
     assert ("bob", LOSS) not in class_scores(here).scores
     (here.root / "people.csv").write_text("id,first_name,last_name\nbob,Bob,Ray\n")
     autograder("roster", "people.csv")
@@ -126,6 +124,7 @@ def test_the_gradebook_is_asked_once_for_the_whole_class(here):
 @pytest.mark.parametrize("again", ["force", "source"])
 def test_an_essay_that_was_read_stays_read_until_its_text_changes(here, again):
     give(here, "ada", ESSAY, "essay", 3.0)
+    take_back_all_but(here, "ada", ESSAY)
     assert essays(here) == 0
     if again == "source":
         add_a_space(here, ESSAY)
@@ -144,11 +143,13 @@ def test_an_essay_that_was_read_stays_read_until_its_text_changes(here, again):
 
 def test_a_persons_points_for_a_check_make_nobody_wait_unless_it_comes_out_otherwise(here):
     give(here, "bob", LOSS, "batch-loss-value", 0.5)
+    right = here.notebook("submitted", "ada", LOSS).read_text("utf-8")
+    take_back_all_but(here, "bob", LOSS)
     autograder("grade", "--force")
     loss = standings(here)[0]
     assert (loss.essays, loss.appeals) == (0, 0)
     assert class_scores(here).scores["bob", LOSS].is_final
-    submit(here, "bob", LOSS, here.notebook("submitted", "ada", LOSS).read_text("utf-8"))
+    submit(here, "bob", LOSS, right)
     autograder("grade")
     loss = standings(here)[0]
     assert (loss.essays, loss.appeals) == (0, 1)  # the check gives 1 point now, the person gave half of it

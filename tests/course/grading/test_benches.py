@@ -1,31 +1,40 @@
-"""Every check proves itself: all answers of a bench through real nbgrader grading."""
+"""Every check proves itself: answers of a bench through real nbgrader grading; all of them with --everything."""
 
 import pytest
 from project import ROOT
+from samples import drawn
 
 from autograder.course import Course, UserError
 from autograder.grading.benches import BenchAnswer, deviations, load_bench, prove
 from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, WRONG, Check, Result
 
 EXERCISES = Course(ROOT, ROOT / "classroom").exercises()
+RIGHT_ONES, WRONG_ONES = 1, 3  # that a plain run draws of each bench
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
 @pytest.mark.parametrize("exercise", EXERCISES)
-def test_every_answer_gets_its_mark_and_message(course, exercise, record_property):
-    proof = prove(course, exercise, course.classroom)
+def test_every_answer_gets_its_mark_and_message(course, exercise, record_property, everything):
+    answers = load_bench(course, exercise)
+    right, wrong = ([answer for answer in answers if answer.is_right is kind] for kind in (True, False))
+    if not everything:
+        right, wrong = drawn(right, RIGHT_ONES), drawn(wrong, WRONG_ONES)
+    proof = prove(course, exercise, course.classroom, chosen=[answer.name for answer in (*right, *wrong)])
     record_property("bench", (proof.right, proof.wrong, proof.caught, proof.named))
     assert proof.faults == ()
+    assert (proof.right, proof.wrong) == (len(right), len(wrong))
     assert proof.caught == proof.wrong
-    assert proof.named >= 0.9 * proof.wrong
+    assert proof.named == sum(answer.names_its_mistake for answer in wrong)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_a_bench_is_large_enough(course, exercise):
     answers = load_bench(course, exercise)
-    assert sum(answer.is_right for answer in answers) >= 2
-    assert sum(not answer.is_right for answer in answers) >= 6
+    wrong = [answer for answer in answers if not answer.is_right]
+    assert len(answers) - len(wrong) >= 2
+    assert len(wrong) >= 6
+    assert sum(answer.names_its_mistake for answer in wrong) >= 0.9 * len(wrong)
 
 
 def told(answer, result):

@@ -120,8 +120,8 @@ def test_a_gradebook_that_is_gone_is_made_anew(graded, tmp_path):
 
 def test_a_fault_while_a_submission_is_restored_is_its_verdict_and_stops_nobody(monkeypatch):
     monkeypatch.setattr("autograder.grading.marking.restore", lambda *_: {}["cells"])  # stands for a mistake in it
-    empty = nbformat.writes(nbformat.v4.new_notebook()).encode()
-    result = mark(Task("ada", EXERCISE, empty, empty, empty)).result
+    content = nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])).encode()
+    result = mark(Task("ada", EXERCISE, content, content, content)).result
     assert (result.verdict, result.reason) == (GRADER_FAULT, "KeyError: 'cells'")
 
 

@@ -4,16 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ProcessPoolExecutor, _base
 from pathlib import Path
 
 import pytest
 from project import ROOT
 
 from autograder.execution.run import CHECK, STUDENTS, run_steps
-from autograder.grading.workers import run_tasks
-
-EXERCISE = "01_simpo_loss"
+from autograder.grading.workers import run_tasks, stop
 
 
 def die_once(task):
@@ -106,8 +106,9 @@ def test_a_run_ends_without_a_word_and_leaves_no_process(tmp_path):
 
 
 STOPPED = """
-import time
+import signal
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a program in the background has it ignored, as tests may be
 from autograder.commands.grading import stoppable
 from autograder.grading.workers import run_tasks
 with stoppable():
@@ -142,6 +143,39 @@ def test_ctrl_c_says_what_to_do_and_does_not_wait_for_what_runs(tmp_path):
     while (left := left_of(run.pid)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not left
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C is an exception, as for a program in the foreground."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(("owner", "name"), [(ProcessPoolExecutor, "submit"), (_base._AcquireFutures, "__exit__")])
+def test_ctrl_c_in_the_midst_of_the_librarys_work_ends_the_run_too(
+    tmp_path, monkeypatch, interruptible, ends, owner, name
+):
+    whole = getattr(owner, name)
+
+    def interrupted(*arguments):
+        if name == "__exit__":  # the futures are locked, and would stay so
+            signal.raise_signal(signal.SIGINT)
+            return whole(*arguments)
+        future = whole(*arguments)
+        signal.raise_signal(signal.SIGINT)  # the task is on its way, and nobody has its future
+        return future
+
+    before = set(threading.enumerate())
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            list(run_tasks([("a", tmp_path / "a")], 2, sleep))
+    stop()
+    for thread in filter(threading.Thread.is_alive, set(threading.enumerate()) - before):  # at its end Python waits
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 def test_the_death_of_the_examiner_is_a_fault_of_the_graders(tmp_path):

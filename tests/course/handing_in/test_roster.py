@@ -143,7 +143,10 @@ def test_canvas_gradebook_is_a_roster(tmp_path):
         ),
         (b"id,section_name\n,A\n", "line 2: nothing says who this is; fill in an id"),
         (b"", "holds no students"),
-        ("id,first_name\ns1,Zoë\n".encode("latin-1"), "is not UTF-8; in a spreadsheet, save it as CSV UTF-8"),
+        (
+            b"id,first_name\ns1,Zo\xff\xff\n",
+            "is neither UTF-8 nor another encoding known here; in a spreadsheet, save it as CSV UTF-8",
+        ),
         (b'id\n"' + b"x" * 200_000, "is not a CSV file: field larger"),
     ],
 )

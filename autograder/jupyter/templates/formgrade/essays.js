@@ -51,7 +51,8 @@
       return lineOf(point) + given[i] + "/" + each + added;
     });
     $(essay.querySelector("input.score")).val(Math.min(total, Number(scheme.dataset.points))).trigger("change");
-    $(comment).val(lines.join("\n") + "\n" + own.join("\n").trim()).trigger("change");
+    var text = own.join("\n").replace(/^\n+/, ""); // its end stays: a person may be about to type the next word
+    $(comment).val(lines.join("\n") + "\n" + text).trigger("change");
     autosize.update(comment);
   }
 
