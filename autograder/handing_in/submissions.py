@@ -4,6 +4,7 @@ What can't be placed is listed and left; the rest is taken. Whose a file is, `do
 """
 
 import contextlib
+import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable
@@ -21,6 +22,8 @@ from autograder.handing_in.lms_files import TIMESTAMP, read_timestamp, write_tim
 from autograder.handing_in.people import People
 from autograder.handing_in.reading import read_content
 from autograder.handing_in.roster import load
+
+UPLOADS = "uploads.json"  # in the classroom: Canvas gives no times, but the numbers of its uploads rise
 
 
 @dataclass(frozen=True)
@@ -52,18 +55,21 @@ def collect(course: Course, downloads: Path) -> tuple[list[Submission], list[Lef
         files, left = gather(downloads, Path(scratch))
         found, unknown = identify(course, files)
         placed, unplaced = _place(course, found)
-        taken = []
+        taken, uploads = [], _read_uploads(course)
         left += unknown + unplaced
         for (student, exercise), candidates in placed.items():
             best = max(candidates, key=_rank)
             for other in (other for other in candidates if other is not best):
                 left.append(Left(str(other.file.name), _why_not(other, best)))
             submission = _submission(course, student, exercise, best)
-            if reason := _better_there(submission, best):
+            if reason := _better_there(submission, best, uploads.get(f"{student}/{exercise}", 0)):
                 left.append(Left(str(best.file.name), reason))
             else:
                 _copy(best.file.path, submission)
                 taken.append(submission)
+                uploads |= {f"{student}/{exercise}": best.origin.upload} if best.origin.upload else {}
+        if uploads != _read_uploads(course):
+            write_whole(course.classroom / UPLOADS, json.dumps(uploads, indent=1, ensure_ascii=False) + "\n")
     return taken, left
 
 
@@ -167,12 +173,23 @@ def _submission(course: Course, student: str, exercise: str, found: Found) -> Su
     return Submission(student, exercise, folder, origin.time, origin.time_from, origin.marked_late)
 
 
-def _better_there(submission: Submission, found: Found) -> str:
-    """Why the classroom's own notebook stays; empty if the new one is to be taken."""
+def _read_uploads(course: Course) -> dict[str, int]:
+    """Canvas's number of the upload that is in the classroom, by student and exercise."""
+    try:
+        stored = json.loads((course.classroom / UPLOADS).read_text(encoding="utf-8"))
+        return {key: int(number) for key, number in stored.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _better_there(submission: Submission, found: Found, upload: int) -> str:
+    """Why the classroom's own notebook stays; empty if the new one is to be taken. upload: Canvas's number of it."""
     if found.damage and submission.notebook.is_file():
         with contextlib.suppress(ValueError):  # it is damaged, too
             check_readable(submission.notebook)
             return f"{found.damage}; the classroom's notebook stays"
+    if submission.notebook.is_file() and 0 < found.origin.upload < upload:
+        return f"older: the classroom has a later upload, Canvas's number {upload}"
     try:
         there = read_timestamp(submission.folder / TIMESTAMP)
     except (OSError, ValueError):

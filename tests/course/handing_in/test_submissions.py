@@ -1,3 +1,4 @@
+import json
 import shutil
 import stat
 import zipfile
@@ -196,3 +197,19 @@ def test_collecting_again_rewrites_nothing(course, downloads):
     before = copy.stat().st_mtime_ns
     collect(course, downloads)
     assert copy.stat().st_mtime_ns == before
+
+
+def test_an_older_upload_of_canvas_never_replaces_a_newer_one(course, tmp_path):
+    for number, (name, upload) in enumerate([("later", 90002), ("earlier", 90001), ("latest", 90003)]):
+        (tmp_path / str(number)).mkdir()
+        content = json.dumps({"cells": [{"cell_type": "code", "source": f"# {name}"}]})
+        (tmp_path / str(number) / f"mullerzoe_1234_{upload}_{EXERCISE}.ipynb").write_text(content)
+    taken, _ = collect(course, tmp_path / "0")
+    older, left = collect(course, tmp_path / "1")
+    assert (older, [item.reason for item in left]) == (
+        [],
+        ["older: the classroom has a later upload, Canvas's number 90002"],
+    )
+    assert "# later" in taken[0].notebook.read_text()
+    collect(course, tmp_path / "2")
+    assert "# latest" in taken[0].notebook.read_text()
