@@ -66,7 +66,7 @@ def test_trl_gives_the_same_response_five_tokens(trl_response):
 
 
 @pytest.mark.slow
-def test_smollm2_gives_four_point_three_tokens():
+def test_smollm2_gives_four_point_three_tokens(smollm2):
     tokenizer = load_tokenizer("smollm2")
     pair = tokenized(tokenizer, CHAT)
     assert words(tokenizer, pair.chosen) == ["4", ".", "<|im_end|>"]

@@ -1,10 +1,8 @@
-"""Models, pairs and run files small enough to be made on the spot, and `simpo` started as a person would."""
+"""Models, pairs and run files small enough to be made on the spot."""
 
 import json
 import os
 import random
-import subprocess
-import sys
 
 import torch
 
@@ -13,7 +11,6 @@ from simpo_core.training.config import FinetuneConfig, make_config, to_toml
 
 torch.set_num_threads(1)  # two threads would spend their time waiting for each other
 
-SIMPO = [sys.executable, "-m", "simpo_core"]
 VOCABULARY = 97
 SIZES = {
     "vocab_size": VOCABULARY,
@@ -111,13 +108,6 @@ def write_run(folder, **settings):
 def environment(folder):
     """For subprocesses: one thread, and a cache of their own."""
     return os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "1"}
-
-
-def simpo(folder, *arguments, command=SIMPO, **kwargs):
-    """Run `python -m simpo_core` to its end."""
-    words = [*command, *map(str, arguments)]
-    env = environment(folder)
-    return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False, **kwargs)
 
 
 def losses(output):

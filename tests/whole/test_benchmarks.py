@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from project import ROOT
+from tiny import write_pairs
 
 LENGTHS = json.loads((ROOT / "benchmarks" / "lengths.json").read_text(encoding="utf-8"))
 
@@ -69,13 +70,25 @@ def test_rows_of_all_lengths_that_will_come_are_computed_before_the_clock_starts
     assert torch.equal(before, torch.cat([x.detach().flatten() for x in training.scorer.parameters()]))
 
 
-@pytest.mark.slow
-def test_the_benchmark_takes_both_sides_turns_and_both_give_the_same_loss(tmp_path):
+@pytest.fixture
+def measured(finetune, monkeypatch, capsys):
+    """`python benchmarks/finetune.py --tiny ...`, whose two sides have processes of their own: what it prints."""
     pytest.importorskip("trl")
+    for name in ("OMP_NUM_THREADS", "HF_HUB_OFFLINE", "TRL_EXPERIMENTAL_SILENCE"):
+        monkeypatch.setenv(name, "1")  # as it is set for the two, and then is what it was
+
+    def run(*options):
+        monkeypatch.setattr(sys, "argv", ["finetune.py", "--tiny", "--threads", "1", *options])
+        finetune.main()
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+@pytest.mark.slow
+def test_the_benchmark_takes_both_sides_turns_and_both_give_the_same_loss(measured, tmp_path):
     out = tmp_path / "tiny.json"
-    command = [sys.executable, "benchmarks/finetune.py", "--tiny", "--cases", "ragged_float32", "--threads", "1"]
-    done = subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=True)
-    line = json.loads(done.stdout.splitlines()[-1])
+    line = json.loads(measured("--cases", "ragged_float32", "--out", str(out))[-1])
     for name in ("ratio_ragged_float32", "memory_ratio_ragged_float32"):
         assert line[name] > 0
     assert line["first_loss_difference_ragged_float32"] < 1e-5
@@ -87,15 +100,14 @@ def test_the_benchmark_takes_both_sides_turns_and_both_give_the_same_loss(tmp_pa
 
 
 @pytest.mark.slow
-def test_emulated_bfloat16_gives_memory_and_losses_and_no_times():
-    pytest.importorskip("trl")
-    command = [sys.executable, "benchmarks/finetune.py", "--tiny", "--emulate-bfloat16", "--cases", "even"]
-    done = subprocess.run([*command, "--threads", "1"], cwd=ROOT, capture_output=True, text=True, check=True)
-    line = json.loads(done.stdout.splitlines()[-1])
+@pytest.mark.thorough("a plain run has the benchmark's two sides agree in float32, and emulates products alone, below")
+def test_emulated_bfloat16_gives_memory_and_losses_and_no_times(measured):
+    lines = measured("--emulate-bfloat16", "--cases", "even")
+    line = json.loads(lines[-1])
     assert line["memory_ratio_emulated"] > 0
     assert line["first_loss_difference_emulated"] < 0.02
     assert not {"ratio", "memory_ratio", "ratio_emulated", "cpu_time_ratio_emulated"} & set(line)
-    assert "s/step" not in done.stdout
+    assert not any("s/step" in line for line in lines)
 
 
 def test_a_case_that_is_not_there_is_one_sentence():
@@ -105,7 +117,6 @@ def test_a_case_that_is_not_there_is_one_sentence():
     assert done.stderr == "--cases even,oven: there is no 'oven', expected some of even,ragged,smollm2,float32\n"
 
 
-@pytest.mark.slow
 def test_growth_goes_on_where_it_stopped_and_measures_anew_when_it_was_whole(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import growth
@@ -136,6 +147,7 @@ def test_growth_goes_on_where_it_stopped_and_measures_anew_when_it_was_whole(tmp
 
 
 @pytest.mark.slow
+@pytest.mark.thorough("a plain run compares our scores with stock nbgrader's in test_differential.py")
 def test_the_benchmark_of_grading_compares_every_score_with_stock_nbgraders(tmp_path):
     out = tmp_path / "grading.json"
     command = [sys.executable, "benchmarks/grading.py", "--students", "4", "--stock-students", "3"]
@@ -174,6 +186,7 @@ def test_the_comparison_of_methods_goes_on_where_it_stopped_and_trains_nothing_t
         "SEEDS": (0, 1),
         "STEPS": 2,
         "MAX_NEW_TOKENS": 8,
+        "data": lambda rule, split: write_pairs(tmp_path / f"{split}.jsonl"),
         "read_prompts": lambda split: ["What is friction?", "What is rain?"],
     }
     for name, value in smaller.items():

@@ -1,5 +1,6 @@
 """What is done on a GPU: by its parts, on the CPU; and as a whole, where there is a GPU."""
 
+import functools
 import shutil
 import sysconfig
 from pathlib import Path
@@ -36,13 +37,27 @@ needs_compiler = pytest.mark.skipif(
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
 
-@pytest.fixture
-def compiling():
-    """torch.compile without processes that stay, and nothing compiled left behind."""
+@pytest.fixture(
+    params=[
+        "aot_eager",
+        pytest.param(
+            "inductor",
+            marks=[
+                needs_compiler,
+                pytest.mark.thorough("a plain run traces the same functions, as often, without machine code"),
+            ],
+        ),
+    ]
+)
+def backend(request, monkeypatch):
+    """torch.compile's last part, without processes that stay, and nothing compiled left behind."""
     import torch._inductor.config
 
+    output_layer._compiled.cache_clear()
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=request.param))
     with torch._inductor.config.patch(compile_threads=1):
-        yield
+        yield request.param
+    output_layer._compiled.cache_clear()
     torch._dynamo.reset()
 
 
@@ -114,8 +129,7 @@ def test_float32_is_exact_while_the_two_paths_are_compared_and_then_as_it_was_to
 
 
 @pytest.mark.slow
-@needs_compiler
-def test_a_gpus_layers_are_compiled_once_for_all_packs_of_a_length(monkeypatch, compiling):
+def test_a_gpus_layers_are_compiled_once_for_all_packs_of_a_length(monkeypatch, backend):
     """Forwards alone: flex_attention has no backward pass on a CPU."""
     monkeypatch.setattr(attention, "ROW", 640)
     packs = [pack(token_pairs(*lengths, seed=len(lengths))) for lengths in (LONG[2:3], RAGGED, RAGGED[:2])]
@@ -125,7 +139,7 @@ def test_a_gpus_layers_are_compiled_once_for_all_packs_of_a_length(monkeypatch, 
         expected = [scorer(packed) for packed in packs]
         monkeypatch.setattr(scorers, "pair_layout", lambda packed: attention.block_mask(packed.pair_of, packed.part_of))
         for layer in model.model.layers:
-            layer.compile(dynamic=False)
+            layer.compile(dynamic=False, backend=backend)
         found = [scorer(attention.prepare_for_gpu(packs[0]))]
         with torch.compiler.set_stance("fail_on_recompile"):
             found += [scorer(attention.prepare_for_gpu(packed)) for packed in packs[1:]]
@@ -134,9 +148,8 @@ def test_a_gpus_layers_are_compiled_once_for_all_packs_of_a_length(monkeypatch, 
 
 
 @pytest.mark.slow
-@needs_compiler
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_gpus_softmax_is_compiled_once_and_gives_the_same(monkeypatch, compiling, dtype):
+def test_a_gpus_softmax_is_compiled_once_and_gives_the_same(monkeypatch, backend, dtype):
     torch.manual_seed(0)
     weight = torch.randn(101, 16, requires_grad=True)
     batches = [(torch.randn(rows, 16, dtype=dtype, requires_grad=True), torch.randint(101, (rows,))) for rows in ROWS]

@@ -3,11 +3,11 @@
 import contextlib
 import json
 import resource
-import sys
 from pathlib import Path
 
 import pytest
-from tiny import losses, make_run, simpo, write_run
+from simpo_processes import forked, simpo
+from tiny import losses, make_run, write_run
 
 from simpo_core.saved_models import newest_checkpoint
 from simpo_core.training.finetune import finetune
@@ -21,21 +21,19 @@ def own_cache(tmp_path, monkeypatch):
 
 # -- Memory ------------------------------------------------------------------------------------------------------------
 
-WITH_90_MB_MORE = """
-import resource
-from pathlib import Path
-from simpo_core import run
-from simpo_core.cli import main
 
-def start(*args, begin=run.start, **kwargs):
-    training = begin(*args, **kwargs)
-    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + 90 * 2**20,) * 2)
-    return training
+def with_90_mb_more(*words):
+    """`simpo` in a process that may take so much memory when training begins, beyond what it has by then."""
+    from simpo_core.training import run
 
-run.start = start
-main()
-"""
+    def start(*args, begin=run.start, **kwargs):
+        training = begin(*args, **kwargs)
+        size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (size + 90 * 2**20,) * 2)
+        return training
+
+    run.start = start
+    forked(*words)
 
 
 @pytest.mark.slow
@@ -45,15 +43,15 @@ def test_memory_that_runs_out_in_training_is_one_sentence_and_its_advice_helps(t
     rows = [{"prompt": f"Count to {i}:", "chosen": " one" * 200, "rejected": " two" * 200} for i in range(8)]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     run_file = write_run(tmp_path, batch_pairs=8, steps=1, pack_tokens=100_000)
-    limited = [sys.executable, "-c", WITH_90_MB_MORE]
-    run = simpo(tmp_path, "finetune", run_file, command=limited)
-    assert run.returncode == 2, run.stderr
-    assert run.stderr == (
+    status, _, errors = simpo(tmp_path, "finetune", run_file, way=with_90_mb_more)
+    assert status == 2, errors
+    assert errors == (
         "simpo: memory ran out with pack_tokens = 100000: set a lower pack_tokens (the result is the same), "
         "a lower max_length, or lora_rank = 16\n"
     )
-    again = simpo(tmp_path, "finetune", run_file, "--resume", "--set", "pack_tokens=1", command=limited)
-    assert again.returncode == 0, again.stderr
+    again = ("finetune", run_file, "--resume", "--set", "pack_tokens=1")
+    status, _, errors = simpo(tmp_path, *again, way=with_90_mb_more)
+    assert status == 0, errors
     assert len(losses(tmp_path / "out")) == 1
 
 

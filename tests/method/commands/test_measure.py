@@ -1,18 +1,18 @@
 """`simpo` beside finetune: check-data, make-pairs, evaluate, demo; and finetune in a terminal."""
 
-import contextlib
 import dataclasses
 import json
 import os
 import pty
 import re
+import select
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 import torch
-from tiny import SIMPO, environment, write_pairs, write_run
+from simpo_processes import begin
+from tiny import write_pairs, write_run
 
 from simpo_core import demo
 from simpo_core.answers.evaluate import AnswerReport, CheckedAnswer, bootstrap
@@ -199,15 +199,15 @@ def test_the_demonstration_trains_on_topics_that_it_does_not_ask_about():
 def in_a_terminal(folder, *arguments, columns):
     """What `simpo` writes to a terminal of so many columns, without its colours."""
     ours, theirs = pty.openpty()
-    env = environment(folder) | {"TERM": "xterm", "COLUMNS": str(columns)}
-    process = subprocess.Popen([*SIMPO, *map(str, arguments)], env=env, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
     said = b""
-    with contextlib.suppress(OSError):  # Linux's way to say that nobody writes any more
-        while part := os.read(ours, 4096):
-            said += part
+    with begin(folder, *arguments, terminal=os.ttyname(theirs), TERM="xterm", COLUMNS=str(columns)) as run:
+        (process,) = run.processes
+        while ours in select.select([ours, process.connection], [], [])[0]:  # until it has ended, and all is read
+            said += os.read(ours, 4096)
+        process.wait(300)
+    os.close(theirs)
     os.close(ours)
-    assert process.wait() == 0, said.decode()
+    assert process.status == 0, said.decode()
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said.decode())
 
 

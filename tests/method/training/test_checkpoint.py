@@ -1,18 +1,20 @@
+import contextlib
 import errno
 import resource
 import shutil
 import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 import torch
-from project import ROOT
-from tiny import environment, losses, make_run, simpo, write_run
+from simpo_processes import forked, simpo
+from tiny import losses, make_run, write_run
 
 from simpo_core.inputs import UserError
 from simpo_core.saved_models import STATE, newest_checkpoint
 from simpo_core.training import checkpoint
 from simpo_core.training.checkpoint import forget_older, save_checkpoint
+from simpo_core.training.config import read_config
 from simpo_core.training.finetune import finetune, save
 from simpo_core.training.preparation import prepare
 from simpo_core.training.run import start, train
@@ -176,6 +178,12 @@ def test_other_errors_keep_their_traceback(saved, monkeypatch):
         save(saved[0])
 
 
+def with_short_files(limit, *words):
+    """`simpo` in a process that may not write beyond so many bytes of any file."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+    forked(*words)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("limit", [100_000, 700_000], ids=["in the model's file", "in training.pt"])
 def test_a_file_that_may_not_grow_is_one_sentence_and_the_last_checkpoint_is_whole(tmp_path, limit):
@@ -185,57 +193,43 @@ def test_a_file_that_may_not_grow_is_one_sentence_and_the_last_checkpoint_is_who
     folder = newest_checkpoint(tmp_path / "out")
     before = contents(folder)
     run_file = write_run(tmp_path, schedule="constant", steps=4)
-
-    def limited():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    run = simpo(tmp_path, "finetune", run_file, "--resume", preexec_fn=limited)
-    assert run.returncode == 2, run.stderr
-    assert run.stderr.startswith(f"simpo: {tmp_path / 'out'}: no space for a checkpoint (")
-    assert run.stderr.endswith("checkpoint-000002 is whole, go on from it with --resume\n")
-    assert run.stderr.count("\n") == 1
+    status, _, errors = simpo(tmp_path, limit, "finetune", run_file, "--resume", way=with_short_files)
+    assert status == 2, errors
+    assert errors.startswith(f"simpo: {tmp_path / 'out'}: no space for a checkpoint (")
+    assert errors.endswith("checkpoint-000002 is whole, go on from it with --resume\n")
+    assert errors.count("\n") == 1
     assert contents(folder) == before
     assert not list((tmp_path / "out").glob("*.partial"))
 
 
-FULL = """
-import sys, torch
-from pathlib import Path
-from simpo_core.training.checkpoint import newest_checkpoint, save_checkpoint
-from simpo_core.training.finetune import finetune, save
-from simpo_core.training.preparation import prepare
-from simpo_core.inputs import UserError
-from simpo_core.training.config import read_config
-from simpo_core.training.run import start, train
-
-torch.set_num_threads(1)
-disk = Path(sys.argv[2])
-filling = disk / "filling"
-training = start(read_config(Path(sys.argv[1])))
-for row in train(training):
+def save_on_a_disk_that_fills(run_file, disk):
+    """Save again and again with more room each time, from none, until it is enough; say how each went."""
+    disk = Path(disk)
+    filling = disk / "filling"
+    training = start(read_config(Path(run_file)))
+    list(train(training))
     kept = newest_checkpoint(disk / "out")
-whole = {path.name: path.read_bytes() for path in kept.iterdir()}
-for left in range(0, 3_000_000, 150_000):  # so that each file in turn is the one that does not fit
-    training.step += 1
-    filling.write_bytes(b"")
-    with filling.open("wb", buffering=0) as file:
+    whole = contents(kept)
+    for left in range(0, 3_000_000, 150_000):  # so that each file in turn is the one that does not fit
+        training.step += 1
+        filling.write_bytes(b"")
+        with filling.open("wb", buffering=0) as file:
+            with contextlib.suppress(OSError):
+                while file.write(bytes(4096)):
+                    pass
+            file.truncate(max(0, file.tell() - left))
         try:
-            while file.write(bytes(4096)):
-                pass
-        except OSError:
-            pass
-        file.truncate(max(0, file.tell() - left))
-    try:
-        made = save(training)
-    except UserError as error:
-        assert "no space for a checkpoint" in str(error) and f"{kept.name} is whole" in str(error), error
+            save(training)
+        except UserError as error:
+            words = str(error)
+        else:
+            print("fits", left)
+            break
+        assert "no space for a checkpoint" in words
+        assert f"{kept.name} is whole" in words
         assert newest_checkpoint(disk / "out") == kept
-        assert {path.name: path.read_bytes() for path in kept.iterdir()} == whole
+        assert contents(kept) == whole
         print("full", left)
-    else:
-        print("fits", left)
-        break
-"""
 
 
 @pytest.mark.slow
@@ -247,13 +241,11 @@ def test_on_a_disk_that_is_full_at_any_byte_the_last_checkpoint_is_whole(tmp_pat
         pytest.skip("a small file system can't be mounted here")
     try:
         run_file = write_run(tmp_path, output=str(disk / "out"), steps=1)
-        command = [sys.executable, "-c", FULL, str(run_file), str(disk)]
-        env = environment(tmp_path)
-        run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        status, said, errors = simpo(tmp_path, run_file, disk, way=save_on_a_disk_that_fills)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
-    assert run.returncode == 0, run.stderr
-    words = [line.split()[0] for line in run.stdout.splitlines()]
+    assert status == 0, errors
+    words = [line.split()[0] for line in said.splitlines()]
     assert words[-1] == "fits"
     assert len(words) > 10
     assert set(words[:-1]) == {"full"}

@@ -1,19 +1,17 @@
-import contextlib
 import json
 import os
 import random
 import re
 import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from project import ROOT
-from tiny import SIMPO, environment, losses, make_run, simpo, write_pairs, write_run
+from simpo_processes import begin, children, forked, simpo, started, torchrun, two_forked
+from tiny import losses, make_run, write_pairs, write_run
 
 from simpo_core import devices
 from simpo_core.answers.evaluate import pair_logps
@@ -139,21 +137,19 @@ def test_memory_that_runs_out_outside_of_training_is_one_sentence(call, monkeypa
     assert "memory ran out: take a smaller model" in refused(call("evaluate", "smollm2", "--rule", "one-sentence"))
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_write_to_one_folder(call, tmp_path):
-    run_file = write_run(tmp_path, steps=200, save_every=1)
-    other = subprocess.Popen(
-        [*SIMPO, "finetune", str(run_file)], env=environment(tmp_path), stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert any("step 2 " in line for line in other.stdout)
+    run_file = write_run(tmp_path, steps=100_000, schedule="constant", save_every=1)
+    with begin(tmp_path, "finetune", run_file) as other:
+        other.wait_for_step(2, tmp_path / "out")
         words = refused(call("finetune", run_file, "--resume"))
         assert words == (
             f"simpo: another process is writing to {tmp_path / 'out'}: wait until it is done, or name another output\n"
         )
-    finally:
-        other.terminate()
-        other.communicate(timeout=60)
-    assert call("finetune", run_file, "--resume", "--set", "save_every=100")[0] == 0
+        other.send(signal.SIGTERM)
+        assert other.outcome()[0] == 128 + signal.SIGTERM
+    longer = f"steps={len(losses(tmp_path / 'out')) + 2}"
+    assert call("finetune", run_file, "--resume", "--set", "save_every=100", "--set", longer)[0] == 0
     assert not (tmp_path / "out" / ".lock").exists()
 
 
@@ -327,56 +323,51 @@ def test_a_missing_package_is_named_with_what_to_install(call, monkeypatch, tmp_
 # -- Runs that are stopped ---------------------------------------------------------------------------------------------
 
 
-def begin(folder, *arguments, command=SIMPO):
-    return subprocess.Popen(
-        [*command, "finetune", *map(str, arguments)],
-        cwd=folder,
-        env=environment(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for_step(process, output, number):
-    """Wait until metrics.jsonl has the line of a step, or the process is gone."""
-    path = output / "metrics.jsonl"
-    while process.poll() is None and (not path.exists() or f'{{"step": {number},' not in path.read_text()):
-        time.sleep(0.002)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [{}, {"lora_rank": 4, "lora_dropout": 0.3, "method": "dpo"}], ids=["all", "LoRA, DPO"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param({"lora_rank": 4, "lora_dropout": 0.3, "method": "dpo"}, id="LoRA, DPO"),
+        pytest.param(
+            {},
+            id="all",
+            marks=pytest.mark.thorough("a plain run kills one with LoRA; test_checkpoint.py stops all four kinds"),
+        ),
+    ],
+)
 def test_a_run_killed_at_random_moments_takes_the_steps_of_one_never_stopped(tmp_path, kind):
-    run_file = write_run(tmp_path, steps=60, save_every=3, **kind)
+    run_file = write_run(tmp_path, steps=36, save_every=3, **kind)
     draw = random.Random()
     reached, kills = 0, 0
-    while kills < 3 and reached < 50:
-        process = begin(tmp_path, run_file, "--resume")
-        wait_for_step(process, tmp_path / "out", reached + draw.randint(1, 18))
-        time.sleep(draw.uniform(0, 0.06))  # about two steps, or a step and a save
-        process.kill()
-        kills += process.wait() == -signal.SIGKILL
-        process.communicate()
+    while kills < 3 and reached < 30:
+        with begin(tmp_path, "finetune", run_file, "--resume") as run:
+            run.wait_for_step(reached + draw.randint(1, 10), tmp_path / "out")
+            time.sleep(draw.uniform(0, 0.06))  # about two steps, or a step and a save
+            run.send(signal.SIGKILL)
+            kills += run.outcome()[0] == -signal.SIGKILL
         kept = newest_checkpoint(tmp_path / "out")
         reached = int(kept.name[-6:]) if kept else 0
-    run = simpo(tmp_path, "finetune", run_file, "--resume")
-    assert run.returncode == 0, run.stderr
+    status, _, errors = simpo(tmp_path, "finetune", run_file, "--resume")
+    assert status == 0, errors
     assert kills >= 2
-    whole = [step.metrics["loss"] for step in finetune(prepare(make_run(tmp_path, steps=60, **kind)))]
+    whole = [step.metrics["loss"] for step in finetune(prepare(make_run(tmp_path, steps=36, **kind)))]
     assert losses(tmp_path / "out") == whole
-    assert [path.name for path in (tmp_path / "out").glob("checkpoint*")] == ["checkpoint-000060"]
+    assert [path.name for path in (tmp_path / "out").glob("checkpoint*")] == ["checkpoint-000036"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
-def test_a_signal_saves_and_says_how_to_go_on(tmp_path, number, status):
+@pytest.mark.parametrize(
+    ("number", "status", "way"),
+    [(signal.SIGINT, 130, started), (signal.SIGTERM, 143, forked)],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_a_signal_saves_and_says_how_to_go_on(tmp_path, number, status, way):
     run_file = write_run(tmp_path, steps=100_000, schedule="constant")
-    process = begin(tmp_path, run_file)
-    wait_for_step(process, tmp_path / "out", 3)
-    process.send_signal(number)
-    said, errors = process.communicate()
-    assert process.returncode == status, errors
+    with begin(tmp_path, "finetune", run_file, way=way) as run:
+        run.wait_for_step(3, tmp_path / "out")
+        run.send(number)
+        ended, said, errors = run.outcome()
+    assert ended == status, errors
     kept = newest_checkpoint(tmp_path / "out")
     step = int(kept.name[-6:])
     assert f"stopped after step {step} of 100000, and saved. To go on: the same with --resume" in said
@@ -392,24 +383,31 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, number, status):
 # -- Two processes -----------------------------------------------------------------------------------------------------
 
 
-TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "simpo_core"]
 TWO_KINDS = {
     "DPO": {"method": "dpo", "pack_tokens": 60},
     "SimPO with LoRA": {"lora_rank": 4, "lora_dropout": 0.3, "pack_tokens": 60},
 }
+thorough = pytest.mark.thorough("a plain run has torchrun start two processes once, with DPO, and else forks them")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", TWO_KINDS)
-def test_two_processes_take_the_steps_of_one(tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "way"),
+    [
+        ("DPO", torchrun),
+        ("SimPO with LoRA", two_forked),
+        pytest.param("SimPO with LoRA", torchrun, marks=thorough),
+    ],
+)
+def test_two_processes_take_the_steps_of_one(tmp_path, kind, way):
     torch.manual_seed(0)
     with quiet():
         for part in fresh_model():
             part.save_pretrained(tmp_path / "base")  # which a LoRA checkpoint must find again
     settings = {"schedule": "constant", "model": str(tmp_path / "base"), **TWO_KINDS[kind]}
-    run = simpo(tmp_path, "finetune", write_run(tmp_path, steps=4, **settings), command=TWO)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.count("step 4 ") == 1  # one of them speaks
+    status, said, errors = simpo(tmp_path, "finetune", write_run(tmp_path, steps=4, **settings), way=way)
+    assert status == 0, errors
+    assert said.count("step 4 ") == 1  # one of them speaks
     alone = prepare(make_run(tmp_path, steps=6, **settings))
     whole, weights = [], {}
     for step in finetune(alone):
@@ -428,25 +426,21 @@ def test_two_processes_take_the_steps_of_one(tmp_path, kind):
 
 
 @pytest.mark.slow
-def test_a_signal_to_one_of_two_processes_makes_both_save_and_they_go_on(tmp_path):
+@pytest.mark.parametrize("way", [two_forked, pytest.param(torchrun, marks=thorough)])
+def test_a_signal_to_one_of_two_processes_makes_both_save_and_they_go_on(tmp_path, way):
     settings = {"schedule": "constant", "learning_rate": 2e-4, "lora_rank": 4}
-    process = begin(tmp_path, write_run(tmp_path, steps=2000, **settings), command=TWO)
-    wait_for_step(process, tmp_path / "out", 3)
-    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    assert len(workers) == 2
-    os.kill(int(workers[1]), signal.SIGTERM)
-    try:
-        said, errors = process.communicate(timeout=120)
-    finally:
-        for worker in workers:  # which would wait for each other if one of them had stopped alone
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(worker), signal.SIGKILL)
+    with begin(tmp_path, "finetune", write_run(tmp_path, steps=2000, **settings), way=way) as run:
+        run.wait_for_step(3, tmp_path / "out")
+        workers = children(run) if way is torchrun else run.pids()
+        assert len(workers) == 2
+        os.kill(workers[1], signal.SIGTERM)
+        _, said, errors = run.outcome()
     step = int(newest_checkpoint(tmp_path / "out").name[-6:])
     assert said.count(f"stopped after step {step} of 2000, and saved. To go on: the same with --resume") == 1, errors
     assert len(losses(tmp_path / "out")) == step
     run_file = write_run(tmp_path, steps=step + 3, **settings)
-    run = simpo(tmp_path, "finetune", run_file, "--resume", command=TWO)
-    assert f"going on after step {step}\n" in run.stdout, run.stderr
+    _, said, errors = simpo(tmp_path, "finetune", run_file, "--resume", way=way)
+    assert f"going on after step {step}\n" in said, errors
     whole = [row.metrics["loss"] for row in finetune(prepare(make_run(tmp_path, steps=step + 3, **settings)))]
     assert losses(tmp_path / "out") == pytest.approx(whole, rel=1e-5)
 
@@ -469,19 +463,28 @@ def test_a_second_signal_stops_at_once_but_not_torchruns_copy_of_the_first(monke
 # -- A real model ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_smollm2_is_fetched_and_its_loss_falls_on_a_fixed_batch(tmp_path):
+def assert_smollm2(folder):
+    """transformers finds SmolLM2-135M in this folder, with its template and what it knows."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = fetch_smollm2()
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    assert model.num_parameters() == 134_515_008
+    assert not getattr(model, "is_quantized", False)
+    assert tokenizer.chat_template == AutoTokenizer.from_pretrained(fetch_smollm2()).chat_template
+    ids = tokenizer("The capital of France is", return_tensors="pt").input_ids
+    assert tokenizer.decode(model(ids).logits[0, -1].argmax()) == " Paris"
+
+
+@pytest.mark.slow
+def test_smollm2_is_fetched(smollm2):
+    assert_smollm2(smollm2)
+
+
+@pytest.mark.slow
+@pytest.mark.thorough("a plain run reads SmolLM2, above, and trains tiny models, also from a GGUF file: test_models.py")
+def test_the_loss_of_smollm2_falls_on_a_fixed_batch(smollm2, tmp_path):
     write_pairs(tmp_path / "pairs.jsonl", count=2)
     config = make_run(tmp_path, model="smollm2", batch_pairs=2, steps=3, learning_rate=1e-5, schedule="constant")
     rows = list(train(start(config)))
     assert rows[0]["loss"] > rows[1]["loss"] > rows[2]["loss"]
-    model = AutoModelForCausalLM.from_pretrained(newest_checkpoint(tmp_path / "out"))
-    tokenizer = AutoTokenizer.from_pretrained(newest_checkpoint(tmp_path / "out"))
-    assert model.num_parameters() == 134_515_008
-    assert not getattr(model, "is_quantized", False)
-    assert tokenizer.chat_template == AutoTokenizer.from_pretrained(folder).chat_template
-    ids = tokenizer("The capital of France is", return_tensors="pt").input_ids
-    assert tokenizer.decode(model(ids).logits[0, -1].argmax()) == " Paris"
+    assert_smollm2(newest_checkpoint(tmp_path / "out"))
