@@ -217,8 +217,8 @@ def table(measured: dict[str, str]) -> str:
 PREFACE = """# Hostile submissions
 
 Made by `python benchmarks/attacks.py --table`; do not edit. {count} submissions of {kinds} kinds, each of which
-earned one point by honest work before it turned hostile. `tests/whole/test_attacks.py` grades them in one class (all of them with `--everything`, as CI does, otherwise a quarter drawn at random)
-with honest neighbours and holds, for each: that point and no other (none where the file is not gradable); the
+earned one point by honest work before it turned hostile. `tests/whole/test_attacks.py` grades them in one class
+(with `--everything`, as CI does, all of them; otherwise a quarter, drawn at random) with honest neighbours and holds, for each: that point and no other (none where the file is not gradable); the
 verdict below; no planted secret in outputs, messages or feedback; no script in the feedback; nothing changed,
 left running or left on the disk; all neighbours' points as they were.
 

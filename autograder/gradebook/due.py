@@ -1,6 +1,7 @@
 """When each exercise is due: nbgrader's due dates, which its late penalties go by."""
 
 import contextlib
+import re
 import warnings
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -16,11 +17,15 @@ from autograder.nbgrader_setup import nbgrader_api
 def read_time(words: str) -> datetime:
     """A time as people type it, 2026-12-01 23:59 or with an offset from UTC; without one, this computer's zone.
 
+    A day without a time is meant to its end.
+
     Raises:
         UserError: It is not such a time.
     """
     try:
-        return datetime.fromisoformat(words).astimezone(UTC)
+        said = datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", words.strip()))
+        is_day = re.fullmatch(r"\s*\d{4}-?\d\d-?\d\d\s*", words)
+        return (said.replace(hour=23, minute=59, second=59) if is_day else said).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UserError(
             f"{words!r} is no time; expected one such as 2026-12-01 23:59 or 2026-12-01T23:59+08:00"

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.course import UserError
+from autograder.gradebook.due import read_time
 from autograder.gradebook.scores import class_scores
 from autograder.nbgrader_setup import nbgrader_api, nbgrader_folders
 from autograder.reports.status import standings
@@ -173,3 +174,17 @@ def test_leaving_the_class_and_coming_back_as_the_page_says(here):
     autograder("grade")
     assert class_scores(here).scores["bob", LOSS].points == 9
     assert [one.name for one in class_scores(here).students if one.id == "bob"] == ["Bob Ray"]
+
+
+@pytest.mark.parametrize(
+    ("words", "time"),
+    [
+        ("2026-12-01", "2026-12-01 23:59:59+00:00"),  # the end of that day
+        ("2026-12-01 23:59", "2026-12-01 23:59:00+00:00"),
+        ("2026-12-01 23:59 +0800", "2026-12-01 15:59:00+00:00"),
+        ("2026-12-01T23:59+08:00", "2026-12-01 15:59:00+00:00"),
+    ],
+)
+def test_times_as_people_type_them(monkeypatch, words, time):
+    monkeypatch.setenv("TZ", "UTC")
+    assert str(read_time(words)) == time
