@@ -20,7 +20,7 @@ from autograder.authoring.sources import problems
 from autograder.cells import LANGUAGES, edition, is_test, read_notebook, role, write_notebook
 from autograder.course import Course, UserError
 from autograder.files import write_whole
-from autograder.handing_in.outline import outline_of, write_outline
+from autograder.handing_in.outline import load_outline, outline_of, remembering, write_outline
 from autograder.nbgrader_setup import nbgrader_api
 
 
@@ -96,7 +96,8 @@ def generate(course: Course) -> dict[Path, str]:
         for language, folder in folders.items():
             wanted[folder / f"{exercise}.ipynb"] = write_notebook(edition(released, language))
         outline[exercise] = outline_of(sources[exercise], released)
-    wanted[course.outline] = write_outline(outline)
+    before = load_outline(course.outline) if course.outline.is_file() else {}
+    wanted[course.outline] = write_outline(remembering(outline, before))
     return wanted
 
 

@@ -23,7 +23,7 @@ from autograder.gradebook.writer import NotInGradebook, Writer, keys_written, op
 from autograder.grading.cluster import mark_on_cluster
 from autograder.grading.marking import Task, mark, marked_before, without_points
 from autograder.grading.records import Record, key_of, log_path, recorded, remember
-from autograder.grading.repair import instructors_files
+from autograder.grading.repair import given_out, instructors_files
 from autograder.grading.workers import run_tasks
 from autograder.handing_in.submissions import Submission, content_of, read_submission, submitted
 from autograder.results import GRADER_FAULT, NOT_CONFINED, Marked, Result
@@ -171,6 +171,7 @@ def _task(course: Course, submission: Submission) -> Task:
         beside=tuple((beside | given).items()),
         aside=tuple(aside),
         refused=refused,
+        given_out=given_out(course, submission.exercise),
     )
 
 

@@ -6,8 +6,8 @@ What a worker gets and gives is plain data without paths: it may be on another m
 import contextlib
 import os
 import traceback
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -38,6 +38,7 @@ class Task:
     beside: tuple[tuple[str, bytes], ...] = ()  # files beside the notebook: relative name, content
     aside: tuple[str, ...] = ()  # names beside the notebook that are a module's
     refused: str = ""  # why the file was not even read
+    given_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # see `repair.given_out`
     cell_seconds: float = CELL_SECONDS  # wall time that one cell may take
     isolation: str = SEPARATE  # where checks run (see `shared`)
 
@@ -50,7 +51,8 @@ def mark(task: Task) -> Marked:
     try:
         try:
             submitted = read_content(task.submitted)
-            notebook, repairs = restore(submitted.notebook, *map(parse_once, (task.source, task.released)))
+            source, released = map(parse_once, (task.source, task.released))
+            notebook, repairs = restore(submitted.notebook, source, released, task.given_out)
             repairs[:0] = submitted.remarks
             set_aside(notebook, repairs, task.aside)
         except ValueError as error:

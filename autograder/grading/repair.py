@@ -8,7 +8,7 @@ notebook's metadata.
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
 from autograder.cells import CHINESE_HALF, is_answer, parse_notebook, role
+from autograder.course import Course
 from autograder.execution.data_files import shadows
 from autograder.grading.lost_answers import as_code, find_lost_answers, given_texts
+from autograder.handing_in.outline import digest, load_outline
 from autograder.handing_in.reading import rebuilt
 
 REPAIRS = 30  # that are listed
@@ -67,11 +69,23 @@ def parse_once(content: bytes) -> NotebookNode:
     return parse_notebook(content)
 
 
-def restore(nb: NotebookNode, source: NotebookNode, released: NotebookNode) -> tuple[NotebookNode, list[str]]:
+def given_out(course: Course, exercise: str) -> dict[str, tuple[str, ...]]:
+    """The digests of all that each cell of an exercise ever said when it was given out, by its name."""
+    outline = load_outline(course.outline) if course.outline.is_file() else {}
+    return {cell.id: cell.texts for cell in outline.get(exercise, ())}
+
+
+def restore(
+    nb: NotebookNode,
+    source: NotebookNode,
+    released: NotebookNode,
+    versions: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[NotebookNode, list[str]]:
     """The submission `nb` with the cells of the source, and what had to be repaired.
 
     source: the instructor's notebook; its checks count.
     released: what students were given; its answer cells stand where an answer is missing.
+    versions: as from `given_out`: a cell that says what an earlier version said was not edited by the student.
     """
     nb = rebuilt(_writable(nb))
     stubs = {role(cell)["grade_id"]: cell for cell in released.cells if _has_role(cell)}
@@ -101,7 +115,7 @@ def restore(nb: NotebookNode, source: NotebookNode, released: NotebookNode) -> t
             restored = original
         else:
             order[place] = number + 1
-            repairs += _differences(nb.cells[place], original, all_nameless)
+            repairs += _differences(nb.cells[place], original, all_nameless, (versions or {}).get(grade_id, ()))
             text = as_code(nb.cells[place].source) if original.cell_type == "code" else nb.cells[place].source
             restored = _with(original, text, nb.cells[place].get("attachments"))
         blocks.append([_fresh(restored if is_answer(cell) else cell, original)])
@@ -168,7 +182,7 @@ def _grade_id(cell: NotebookNode) -> Any:
     return nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
 
 
-def _differences(cell: NotebookNode, original: NotebookNode, all_nameless: bool) -> list[str]:
+def _differences(cell: NotebookNode, original: NotebookNode, all_nameless: bool, versions: Sequence[str]) -> list[str]:
     """What the student's tools did to a cell, one sentence each."""
     grade_id, found = role(original)["grade_id"], []
     if cell.cell_type != original.cell_type:
@@ -183,7 +197,7 @@ def _differences(cell: NotebookNode, original: NotebookNode, all_nameless: bool)
             if roles.get(key) != role(original).get(key):
                 found.append(f"{grade_id} had {key} = {str(roles.get(key))[:60]}, and has {role(original).get(key)}")
     text = original.cell_type == "code" and not is_answer(original)  # prose is in one of two languages
-    if text and cell.source.strip() != original.source.strip():
+    if text and cell.source.strip() != original.source.strip() and digest(cell.source) not in versions:
         found.append(f"{grade_id} was edited, and says again what it said")
     if tags := set(map(str, cell.metadata.get("tags") or [])) - {"raises-exception"}:
         found.append(f"{grade_id} had tags ({', '.join(sorted(tags))[:60]}), which are off")

@@ -8,8 +8,9 @@ import ast
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 
@@ -29,15 +30,36 @@ class Expected:
     points: float
     text: str  # `digest` of what it said when it was given out
     names: tuple[str, ...] = ()  # an answer's names that checks read
+    earlier: tuple[str, ...] = ()  # the same as `text` of every version that was given out before
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The digests of all that it ever said when it was given out: what differs from them is a student's edit."""
+        return (self.text, *self.earlier)
 
 
-def load_outline() -> dict[str, list[Expected]]:
+def load_outline(file: Path = FILE) -> dict[str, list[Expected]]:
     """The cells of each exercise's notebook, in order."""
-    stored = json.loads(FILE.read_text(encoding="utf-8"))
-    return {
-        exercise: [Expected(**{**cell, "names": tuple(cell["names"])}) for cell in cells]
-        for exercise, cells in stored.items()
-    }
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    return {exercise: [_expected(cell) for cell in cells] for exercise, cells in stored.items()}
+
+
+def _expected(stored: Mapping[str, Any]) -> Expected:
+    lists = {name: tuple(stored.get(name, ())) for name in ("names", "earlier")}
+    return Expected(**{**stored, **lists})
+
+
+def remembering(
+    outline: Mapping[str, list[Expected]], before: Mapping[str, list[Expected]]
+) -> dict[str, list[Expected]]:
+    """A new outline that knows, too, what the one before it said, and all those before."""
+    found = {}
+    for exercise, cells in outline.items():
+        old = {cell.id: cell.texts for cell in before.get(exercise, ())}
+        found[exercise] = [
+            replace(cell, earlier=tuple(text for text in old.get(cell.id, ()) if text != cell.text)) for cell in cells
+        ]
+    return found
 
 
 def write_outline(outline: Mapping[str, list[Expected]]) -> str:

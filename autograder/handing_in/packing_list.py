@@ -28,12 +28,12 @@ def examine(notebook: NotebookNode, expected: Sequence[Expected]) -> Iterator[Fi
         if wanted.role == ANSWER:
             yield from _answer(wanted, cell, written)
         elif wanted.role == ESSAY:
-            if cell is None or not cell.source.strip() or digest(cell.source) == wanted.text:
+            if cell is None or not cell.source.strip() or digest(cell.source) in wanted.texts:
                 state = "is gone; write it into a fresh copy" if cell is None else "is not written yet"
                 yield Finding(f"the essay {wanted.id} ({wanted.points:g} points) {state}", costs=True)
         elif cell is None:
             yield Finding(f"the cell {wanted.id} is gone; grading puts it back, but you don't see what it says")
-        elif digest(cell.source) != wanted.text:
+        elif digest(cell.source) not in wanted.texts:
             yield Finding(f"the cell {wanted.id} is not as you got it; grading uses the original")
         elif wanted.role == CHECK and (words := _failure(cell)):
             yield Finding(f"the check {wanted.id} failed when you last ran it: {words}")
@@ -52,9 +52,9 @@ def _answer(wanted: Expected, cell: NotebookNode | None, written: set[str]) -> I
         yield Finding(f"the answer {wanted.id} is not valid Python: {syntax_error(cell.source)}", bool(lacking))
     elif lacking:
         yield Finding(f"the answer {wanted.id} is not written yet: {names}", costs=True)
-    elif digest(cell.source) == wanted.text and not wanted.names:
+    elif digest(cell.source) in wanted.texts and not wanted.names:
         yield Finding(f"{wanted.id} is not filled in; no check reads it")
-    elif "raise NotAttempted" in cell.source and digest(cell.source) != wanted.text:
+    elif "raise NotAttempted" in cell.source and digest(cell.source) not in wanted.texts:
         yield Finding(f"the answer {wanted.id} still says `raise NotAttempted`: is it finished?")
 
 

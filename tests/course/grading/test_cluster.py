@@ -303,8 +303,9 @@ def test_a_scheduler_without_workers_and_one_that_goes_are_sentences(lone, monke
         list(mark_on_cluster(naps(1), address))
     monkeypatch.undo()
     start()
-    done = mark_on_cluster(naps(20), address)
-    assert said(next(done)[1])
+    unread = ("unread", replace(task("1"), refused="too large"))  # is marked at once
+    done = mark_on_cluster(itertools.chain([unread], naps(20)), address)
+    assert next(done)[1].result.reason == "too large"
     run.kill()
     with pytest.raises(UserError, match="is gone; what is graded is kept"):
         list(done)

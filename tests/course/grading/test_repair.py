@@ -8,6 +8,7 @@ from autograder.cells import is_answer, is_test, read_notebook, role
 from autograder.course import Course
 from autograder.grading.benches import hand_in, load_bench
 from autograder.grading.repair import restore
+from autograder.handing_in.outline import digest
 
 COURSE = Course(ROOT, ROOT / "classroom")
 EXERCISE = "01_simpo_loss"
@@ -140,3 +141,12 @@ def test_very_many_copies_are_repaired_in_time_and_listed_in_part(submission):
     assert len(repaired.cells) == len(SOURCE.cells) + 20_000
     assert len(repairs) == 31
     assert repairs[-1] == "and 19,970 repairs more"
+
+
+def test_what_an_earlier_version_said_is_no_edit_of_the_students(submission):
+    cell(submission, "squared-loss-value").source = "# Check: as it was given out in another term."
+    said = digest("# Check: as it was given out in another term.")
+    assert restore(submission, SOURCE, RELEASED)[1] == ["squared-loss-value was edited, and says again what it said"]
+    repaired, repairs = restore(submission, SOURCE, RELEASED, {"squared-loss-value": (said,)})
+    assert repairs == []
+    assert cell(repaired, "squared-loss-value").source == cell(SOURCE, "squared-loss-value").source
