@@ -219,8 +219,9 @@ PREFACE = """# Hostile submissions
 Made by `python benchmarks/attacks.py --table`; do not edit. {count} submissions of {kinds} kinds, each of which
 earned one point by honest work before it turned hostile. `tests/whole/test_attacks.py` grades them in one class
 (with `--everything`, as CI does, all of them; otherwise a quarter, drawn at random) with honest neighbours and holds,
-for each: that point and no other (none where the file is not gradable); the verdict below; no planted secret in outputs, messages or feedback; no script in the feedback; nothing changed,
-left running or left on the disk; all neighbours' points as they were.
+for each: that point and no other (none where the file is not gradable); the verdict below; no planted secret in
+outputs, messages or feedback; no script in the feedback; nothing changed, left running or left on the disk; all
+neighbours' points as they were.
 
 The middle column is measured by the same script, without `--table`: the same submission through nbgrader's own
 steps, confined so that it can harm nothing but a scratch course. “Nothing gained” means one point, too; “not run”,
