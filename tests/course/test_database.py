@@ -1,12 +1,15 @@
 """The gradebook on a server, and two graders at once on one gradebook: real processes, a real PostgreSQL."""
 
 import itertools
+import multiprocessing
 import os
 import socket
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
+from multiprocessing import forkserver
 from urllib.parse import quote
 
 import pytest
@@ -14,15 +17,23 @@ from clusters import documented
 from postgres import PASSWORD, database, postgres
 from project import small_course
 
+from autograder.cli import main
 from autograder.course import CLASSROOM_VARIABLE, DATABASE_FILE, UserError
-from autograder.database import choose_database, describe
+from autograder.database import PREPARING, choose_database, describe, share_exercises
 from autograder.grading.benches import hand_in, load_bench
+from autograder.grading.workers import run_tasks
 from autograder.nbgrader_setup import nbgrader_api
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 EXERCISE = "01_simpo_loss"
-STUDENTS = {f"s{number}": 10 - number % 2 for number in range(6)}  # whose points, as the bench says
+STUDENTS = {f"s{number}": 10 - number % 2 for number in range(4)}  # whose points, as the bench says
 BY_HAND = "batch-loss-value"  # the check that every second of them loses
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm():
+    """What graders start, started once before the first fork of this process, so that the forks share it."""
+    list(run_tasks([("nothing", 0)], 1, abs))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +55,7 @@ def graders(request, tmp_path):
         return course, [[], []]
     url = database(request.getfixturevalue("server"), "class")
     options = []
-    for name, students in (("a", list(STUDENTS)[:4]), ("b", list(STUDENTS)[2:])):
+    for name, students in (("a", list(STUDENTS)[:3]), ("b", list(STUDENTS)[1:])):
         fill(replace(course, classroom=tmp_path / name), students)
         options.append(["--db", url, "--classroom", name])
     return replace(course, classroom=tmp_path / "a"), options
@@ -61,20 +72,36 @@ def fill(course, students):
         path.write_text(texts[STUDENTS[student]], encoding="utf-8")
 
 
-def start(course, *words, **variables):
-    """`autograder ...` or another command, at work in the course's folder."""
-    command = [sys.executable, "-c", "from autograder.cli import main; main()", *words]
-    environment = {**os.environ, **variables}
-    return subprocess.Popen(
-        command, cwd=course.root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+class Run:
+    """`autograder ...` at work in the course's folder: a process of its own, and as a fork it has all imported."""
+
+    def __init__(self, course, *words, **variables):
+        self.log = course.root / f"{'-'.join(words[:1])}-{time.monotonic_ns()}.log"
+        arguments = course.root, self.log, words, variables
+        self.process = multiprocessing.get_context("fork").Process(target=work, args=arguments)
+        self.process.start()
+
+    def ended(self):
+        """Wait for it; its exit status and words."""
+        self.process.join(300)
+        return self.process.exitcode, self.log.read_text(encoding="utf-8")
+
+
+def work(folder, log, words, variables):
+    """In the process: run the command."""
+    forkserver._forkserver.ensure_running = lambda: None  # it runs, but is no child of this process
+    sys.argv = ["autograder", *words]
+    os.chdir(folder)
+    os.environ.update(variables)
+    with log.open("w", encoding="utf-8", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
+        main()
 
 
 def graded(runs):
     """Wait for the graders; nothing went wrong."""
     for run in runs:
-        words = run.communicate(timeout=300)[0]
-        assert run.returncode == 0, words
+        status, words = run.ended()
+        assert status == 0, words
         assert "fault" not in words
         assert PASSWORD not in words
         assert quote(PASSWORD, safe="") not in words
@@ -82,13 +109,13 @@ def graded(runs):
 
 def test_two_graders_at_once_lose_nothing_of_each_other_or_of_a_person(graders):
     course, options = graders
-    graded([start(course, "grade", "--jobs", "1", *each) for each in options])  # from an empty gradebook on
+    graded([Run(course, "grade", "--jobs", "1", *each) for each in options])  # from an empty gradebook on
     with nbgrader_api(course).gradebook as gradebook:
         assert {each.id for each in gradebook.students} == set(STUDENTS)
         scores = {student: gradebook.find_submission(EXERCISE, student).score for student in STUDENTS}
         assert scores == STUDENTS
 
-    runs = [start(course, "grade", "--force", "--jobs", "1", *each) for each in options]
+    runs = [Run(course, "grade", "--force", "--jobs", "1", *each) for each in options]
     given: dict[str, float] = {}
     for student in itertools.cycle(STUDENTS):  # meanwhile a person gives points, again and again
         with nbgrader_api(course).gradebook as gradebook:
@@ -96,7 +123,7 @@ def test_two_graders_at_once_lose_nothing_of_each_other_or_of_a_person(graders):
             grade.manual_score = (grade.manual_score or 0) + 1 / 64
             given[student] = given.get(student, 0) + 1 / 64
             gradebook.db.commit()
-        if all(run.poll() is not None for run in runs):
+        if not any(run.process.is_alive() for run in runs):
             break
         time.sleep(0.05)
     graded(runs)
@@ -107,6 +134,19 @@ def test_two_graders_at_once_lose_nothing_of_each_other_or_of_a_person(graders):
             assert gradebook.find_submission(EXERCISE, student).score == 9 + (grade.manual_score or grade.auto_score)
 
 
+def test_exercises_are_not_made_anew_while_a_submission_is_written(server):
+    from sqlalchemy import NullPool, create_engine, text
+    from sqlalchemy.orm import Session
+
+    engine = create_engine(database(server, "shared"), poolclass=NullPool)
+    prepares = text(f"select pg_try_advisory_lock({PREPARING})")
+    with Session(engine) as writer, Session(engine) as other:
+        share_exercises(writer)
+        assert not other.scalar(prepares)
+        writer.commit()
+        assert other.scalar(prepares)
+
+
 def test_every_command_finds_the_gradebook_on_the_server(server, tmp_path):
     course = small_course(tmp_path, EXERCISE)
     fill(replace(course, classroom=tmp_path / "downloads"), ["s1"])
@@ -114,14 +154,12 @@ def test_every_command_finds_the_gradebook_on_the_server(server, tmp_path):
     password = {"PGPASSWORD": PASSWORD}
     subprocess.run([*documented("createdb", HOST="127.0.0.1"), "-p", port], check=True, env={**os.environ, **password})
     replaced = {"DOWNLOADS": "downloads/submitted", "HOST": f"127.0.0.1:{port}"}
-    grade = start(course, *documented("autograder grade DOWNLOADS --db", **replaced)[1:], **password)
-    words = grade.communicate(timeout=300)[0]
-    assert grade.returncode == 0, words
+    status, words = Run(course, *documented("autograder grade DOWNLOADS --db", **replaced)[1:], **password).ended()
+    assert status == 0, words
     assert f"Gradebook: postgresql+psycopg://grader@127.0.0.1:{port}/simpo." in words
     assert not (course.classroom / "gradebook.db").exists()
     assert (course.classroom / DATABASE_FILE).stat().st_mode & 0o777 == 0o600
-    feedback = start(course, "feedback", **password)
-    assert "1 page written" in feedback.communicate(timeout=300)[0]
+    assert "1 page written" in Run(course, "feedback", **password).ended()[1]
     nbgrader = [sys.executable, "-m", "nbgrader", "db", "student", "list"]
     listed = subprocess.run(nbgrader, cwd=course.root, capture_output=True, text=True, check=True,
                             env={**os.environ, CLASSROOM_VARIABLE: str(course.classroom), **password})  # fmt: skip
@@ -174,8 +212,7 @@ def test_a_server_that_has_gone_is_a_sentence(tmp_path):
         url = f"postgresql+psycopg://grader:secret@127.0.0.1:{free.getsockname()[1]}/one"
     (course.classroom / DATABASE_FILE).write_text(url)
     fill(course, ["s1"])
-    run = start(course, "grade")
-    words = run.communicate(timeout=120)[0]
-    assert run.returncode == 2
+    status, words = Run(course, "grade").ended()
+    assert status == 2
     assert words.startswith("autograder: no gradebook can be kept in postgresql+psycopg://grader:***@127.0.0.1:")
     assert words.count("\n") == 1

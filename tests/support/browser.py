@@ -53,16 +53,23 @@ def jupyterlab(
 
 
 @contextmanager
-def page(width: int = 1200, height: int = 1000):
-    """A page of a fresh browser."""
+def launched():
+    """A browser, for pages that need not each have their own."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def page(width: int = 1200, height: int = 1000):
+    """A page of a fresh browser."""
+    with launched() as browser:
         opened = browser.new_page(viewport={"width": width, "height": height})
         opened.set_default_timeout(1000 * WAIT_SECONDS)
         yield opened
-        browser.close()
 
 
 def open_notebook(opened, address: str, name: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import contextmanager
 
 import pytest
 from browser import CHROMIUM, jupyterlab, page
@@ -19,6 +20,7 @@ pytestmark = [
 ]
 EXERCISE = "04_advantages"
 STUDENTS = ("ada", "bo")
+COMMENTS = "**/formgrader/api/comment/*"
 
 
 def autograde(opened, address):
@@ -30,6 +32,18 @@ def autograde(opened, address):
         opened.get_by_text(f"Successfully autograded '{EXERCISE}' for student '{student}'").wait_for()
         opened.locator(".modal button", has_text="OK").click()
         opened.locator(".modal").wait_for(state="hidden")
+
+
+@contextmanager
+def slow_to_save(opened):
+    """The server takes its time with comments: whatever is saved in here is under way until the end."""
+    held: list = []
+    is_over = False
+    opened.route(COMMENTS, lambda request: request.continue_() if is_over else held.append(request))
+    yield
+    is_over = True
+    for request in held:
+        request.continue_()
 
 
 def points_in_gradebook(course, student):
@@ -67,12 +81,16 @@ def test_two_essays_are_graded_by_clicks_on_key_points(course):
                 .or_(opened.get_by_text("花多少时间"))
                 .first.is_visible()
             )
-            points.nth(0).click()  # full: 2
-            points.nth(2).click()
-            points.nth(2).click()  # half: 1
             comment = opened.locator(".essay textarea.comment")
-            comment.press("Control+End")
-            comment.type(f"Well measured, number {number}.")
+            with slow_to_save(opened):
+                points.nth(0).click()  # full: 2
+                points.nth(2).click()
+                points.nth(2).click()  # half: 1
+                comment.press("Control+End")
+                comment.type("Well ")
+            written = "() => document.querySelector('.essay textarea.comment').value.includes(': 1/2')"
+            opened.wait_for_function(written)  # once the first save was answered, amid a sentence
+            comment.type(f"measured, number {number}.")
             opened.locator(".next-submission").click()
         opened.wait_for_url(f"**/formgrader/gradebook/{EXERCISE}/{EXERCISE}")
     for student in STUDENTS:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import nbformat
@@ -12,6 +13,7 @@ from project import ROOT
 
 from autograder.cells import is_test
 from autograder.course import Course
+from autograder.execution.warm_client import warm_server
 from autograder.grading.benches import hand_in, load_bench
 
 COURSE = Course(ROOT, ROOT / "classroom")
@@ -119,6 +121,19 @@ def test_what_an_unconfined_notebook_started_is_gone_with_it(tmp_path, monkeypat
     for pid in left:
         os.kill(int(pid), 9)
     assert not left
+
+
+def test_a_thread_that_ends_closes_its_connection_to_the_warm_process(tmp_path):
+    connections = []
+
+    def work():
+        run_cells(["1"], tmp_path)
+        connections.append(warm_server().control)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert [connection.fileno() for connection in connections] == [-1]
 
 
 def test_a_flood_of_text_is_cut_and_the_next_cell_runs(tmp_path):

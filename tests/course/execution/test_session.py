@@ -252,7 +252,7 @@ def test_a_check_that_ends_over_what_the_student_gave_it_costs_it_and_those_afte
 
 def test_a_check_that_is_slow_by_itself_is_a_fault_of_the_graders(tmp_path, monkeypatch):
     monkeypatch.setattr("autograder.execution.session.GRACE_SECONDS", 0.5)
-    with session(tmp_path, seconds=1) as notebook:
+    with session(tmp_path, seconds=0.5) as notebook:
         assert "did not come to its end" in message(notebook.examine("while True: pass"))
         assert notebook.examiner.ended
 
@@ -282,11 +282,11 @@ def test_the_outputs_of_all_cells_together_have_a_limit(notebook):
 
 
 def test_the_cells_of_a_notebook_have_a_time_limit_together(tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.execution.run.NOTEBOOK_SECONDS", 6)
+    monkeypatch.setattr("autograder.execution.run.NOTEBOOK_SECONDS", 3)
     with session(tmp_path, seconds=2) as notebook:
         notebook.examine(AUTHOR)
         notebook.run("y = 1")
-        found = [notebook.run("import time\ntime.sleep(0.8)") for _ in range(20)]  # each just under its own limit
+        found = [notebook.run("import time\ntime.sleep(0.4)") for _ in range(20)]  # each well under its own limit
         checks = [notebook.examine(check) for check in ("assert 1 == 1", "assert y == 1")]
     words = [message(outputs) if outputs else "" for outputs in found]
     not_run = words.index("The cell was not run: the notebook's time was up.")
@@ -307,7 +307,7 @@ def test_commands_and_the_network_are_refused_with_a_reason(notebook):
 
 
 def test_a_process_that_never_says_that_it_is_done_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.execution.session.GRACE_SECONDS", 1)
+    monkeypatch.setattr("autograder.execution.session.GRACE_SECONDS", 0.5)
     chatter = """
 import os, signal, struct, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -319,22 +319,24 @@ while True:
             pass
     time.sleep(0.2)
 """
-    with session(tmp_path, seconds=1) as notebook:
+    with session(tmp_path, seconds=0.5) as notebook:
         assert "process was ended" in message(notebook.run(chatter))
         assert notebook.verdict == "timed out"
 
 
-def test_what_is_written_while_a_check_computes_is_seen(tmp_path):
+def test_what_is_written_while_a_check_computes_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr("autograder.execution.session.FOLDER_BYTES", 5_000_000)
     writer = """
 import threading, time
 def fill():
-    time.sleep(1)
+    time.sleep(0.2)
     for number in range(40):
-        open(f"f{number}", "wb").write(bytes(10_000_000))
-threading.Thread(target=fill).start()
-y = 1
+        open(f"f{number}", "wb").write(bytes(1_000_000))
+def begin():
+    threading.Thread(target=fill).start()
+    return 1
 """
     with session(tmp_path) as notebook:
         notebook.run(writer)
-        notebook.examine("import time\nassert y == 1\ntime.sleep(6)")
+        notebook.examine("import time\nassert begin() == 1\ntime.sleep(2)")
         assert notebook.verdict == "too much output"

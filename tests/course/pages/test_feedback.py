@@ -2,6 +2,7 @@
 
 import csv
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import CHROMIUM, FLAGS
+from browser import CHROMIUM, launched
 from hidden import hidden_lines, leaks, words_of
 from mistune import helpers
 from nbformat.v4 import new_code_cell, new_markdown_cell
@@ -344,12 +345,17 @@ def test_both_languages_say_the_same_things():
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
+    with launched() as browser:
+        yield browser
 
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield launched
-        launched.close()
+
+def schemes(everything):
+    """Both colour schemes, or one of them, drawn."""
+    if everything:
+        return ["light", "dark"]
+    seed = random.randrange(1 << 32)
+    print(f"drawn with seed {seed}")
+    return random.Random(seed).sample(["light", "dark"], 1)
 
 
 PAGES = [f"sum/{CODE}", f"right/{ESSAY}", f"hostile/{CODE}", "right/index"]
@@ -357,12 +363,12 @@ PAGES = [f"sum/{CODE}", f"right/{ESSAY}", f"hostile/{CODE}", "right/index"]
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium")
 @pytest.mark.parametrize("name", PAGES)
-def test_pages_are_accessible_fit_a_phone_and_run_no_script(original, browser, name):
+def test_pages_are_accessible_fit_a_phone_and_run_no_script(original, browser, name, everything):
     from axe_playwright_python.sync_playwright import Axe
 
     folder = original.classroom / "feedback"
     path = folder / f"{name}.html" if name.endswith("index") else folder / name / f"{name.split('/')[1]}.html"
-    for scheme in ("light", "dark"):
+    for scheme in schemes(everything):
         opened = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
         asked: list[str] = []
         opened.on("request", lambda request, asked=asked: asked.append(request.url))

@@ -4,8 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from browser import CHROMIUM
-from browser import page as browser_page
+from browser import CHROMIUM, launched
 from small_class import ESSAY, LOSS, UNTOUCHED, add_exercise, copied, flag
 from typer.testing import CliRunner
 
@@ -133,44 +132,56 @@ def test_signs_of_forgery_are_shown_and_an_anonymous_page_says_how_many(small_cl
     assert "redefined" not in anonymous
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_is_accessible_and_fits_a_phone(page, tmp_path, scheme):
-    from axe_playwright_python.sync_playwright import Axe
+@pytest.fixture(scope="module")
+def browser():
+    with launched() as browser:
+        yield browser
 
+
+@pytest.fixture
+def show(page, browser, tmp_path):
+    """The page in a window of this width."""
     (tmp_path / "report.html").write_text(page, encoding="utf-8")
-    with browser_page(width=390, height=844) as opened:
-        opened.emulate_media(color_scheme=scheme)
+
+    def show(width, height, **settings):
+        opened = browser.new_page(viewport={"width": width, "height": height}, **settings)
         complaints: list[str] = []
         opened.on("console", lambda message: complaints.append(message.text))
         opened.goto((tmp_path / "report.html").as_uri())
-        assert opened.evaluate("document.documentElement.scrollWidth") == 390
+        assert opened.evaluate("document.readyState") == "complete"
         assert complaints == []  # the content security policy has nothing to stop
-        found = Axe().run(opened).response["violations"]
-        assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
+        return opened
+
+    return show
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium")
-def test_on_a_phone_a_wide_table_shows_that_it_goes_on_and_scrolls_in_its_box(page, tmp_path):
-    (tmp_path / "report.html").write_text(page, encoding="utf-8")
-    with browser_page(width=390, height=844) as opened:
-        opened.goto((tmp_path / "report.html").as_uri())
-        box = opened.locator("#progress .scroll")
-        assert "scroll" in box.evaluate("box => getComputedStyle(box).backgroundAttachment")  # the shadows
-        box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
-        edges = "one => one.getBoundingClientRect().right"
-        assert box.locator("thead th").last.evaluate(edges) <= box.evaluate(edges)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_accessible_and_fits_a_phone(show, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    opened = show(390, 844, color_scheme=scheme)
+    assert opened.evaluate("document.documentElement.scrollWidth") == 390
+    found = Axe().run(opened).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium")
-def test_only_numbers_that_wait_are_in_bold(page, tmp_path):
-    (tmp_path / "report.html").write_text(page, encoding="utf-8")
-    with browser_page() as opened:
-        opened.goto((tmp_path / "report.html").as_uri())
-        cells = opened.eval_on_selector_all(
-            "#progress td, #progress td *, #progress tbody th, #progress tfoot th",
-            "all => all.map(one => [one.matches('.todo-cell'), getComputedStyle(one).fontWeight >= 600])",
-        )
+def test_on_a_phone_a_wide_table_shows_that_it_goes_on_and_scrolls_in_its_box(show):
+    opened = show(390, 844)
+    box = opened.locator("#progress .scroll")
+    assert "scroll" in box.evaluate("box => getComputedStyle(box).backgroundAttachment")  # the shadows
+    box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
+    edges = "one => one.getBoundingClientRect().right"
+    assert box.locator("thead th").last.evaluate(edges) <= box.evaluate(edges)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser is installed; try: apt-get install chromium")
+def test_only_numbers_that_wait_are_in_bold(show):
+    cells = show(1200, 1000).eval_on_selector_all(
+        "#progress td, #progress td *, #progress tbody th, #progress tfoot th",
+        "all => all.map(one => [one.matches('.todo-cell'), getComputedStyle(one).fontWeight >= 600])",
+    )
     assert [True, True] in cells
     assert all(waits == bold for waits, bold in cells)
 
