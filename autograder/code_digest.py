@@ -28,7 +28,8 @@ def code_digest(*modules: str) -> str:
         if name in found:
             continue
         found[name] = _files(name, is_wanted=name in modules)
-        waiting += [other for path in found[name] for other in _imports(path) if other.partition(".")[0] in packages]
+        imported = {other for path in found[name] for other in _imports(path)} if name not in packages else set()
+        waiting += [other for other in imported if other.partition(".")[0] in packages - set(modules)]
     paths = {path for paths in found.values() for path in paths}
     digests = sorted(hashlib.sha256(path.read_bytes()).digest() for path in paths)  # alike wherever it is installed
     return hashlib.sha256(b"".join(digests)).hexdigest()

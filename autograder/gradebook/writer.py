@@ -1,7 +1,7 @@
 """The gradebook, kept open for writing: one transaction a submission, and what nbgrader would have written.
 
 nbgrader's own way commits each row by itself and builds its SQL anew for every question. Here its tables are
-written by few statements. tests/test_gradebook.py holds both against each other, table by table.
+written by few statements. tests/course/gradebook/test_writer.py holds both against each other, table by table.
 """
 
 import random

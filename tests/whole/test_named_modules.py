@@ -18,7 +18,7 @@ from autograder.inside import pristine
 PACKAGES = ("autograder", "simpo_core")
 TEXTS = {".py", ".toml", ".json", ".md", ".ipynb", ".yml", ".j2", ".js", ""}
 DOTTED = re.compile(rf"(?<![\w./-])(?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_]\w*)+(?![\w/])")
-PATHS = re.compile(rf"(?<![\w.-])(?:{'|'.join(PACKAGES)})/[\w/]+\.\w+")
+PATHS = re.compile(rf"(?<![\w.-])(?:(?:{'|'.join(PACKAGES)})/[\w/]+\.\w+|(?:tests|benchmarks)/[\w/]+\.py\b)")
 NAME = r"\w+(?: as \w+)?"
 IMPORTS = re.compile(rf"from ((?:{'|'.join(PACKAGES)})(?:\.\w+)*) import (\([^)]*\)|{NAME}(?:, {NAME})*)")
 NO_MODULE = {"autograder.json", "autograder.py", "simpo_core.py"}  # files: Jupyter's settings, a student's
