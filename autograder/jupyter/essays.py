@@ -16,7 +16,7 @@ from nbformat.v4 import new_markdown_cell
 
 from autograder.cells import CHINESE_HALF, LANGUAGES, is_answer, is_test, language_of, regions, role
 from autograder.course import ESSAY_PLACEHOLDER
-from autograder.pages.prose import markdown
+from autograder.pages.prose import embedded, markdown
 
 TEMPLATES = Path(__file__).with_name("templates")
 EACH = re.compile(r"\b(\d+) points? each\b|, (\d+) for each key point|\b[Oo]ne point for each key point")
@@ -41,7 +41,8 @@ class CleanExporter(HTMLExporter):
 
     @pass_context
     def markdown2html(self, context: Any, source: str) -> str:
-        return markdown(source)
+        attachments = context.get("cell", {}).get("attachments", {})
+        return markdown(embedded(source, attachments, lambda data, kind: f"data:{kind};base64,{data}"))
 
 
 class EssaysFirst(Preprocessor):

@@ -119,6 +119,12 @@ def _text(text: str, name: str = "", *, from_end: bool = False) -> str:
 
 def _picture(data: str, kind: str, alt: str) -> str:
     """A picture inside the page; empty if it can't be read."""
+    url = picture_url(data, kind)
+    return f'<img class="output" src="{url}" alt="{escape(plain(alt, most=500))}">' if url else ""
+
+
+def picture_url(data: str, kind: str) -> str:
+    """A picture as a data: URL, small enough for a page; empty if it can't be read."""
     if kind == "image/svg+xml":  # drawn as a picture it runs no script and fetches nothing
         data = base64.b64encode(data.encode("utf-8", "replace")).decode()
     else:
@@ -128,7 +134,7 @@ def _picture(data: str, kind: str, alt: str) -> str:
         except Exception:  # Pillow raises whatever a broken file makes it stumble over
             return ""
         data = base64.b64encode(raw).decode()
-    return f'<img class="output" src="data:{kind};base64,{data}" alt="{escape(plain(alt, most=500))}">'
+    return f"data:{kind};base64,{data}"
 
 
 def _smaller(raw: bytes) -> tuple[str, bytes]:

@@ -24,9 +24,9 @@ from autograder.gradebook.marks import Marks
 from autograder.gradebook.scores import GradedCell
 from autograder.grading.marking import notebook_checks
 from autograder.grading.repair import NOTES
-from autograder.pages.feedback_outputs import Room, outputs
+from autograder.pages.feedback_outputs import Room, outputs, picture_url
 from autograder.pages.feedback_words import WORDS
-from autograder.pages.prose import as_written, markdown, python
+from autograder.pages.prose import as_written, embedded, markdown, python
 from autograder.results import NOT_ATTEMPTED, WRONG, Check
 
 CHECK, ANSWER, ESSAY, GIVEN, OWN, NOTE = "check", "answer", "essay", "given", "own", "note"  # kinds of cells
@@ -233,7 +233,9 @@ class _Reader:
         text = cell.source if len(cell.source) <= SOURCE else f"{cell.source[:SOURCE]}\n[…]"
         if self.plainly:
             return as_written(text)
-        return python(text) if cell.cell_type == "code" else markdown(text)
+        if cell.cell_type == "code":
+            return python(text)
+        return markdown(embedded(text, cell.get("attachments", {}), picture_url))
 
 
 @functools.lru_cache(maxsize=64)

@@ -5,9 +5,11 @@ The same text gives the same HTML, so what the author wrote is rendered once for
 
 import functools
 import re
+from collections.abc import Callable, Mapping
 from html import escape
 from itertools import groupby, pairwise
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pygments
@@ -22,6 +24,7 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, String
 from autograder.pages.sanitise import clean
 
 _CLASSES = {Keyword: "k", Operator.Word: "k", String: "s", Number: "n", Comment: "c", Name.Function: "f"}
+_ATTACHMENT = re.compile(r"attachment:([^)\s\"'>]+)")
 _MATHML = "{http://www.w3.org/1998/Math/MathML}"
 _FORMULA = re.compile(r"\\\\[(\[]|\\begin\{")
 _MOST_FORMULAS = 300  # for each that begins in this way, Jupyter's parser may read all the rest of the text
@@ -34,6 +37,20 @@ def markdown(text: str) -> Markup:
     if len(_FORMULA.findall(text)) > _MOST_FORMULAS:
         return as_written(text)
     return Markup(clean(_MARKDOWN.render(text)))
+
+
+def embedded(text: str, attachments: Mapping[str, Mapping[str, str]], draw: Callable[[str, str], str]) -> str:
+    """A markdown text with the pictures that are attached to its cell inside it.
+
+    draw: makes a data: URL of a picture's base64 and its MIME type; empty if it can't.
+    """
+
+    def picture(found: re.Match[str]) -> str:
+        for kind, data in attachments.get(unquote(found[1]), {}).items():
+            return draw(data, kind) or found[0]
+        return found[0]
+
+    return _ATTACHMENT.sub(picture, text) if attachments else text
 
 
 def as_written(text: str) -> Markup:

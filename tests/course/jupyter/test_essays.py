@@ -90,3 +90,11 @@ def test_a_notebook_without_an_essay_keeps_its_order():
 def test_words_are_counted_in_both_languages():
     assert count_words("It doesn't stop at β = 1.") == 6  # It doesn't stop at β 1
     assert count_words("损失不变 (DPO)") == 5
+
+
+def test_an_essay_by_hand_shows_its_picture():
+    notebook = read_notebook(SOLUTIONS[3])
+    essay = next(cell for cell in notebook.cells if is_essay(cell))
+    essay.update(source="![my notes](attachment:page%201.png)", attachments={"page 1.png": {"image/png": "aGVsbG8="}})
+    html = page(notebook)
+    assert '<img alt="my notes" src="data:image/png;base64,aGVsbG8="' in html

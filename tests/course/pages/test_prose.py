@@ -5,7 +5,7 @@ import pytest
 from project import ROOT
 
 from autograder.cells import read_notebook
-from autograder.pages.prose import formula, markdown, python
+from autograder.pages.prose import embedded, formula, markdown, python
 
 
 def test_a_formula_is_mathml():
@@ -76,3 +76,13 @@ def test_tables_and_fenced_code_scroll_in_boxes_that_the_keyboard_reaches():
     html = markdown("|a|b|\n|-|-|\n|1|2|\n\n```python\nx = 1\n```\n\n```\n<b>\n```")
     assert html.count('tabindex="0"') == 3
     assert "&lt;b&gt;" in html
+
+
+def test_attached_pictures_stand_in_the_text():
+    attachments = {"my page.png": {"image/png": "aGVsbG8="}, "bad.png": {"image/png": "x"}}
+    text = "![notes](attachment:my%20page.png) ![bad](attachment:bad.png) ![gone](attachment:gone.png)"
+    shown = embedded(text, attachments, lambda data, kind: f"data:{kind};base64,{data}" if len(data) > 1 else "")
+    assert shown == "![notes](data:image/png;base64,aGVsbG8=) ![bad](attachment:bad.png) ![gone](attachment:gone.png)"
+    assert "<img" in markdown(shown)
+    assert "attachment:" not in markdown(shown)
+    assert embedded(text, {}, None) == text
