@@ -1,9 +1,7 @@
 """A notebook's file, the roles of its cells, and its two editions."""
 
-import ast
 import hashlib
 import re
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -76,15 +74,6 @@ def is_test(cell: NotebookNode) -> bool:
 def is_answer(cell: NotebookNode) -> bool:
     """A cell that the student writes: code, or an essay."""
     return bool(role(cell).get("solution"))
-
-
-_parsing = threading.Lock()
-
-
-def syntax_tree(source: str) -> ast.Module:
-    """`ast.parse`, one thread at a time: in Python 3.11 two at once may raise SystemError (python/cpython#106905)."""
-    with _parsing:
-        return ast.parse(source)
 
 
 def edition(notebook: NotebookNode, language: str) -> NotebookNode:

@@ -81,6 +81,7 @@ def configure(config: Any, course: Course) -> None:
     config.ClearMarkScheme.enforce_metadata = False  # a rubric stands in a locked cell, beside the answer
     config.Autograde.sanitize_preprocessors = _sanitize_preprocessors()
     config.RestoreCells.course = str(course.classroom)
+    config.RestoreCells.outline = str(course.outline)
     config.Autograde.autograde_preprocessors = _autograde_preprocessors()
     config.ExchangeFactory.release_assignment = "autograder.jupyter.exchange.ReleaseEdition"
     config.GenerateFeedback.preprocessors = []

@@ -19,6 +19,7 @@ from autograder.authoring.landing import START, landings
 from autograder.authoring.sources import problems
 from autograder.cells import LANGUAGES, edition, is_test, read_notebook, role, write_notebook
 from autograder.course import Course, UserError
+from autograder.database import preparing
 from autograder.files import write_whole
 from autograder.handing_in.outline import load_outline, outline_of, remembering, write_outline
 from autograder.nbgrader_setup import nbgrader_api
@@ -49,7 +50,8 @@ def release(course: Course, *, only_check: bool = False) -> list[Path]:
         with tempfile.TemporaryDirectory() as scratch:
             wanted = generate(replace(course, classroom=Path(scratch)))
     else:
-        wanted = generate(course)
+        with preparing(course):
+            wanted = generate(course)
     present = {path for folder in ("", "zh") for path in (course.notebooks / folder).glob("*.ipynb")}
     present |= {path for path in (course.outline,) if path.is_file()}
     stale = [path for path, text in wanted.items() if path not in present or path.read_text("utf-8") != text]
@@ -70,12 +72,13 @@ def prepare(course: Course, exercises: Sequence[str] = ()) -> None:
     from autograder.gradebook.writer import open_gradebook
 
     wanted = exercises or course.exercises()
-    with open_gradebook(course) as gradebook:
-        stale = [exercise for exercise in wanted if not (_is_current(course, exercise) and gradebook.knows(exercise))]
-    if stale or not wanted:
-        check_sources(course)
-    for exercise in stale:
-        _generate_one(course, exercise)
+    with preparing(course):
+        with open_gradebook(course) as gradebook:
+            stale = [one for one in wanted if not (_is_current(course, one) and gradebook.knows(one))]
+        if stale or not wanted:
+            check_sources(course)
+        for exercise in stale:
+            _generate_one(course, exercise)
 
 
 def _is_current(course: Course, exercise: str) -> bool:

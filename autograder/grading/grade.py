@@ -14,7 +14,7 @@ from typing import Any
 
 from autograder.authoring.release import prepare as prepare_release
 from autograder.course import Course, UserError
-from autograder.database import alone, preparing
+from autograder.database import alone
 from autograder.execution.data_files import files_beside, shadows
 from autograder.execution.run import CELL_SECONDS, refusal
 from autograder.execution.shared import SEPARATE
@@ -42,8 +42,7 @@ ISOLATION = SEPARATE
 
 def prepare(course: Course) -> list[str]:
     """Release what has changed in solutions/ since. Nothing about it is odd."""
-    with preparing(course):
-        prepare_release(course)
+    prepare_release(course)
     return []
 
 
@@ -113,10 +112,7 @@ def _grade(
         (submission, replace(_task(course, submission), cell_seconds=cell_seconds, isolation=isolation))
         for submission in due
     )
-    keyed = (
-        (Keyed(one, key_of(course, one, task.submitted or content_of(one.notebook), isolation)), task)
-        for one, task in tasks
-    )
+    keyed = ((Keyed(one, key_of(course, one, content_of(one.notebook), isolation)), task) for one, task in tasks)
     done = mark_on_cluster(keyed, scheduler) if scheduler else run_tasks(keyed, jobs, mark, hurry=hurry)
     with open_gradebook(course) as gradebook:
         for one, marked in done:
@@ -171,7 +167,7 @@ def _task(course: Course, submission: Submission) -> Task:
         beside=tuple((beside | given).items()),
         aside=tuple(aside),
         refused=refused,
-        given_out=given_out(course, submission.exercise),
+        given_out=given_out(course.outline, submission.exercise),
     )
 
 

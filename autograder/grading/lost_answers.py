@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from nbformat.notebooknode import NotebookNode
 
-from autograder.cells import CHINESE_HALF, is_answer, role, syntax_tree
+from autograder.cells import CHINESE_HALF, is_answer, role
 from autograder.course import ESSAY_PLACEHOLDER
 from autograder.handing_in.written import bound, written_names
+from autograder.syntax import syntax_tree
 
 READ = 2_000_000  # characters of a submission that are read for names; its own cells take some thousand
 FENCED = re.compile(r"\s*```[\w{} .-]*\n(.*?)\n?```\s*", re.DOTALL)

@@ -17,7 +17,6 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
 from autograder.cells import CHINESE_HALF, is_answer, parse_notebook, role
-from autograder.course import Course
 from autograder.execution.data_files import shadows
 from autograder.grading.lost_answers import as_code, find_lost_answers, given_texts
 from autograder.handing_in.outline import digest, load_outline
@@ -31,6 +30,7 @@ class RestoreCells(NbGraderPreprocessor):
     """nbgrader's step: the first, so that no later one stumbles over a cell that is not as it was."""
 
     course = Unicode("", help="The course's folder, with source/ and release/").tag(config=True)
+    outline = Unicode("", help="The course's outline.json, if it has one: see `given_out`").tag(config=True)
     released = Unicode(
         "", help="Where released notebooks are, with {assignment} and {notebook}; nbgrader then fills in their checks"
     ).tag(config=True)
@@ -42,7 +42,9 @@ class RestoreCells(NbGraderPreprocessor):
             files = (path.read_bytes(), path.read_bytes())
         else:
             files = instructors_files(Path(self.course), names["assignment"])
-        repaired, repairs = restore(nb, *map(parse_once, files))
+        versions = given_out(Path(self.outline), names["assignment"])
+        source, released = map(parse_once, files)
+        repaired, repairs = restore(nb, source, released, versions)
         set_aside(repaired, repairs, shadows(Path(resources["metadata"]["path"])))
         for repair in repairs:
             self.log.warning("Repaired: %s", repair)
@@ -69,10 +71,10 @@ def parse_once(content: bytes) -> NotebookNode:
     return parse_notebook(content)
 
 
-def given_out(course: Course, exercise: str) -> dict[str, tuple[str, ...]]:
+def given_out(outline: Path, exercise: str) -> dict[str, tuple[str, ...]]:
     """The digests of all that each cell of an exercise ever said when it was given out, by its name."""
-    outline = load_outline(course.outline) if course.outline.is_file() else {}
-    return {cell.id: cell.texts for cell in outline.get(exercise, ())}
+    known = load_outline(outline) if outline.is_file() else {}
+    return {cell.id: cell.texts for cell in known.get(exercise, ())}
 
 
 def restore(

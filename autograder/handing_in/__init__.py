@@ -1,1 +1,1 @@
-"""Whose a file is."""
+"""What is handed in: whose a file is, for which exercise, and how it is read."""

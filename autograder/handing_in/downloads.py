@@ -1,6 +1,6 @@
 """What the names in a download say: whose a notebook is, and for which exercise.
 
-Moodle, Canvas, Gradescope, nbgrader, packs of this course and plain folders are told apart by the names
+Moodle, Canvas, Gradescope, Blackboard, nbgrader, packs of this course and plain folders are told apart by the names
 themselves, so that several kinds may lie in one folder. docs/handing-in.md says where each format is defined.
 """
 

@@ -1,6 +1,6 @@
 """What lies beside the notebooks of a download and says whose they are, and when they were handed in.
 
-Moodle's grading worksheet, Gradescope's metadata, nbgrader's timestamps and the manifests of packs.
+Moodle's grading worksheet and list of groups, Gradescope's metadata, nbgrader's timestamps and packs' manifests.
 docs/handing-in.md says where each format is defined.
 """
 

@@ -1,4 +1,4 @@
-"""Who is who: what a system says of a person, compared with who is in the class. The one comparison of names there is.
+"""Who is who: what a system says of a person, compared with who is in the class.
 
 Nothing is guessed: who fits nobody, or two, is nobody's, and the sentence says whom it could be.
 """
@@ -6,7 +6,6 @@ Nothing is guessed: who fits nobody, or two, is nobody's, and the sentence says 
 import functools
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -74,7 +73,7 @@ class People:
                         f"unknown student: the roster has {len(found)} students called {who}: {', '.join(found)}"
                     )
         for part in (sender.id, sender.name, *sender.path.split("/")):
-            found = self.within(part)
+            found = self._within(part)
             if len(found) == 1:
                 return found[0]
             if found:
@@ -84,7 +83,7 @@ class People:
             f"unknown student: {who} is not on the roster; add them, or this spelling as somebody's lms_name"
         )
 
-    def within(self, text: str) -> list[str]:
+    def _within(self, text: str) -> list[str]:
         """The students whose id stands in a folder's or file's name or, where there is none, whose whole name does."""
         ids = [one for one in self._ids if one in text.casefold() and _stands_in(one, text.casefold())]
         ids = [one for one in ids if not any(one != other and one in other for other in ids)]
@@ -131,11 +130,6 @@ class People:
         return found
 
 
-def find(sender: Sender, people: Sequence[Person]) -> str:
-    """As `People.find`, for one file."""
-    return People(people).find(sender)
-
-
 def _made_up(sender: Sender) -> str:
     chosen = sender.id or sender.email or slug("-".join(filter(None, (sender.name, sender.lms_user_id))))
     if not STUDENT.fullmatch(chosen):
@@ -157,13 +151,6 @@ def slug(name: str) -> str:
 def same_name(one: str, other: str) -> bool:
     """Whether two spellings are of one name: in any order, without case, accents, blanks and punctuation."""
     return any(spell(one) == spell(other) for spell in (_bare_words, _bare_letters))
-
-
-def unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Of spellings and whose they are, those that only one has; spelt by `plain_name`."""
-    listed = {(plain_name(spelling), owner) for spelling, owner in pairs}
-    count = Counter(spelling for spelling, _ in listed)
-    return {spelling: owner for spelling, owner in listed if spelling and count[spelling] == 1}
 
 
 def plain_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Who is in the class, and which of them an LMS means.
+"""Who is in the class: the roster, and the class lists of others that are read into it.
 
 The classroom's roster.csv has nbgrader's columns (id, first_name, last_name, email, lms_user_id) and one
 more, lms_name: how the LMS writes a name that is not the first and the last name. Exports of Moodle

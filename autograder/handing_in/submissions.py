@@ -1,6 +1,6 @@
 """The classroom's submitted/ folder: filled from what an instructor downloads, and read for grading.
 
-What can't be placed is listed and left; the rest is taken. Whose a file is, `downloads` and `roster` say.
+What can't be placed is listed and left; the rest is taken. Whose a file is, `downloads` and `people` say.
 """
 
 import contextlib

@@ -9,6 +9,7 @@ from samples import drawn
 from typer.testing import CliRunner
 
 from autograder.cli import app
+from autograder.commands.common import console
 from autograder.commands.grading import results_table
 from autograder.course import Course
 from autograder.doctor import examine
@@ -83,7 +84,8 @@ def test_the_demo_grades_a_class_and_a_second_run_changes_nothing(tmp_path, monk
     exercises = Course(ROOT, tmp_path).exercises()
     small_course(tmp_path, *(exercises if everything else drawn(exercises, 2)))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "150")
+    monkeypatch.setenv("COLUMNS", "150")  # of the process; the console here was made before
+    monkeypatch.setattr(console, "width", 150)
     first = subprocess.run([*AUTOGRADER, "demo"], capture_output=True, text=True, check=True).stdout
     again = CliRunner().invoke(app, ["demo"])
     assert again.exit_code == 0, again.output

@@ -10,10 +10,12 @@ import functools
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -103,13 +105,15 @@ class Process:
 def _fork_server() -> socket.socket:
     """Where orders go; the server ends when this end is closed."""
     here, there = socket.socketpair()
+    caches = tempfile.mkdtemp()
     with there:
         command = [sys.executable, fork_server.__file__]
-        server = subprocess.Popen(command, stdin=there, env=environment(Path("/nonexistent")))
+        server = subprocess.Popen(command, stdin=there, env=environment(Path(caches)))
 
     def stop():
         here.close()
         server.wait()
+        shutil.rmtree(caches, ignore_errors=True)
 
     atexit.register(stop)
     return here

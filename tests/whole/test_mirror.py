@@ -25,7 +25,7 @@ TESTED_IN = {  # modules whose work shows in another's tests
     "autograder/gradebook/marks.py": "course/pages/test_feedback.py",
     "autograder/gradebook/scores.py": "course/reports/test_export.py",
     "autograder/grading/engines.py": "course/grading/test_anycourse.py",
-    "autograder/grading/execute.py": "course/execution/test_run.py",
+    "autograder/grading/execute.py": "course/execution/test_shared.py",
     "autograder/grading/worker_imports.py": "course/grading/test_workers.py",
     "autograder/handing_in/archives.py": "course/handing_in/test_submissions.py",
     "autograder/handing_in/lms_files.py": "course/handing_in/test_downloads.py",

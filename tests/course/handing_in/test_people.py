@@ -2,7 +2,7 @@
 
 import pytest
 
-from autograder.handing_in.people import People, Person, Sender, same_name
+from autograder.handing_in.people import People, Person, Sender, same_name, slug
 
 ROSTER = People(
     [
@@ -75,3 +75,62 @@ def test_who_is_anonymous_is_a_number_with_and_without_a_roster():
 )
 def test_two_spellings_of_a_name(one, other, same):
     assert same_name(one, other) is same
+
+
+ZOE = Person("z1", "Zoë", "Müller", "zoe@uni.edu", "4711")
+ZOA = Person("z2", "Zoa", "Müller")
+LI, WEI = Person("li", "Wei", "Li"), Person("wei", "Li", "Wei")
+CLASS = [ZOE, ZOA, LI, WEI, Person("w", "小明", "王"), Person("a", "Ann", "Alee"), Person("b", "Anna", "Lee")]
+
+
+@pytest.mark.parametrize(
+    ("sender", "student"),
+    [
+        (Sender(id="Z1"), "z1"),
+        (Sender(id="4", email="ZOE@uni.edu"), "z1"),
+        (Sender(name="somebody else", lms_user_id="4711"), "z1"),
+        (Sender(name="Zoë Müller"), "z1"),
+        (Sender(name="Müller, Zoë"), "z1"),
+        (Sender(name="ZOE MULLER"), "z1"),
+        (Sender(name="müllerzoë"), "z1"),  # Canvas
+        (Sender(name="mullerzoe"), "z1"),
+        (Sender(name="王小明"), "w"),
+        (Sender(name="小明 王"), "w"),
+        (Sender(name="Ann Alee"), "a"),  # squeezed, it would be Anna Lee too
+        (Sender(name="Lee Anna"), "b"),
+        (Sender(name="leeanna"), "b"),
+    ],
+)
+def test_a_student_is_found(sender, student):
+    assert People(CLASS).find(sender) == student
+
+
+@pytest.mark.parametrize(
+    ("sender", "words"),
+    [
+        (Sender(name="Li Wei"), "the roster has 2 students called Li Wei: li, wei"),
+        (Sender(name="annalee"), "the roster has 2 students called annalee: a, b"),
+        (Sender(name="Zoi Müller"), "Zoi Müller is not on the roster"),
+        (Sender(id="z"), "z is not on the roster"),
+        (Sender(), "nobody is not on the roster"),
+    ],
+)
+def test_of_two_nobody_is_guessed(sender, words):
+    with pytest.raises(ValueError, match=words):
+        People(CLASS).find(sender)
+
+
+def test_another_spelling_stands_in_the_roster():
+    people = People([Person("k", "Katharina", "Groß", lms_name="Kathi Gross; K. Groß")])
+    assert people.find(Sender(name="Gross Kathi")) == people.find(Sender(name="K. Groß")) == "k"
+
+
+@pytest.mark.parametrize("sender", [Sender(id="../up"), Sender(id="a b"), Sender(name="***"), Sender()])
+def test_without_a_roster_an_id_is_safe_or_refused(sender):
+    with pytest.raises(ValueError, match="must be letters, digits"):
+        People([]).find(sender)
+
+
+def test_a_name_becomes_an_id_without_its_punctuation():
+    assert slug("O'Brien, Zoë (2)") == "O-Brien-Zoë-2"
+    assert slug("../../etc") == "etc"

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -27,6 +26,6 @@ def test_memory_keeps_what_is_in_it_and_comes_to_lie_in_large_pages():
     assert int(shown[1]) > 0
 
 
-def test_where_the_kernel_has_none_nothing_happens(monkeypatch):
-    monkeypatch.setattr(large_pages, "SIZE", Path("/nonexistent"))
+def test_where_the_kernel_has_none_nothing_happens(monkeypatch, tmp_path):
+    monkeypatch.setattr(large_pages, "SIZE", tmp_path / "missing")
     assert large_pages.bring_into_large_pages() == 0
