@@ -142,6 +142,7 @@ def grade_class(
     from autograder.commands.handing_in import report_collected
     from autograder.database import alone
     from autograder.grading.engines import engine_of
+    from autograder.handing_in.other_files import other_files
     from autograder.handing_in.submissions import collect
 
     engine = engine_of(course)
@@ -153,6 +154,8 @@ def grade_class(
             taken, left = collect(course, downloads)
         report_collected(course, downloads, taken, left)
     total = len(engine.submissions(course))
+    if not total and other_files(course.classroom):
+        raise UserError("there is nothing to grade: what was handed in is no notebook; `autograder status` says whose")
     if not total:
         raise UserError(f"no submissions in {course.classroom / 'submitted'}: name a folder or a zip file of them")
     where = isolation or engine.ISOLATION
@@ -211,13 +214,15 @@ def write_pages(
     course: Course, students: Collection[str] = (), exercises: Collection[str] = (), *, force: bool = False
 ) -> None:
     """Write the pages that are missing or show what is no longer so. students, exercises: all if empty."""
+    from autograder.handing_in.other_files import other_files
     from autograder.pages import feedback as pages
 
     everything = pages.graded(course)
     refused = pages.refused(course)  # have no page, but a line on the student's list
-    if not everything and not refused:
+    others = other_files(course.classroom)  # nor have these
+    if not (everything or refused or others):
         raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
-    found = {*everything, *refused}
+    found = {*everything, *refused, *others}
     for wanted, place, what in ((students, 0, "student"), (exercises, 1, "exercise")):
         for name in wanted:
             if name not in {key[place] for key in found}:

@@ -31,6 +31,8 @@ def status(classroom: Classroom = None) -> None:
     changed: graded, but the submission, the source or the grader has changed since, or the gradebook, restored from
     a copy, has no such score.
 
+    no notebook: handed in, but another kind of file, or one that could not be taken. Who, stands below.
+
     not gradable: the file can't be read.
 
     stopped: graded, but not to the end: out of time, of memory or of room for output.
@@ -45,11 +47,12 @@ def status(classroom: Classroom = None) -> None:
     """
     course = find_course(classroom)
     _quiet()
+    from autograder.handing_in.other_files import other_files
     from autograder.reports.status import standings, total
 
-    lines = standings(course)
+    lines, others = standings(course), other_files(course.classroom)
     whole = total(lines)
-    if not whole.handed_in:
+    if not (whole.handed_in or others):
         raise UserError(
             f"nothing is handed in yet in {course.classroom / 'submitted'}: run `autograder grade DOWNLOADS`"
         )
@@ -65,11 +68,14 @@ def status(classroom: Classroom = None) -> None:
     for name in shown:
         if todo := COLUMNS[name][1]:
             print(f"{getattr(whole, name)} {todo}")
+    for one in others.values():
+        print(f"{one.student}{', ' if one.exercise else ''}{one.exercise}: {one.words}")
 
 
 COLUMNS = {  # fields of a standing: the column's heading, and what to do where it isn't 0
     "handed_in": ("handed in", ""),
     "missing": ("missing", ""),
+    "other_files": ("no notebook", "handed in what can't be graded: ask for the notebook (.ipynb)"),
     "graded": ("graded", ""),
     "to_grade": ("new", "not graded yet: autograder grade"),
     "out_of_date": (

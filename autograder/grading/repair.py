@@ -8,7 +8,7 @@ notebook's metadata.
 
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,29 +104,26 @@ def restore(
         place = places.get(number)
         grade_id = role(cell)["grade_id"]
         original = stubs[grade_id]
+        begin = place
         if (answer := lost.get(number)) is not None:
             repairs.append(answer.sentence)
             restored = _with(original, answer.source, answer.attachments)
             used.update(answer.places)
             if place is not None and nb.cells[place].source.strip() in ("", original.source.strip()):
                 used.add(place)
-            for begin in answer.places[:1] or ([] if place is None else [place]):
-                order[begin] = number + 1
+            begin = answer.places[0] if answer.places else place
         elif place is None:
             repairs.append(f"{grade_id} was missing and is back")
             restored = original
         else:
-            order[place] = number + 1
-            repairs += _differences(nb.cells[place], original, all_nameless, (versions or {}).get(grade_id, ()))
-            text = as_code(nb.cells[place].source) if original.cell_type == "code" else nb.cells[place].source
-            restored = _with(original, text, nb.cells[place].get("attachments"))
+            theirs = nb.cells[place]
+            repairs += _differences(theirs, original, all_nameless, (versions or {}).get(grade_id, ()))
+            text = as_code(theirs.source) if original.cell_type == "code" else theirs.source
+            restored = _with(original, text, theirs.get("attachments"))
+        if begin is not None:
+            order[begin] = number + 1
         blocks.append([_fresh(restored if is_answer(cell) else cell, original)])
-    current = 0
-    for place, cell in enumerate(nb.cells):
-        if place in order:
-            current = order[place]
-        elif place not in used:
-            blocks[current].append(_own(cell, repairs))
+    _give_back(nb.cells, blocks, order, used, repairs)
     if list(order) != sorted(order):
         repairs.append("cells had been moved and are in their places again")
     if len(repairs) > REPAIRS:
@@ -134,6 +131,22 @@ def restore(
     notes = {**source.metadata, NOTES: {"repairs": repairs}}
     cells = _unique([cell for block in blocks for cell in block])
     return from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": notes, "cells": cells}), repairs
+
+
+def _give_back(
+    cells: list[NotebookNode],
+    blocks: list[list[NotebookNode]],
+    order: Mapping[int, int],
+    used: Collection[int],
+    repairs: list[str],
+) -> None:
+    """Put the student's own cells behind the cells with a role that they stood behind. Names: as in `restore`."""
+    current = 0
+    for place, cell in enumerate(cells):
+        if place in order:
+            current = order[place]
+        elif place not in used:
+            blocks[current].append(_own(cell, repairs))
 
 
 def _with(original: NotebookNode, text: str, attachments: Any) -> NotebookNode:

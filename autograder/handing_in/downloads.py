@@ -6,7 +6,7 @@ themselves, so that several kinds may lie in one folder. docs/handing-in.md says
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -65,6 +65,17 @@ def identify(course: Course, files: Sequence[File]) -> tuple[list[Found], list[L
         except ValueError as error:
             left.append(Left(str(file.name), str(error)))
     return found, left
+
+
+def whose(course: Course, files: Sequence[File], left: Sequence[Left]) -> Iterator[tuple[Left, Origin, str]]:
+    """Whose the files are that were left, as far as their names say, and for which exercise; empty if they don't."""
+    beside, known = read_lms_files(files), list(course.exercises())
+    for one in left:
+        try:
+            origins, rest = _origins(PurePosixPath(one.name).with_suffix(".ipynb"), beside, known)
+        except ValueError:
+            continue
+        yield from ((one, origin, named_in(rest, known)) for origin in origins)
 
 
 def known_exercises(course: Course) -> dict[str, Marks]:

@@ -7,18 +7,19 @@ import contextlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from autograder.cells import write_notebook
 from autograder.course import Course
 from autograder.files import write_whole
-from autograder.handing_in.archives import NOTEBOOK_BYTES, STUDENT_BYTES, Left, gather
-from autograder.handing_in.downloads import Found, check_readable, identify
+from autograder.handing_in.archives import NOTEBOOK_BYTES, STUDENT_BYTES, File, Left, gather
+from autograder.handing_in.downloads import Found, check_readable, identify, whose
 from autograder.handing_in.lms_files import TIMESTAMP, read_timestamp, write_timestamp
+from autograder.handing_in.other_files import OtherFile, keep_other_files
 from autograder.handing_in.people import People
 from autograder.handing_in.reading import read_content
 from autograder.handing_in.roster import load
@@ -55,6 +56,7 @@ def collect(course: Course, downloads: Path) -> tuple[list[Submission], list[Lef
         files, left = gather(downloads, Path(scratch))
         found, unknown = identify(course, files)
         placed, unplaced = _place(course, found)
+        _keep_others(course, files, left + unknown, placed)
         taken, uploads = [], _read_uploads(course)
         left += unknown + unplaced
         for (student, exercise), candidates in placed.items():
@@ -151,6 +153,24 @@ def _place(course: Course, found: Iterable[Found]) -> tuple[dict[tuple[str, str]
             reason = f"unknown student: several are called {senders[0].name}; put Moodle's grading worksheet beside it"
             left += [Left(str(one.file.name), reason) for one in placed.pop(key)]
     return placed, left
+
+
+def _keep_others(
+    course: Course, files: Sequence[File], left: Sequence[Left], placed: Collection[tuple[str, str]]
+) -> None:
+    """Keep whose the files are that can't be taken. placed: the notebooks of the same download.
+
+    A file whose name says no exercise is for that of the notebooks which came with it, if they are all for one.
+    """
+    people = People(load(course))
+    exercises = {exercise for _, exercise in placed}
+    only = exercises.pop() if len(exercises) == 1 else ""
+    found = []
+    for one, origin, exercise in whose(course, files, left) if left else ():
+        with contextlib.suppress(ValueError):  # nobody's
+            student = people.find(origin.sender)
+            found.append(OtherFile(student, exercise or only, PurePosixPath(one.name).name, one.reason))
+    keep_other_files(course.classroom, found, placed)
 
 
 def _rank(found: Found) -> tuple[bool, float, int, bool]:

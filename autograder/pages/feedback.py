@@ -19,6 +19,7 @@ from autograder.files import write_whole
 from autograder.gradebook.marks import Marks, read_marks
 from autograder.gradebook.scores import read_scores
 from autograder.grading.records import results
+from autograder.handing_in.other_files import OtherFile, other_files
 from autograder.handing_in.submissions import content_of, submitted
 from autograder.pages.feedback_page import CHECK, ESSAY, Page, read_page, title_of
 from autograder.pages.feedback_words import VERDICTS, WORDS
@@ -34,6 +35,7 @@ class Known:
 
     marks: Mapping[Key, Marks]
     refused: Mapping[Key, str]  # why what was handed in last could not be graded
+    others: Mapping[Key, OtherFile]  # what was handed in and is no notebook
     max_points: Mapping[str, float]  # of each exercise that somebody has handed in, as in `export`
 
 
@@ -63,8 +65,9 @@ def refused(course: Course) -> dict[Key, str]:
 def read_known(course: Course, gradebook: Any) -> Known:
     """Read nbgrader's gradebook, which is open, and what is known of the files that could not be graded."""
     scores = read_scores(gradebook)
-    begun = scores.begun([submission.exercise for submission in submitted(course)])
-    return Known(read_marks(gradebook, scores), refused(course), scores.only(begun).max_points)
+    others = other_files(course.classroom)
+    begun = scores.begun([*(exercise for _, exercise in others), *(one.exercise for one in submitted(course))])
+    return Known(read_marks(gradebook, scores), refused(course), others, scores.only(begun).max_points)
 
 
 def is_stale(course: Course, marks: Mapping[Key, Marks], student: str, exercise: str) -> bool:
@@ -103,10 +106,11 @@ def write_indexes(
         path = course.classroom / "feedback" / student / "index.html"
         language = _language_of(course, known, student)
         rows = _rows(course, known, student, language)
-        key = _hash(design(), language, rows)
+        remark = _note_of(known.others.get((student, "")), language)
+        key = _hash(design(), language, rows, remark)
         is_new = force or _key_in(path) != key
         if is_new:
-            _write(path, _index_html(student, language, rows, key))
+            _write(path, _index_html(student, language, rows, remark, key))
         yield path, is_new
 
 
@@ -159,7 +163,7 @@ def _notices(page: Page) -> list[str]:
 def _rows(course: Course, known: Known, student: str, language: str) -> list[Row]:
     """The exercises in order: those that somebody has handed in, whether the student has or not."""
     words, rows = WORDS[language], []
-    theirs = {name for who, name in (*known.marks, *known.refused) if who == student}
+    theirs = {name for who, name in (*known.marks, *known.refused, *known.others) if who == student and name}
     for exercise in sorted(theirs | set(known.max_points)):
         marks = known.marks.get((student, exercise), Marks())
         has_page = bool(marks.cells) and course.notebook("autograded", student, exercise).is_file()
@@ -167,6 +171,8 @@ def _rows(course: Course, known: Known, student: str, language: str) -> list[Row
         notes += [words["minus_late"].format(points=points(marks.late_penalty))] if marks.late_penalty else []
         if reason := known.refused.get((student, exercise)):
             notes.append(words["not_gradable"].format(reason=reason))
+        elif not marks.cells and (other := known.others.get((student, exercise))):
+            notes.append(_note_of(other, language))
         elif not marks.cells:
             there = course.notebook("submitted", student, exercise).is_file()
             notes.append(words["to_grade" if there else "not_handed_in"])
@@ -177,9 +183,18 @@ def _rows(course: Course, known: Known, student: str, language: str) -> list[Row
     return rows
 
 
-def _index_html(student: str, language: str, rows: list[Row], key: str) -> str:
+def _note_of(other: OtherFile | None, language: str) -> str:
+    """What to say of a file that is no notebook; nothing if there is none."""
+    if other is None:
+        return ""
+    if other.is_of_another_kind:
+        return WORDS[language]["not_a_notebook"].format(name=other.name)
+    return WORDS[language]["not_gradable"].format(reason=f"{other.name}: {other.reason}")
+
+
+def _index_html(student: str, language: str, rows: list[Row], remark: str, key: str) -> str:
     sums = {name: sum(getattr(row, name) for row in rows) for name in ("points", "max_points", "unread")}
-    return _render("feedback_index", language, key, student=student, rows=rows, **sums)
+    return _render("feedback_index", language, key, student=student, rows=rows, remark=remark, **sums)
 
 
 def _render(template: str, language: str, key: str, **shown: Any) -> str:

@@ -23,6 +23,7 @@ from autograder.files import write_whole
 from autograder.gradebook.marks import Marks, read_marks
 from autograder.gradebook.scores import ClassScores, GradedCell, Student, read_scores
 from autograder.grading.records import results
+from autograder.handing_in.other_files import OtherFile, other_files
 from autograder.reports.csv_files import disarmed, number, parse, read_text, spreadsheet, value
 from autograder.reports.lms_csv import fill, notes
 from autograder.results import GRADED, Result
@@ -67,8 +68,9 @@ class Exporter(ExportPlugin):
             UserError: There are none.
         """
         submitted = self._folder() / "submitted"
-        begun = scores.begun([path.name for path in submitted.glob("*/*") if path.is_dir()])
-        if not begun:
+        others = {exercise for _, exercise in other_files(self._folder())}
+        begun = scores.begun([*others, *(path.name for path in submitted.glob("*/*") if path.is_dir())])
+        if not (begun or others):
             raise UserError(f"nobody has handed in anything yet in {submitted}: run `autograder grade DOWNLOADS` first")
         return begun
 
@@ -142,26 +144,32 @@ class CsvExporter(Exporter):
             "remarks",
         ]
         out_of = number(sum(scores.max_points.values()))
+        others = other_files(self._folder())
         for student in scores.students:
             late = sum(score.penalty for score in scores.of(student.id).values())
             yield [
                 *map(disarmed, (student.id, student.last_name, student.first_name, student.email)),
                 *(_cell(self.points(scores, student.id, exercise)) for exercise in scores.exercises),
                 *(_cell(self.total(scores, student.id)), out_of, number(late)),
-                "; ".join(self._remarks(scores, student)),
+                "; ".join(self._remarks(scores, student, others)),
             ]
 
-    def _remarks(self, scores: ClassScores, student: Student) -> Iterator[str]:
+    def _remarks(
+        self, scores: ClassScores, student: Student, other_files: Mapping[tuple[str, str], OtherFile]
+    ) -> Iterator[str]:
         have = scores.of(student.id)
         absent = [name for name in scores.exercises if name not in have]
         handed_in = {name for name in absent if (self._folder() / "submitted" / student.id / name).is_dir()}
+        others = {name: one for (who, name), one in other_files.items() if who == student.id}
         for words, names in (
             ("provisional, waits for a person", [name for name, score in have.items() if not score.is_final]),
             ("handed in but without a score", [name for name in absent if name in handed_in]),
-            ("not handed in", [name for name in absent if name not in handed_in]),
+            ("not handed in", [name for name in absent if name not in {*handed_in, *others}]),
         ):
             if names:
                 yield f"{words}: {', '.join(names)}"
+        for name, one in others.items():
+            yield disarmed(f"{name}: {one.words}" if name else one.words)
 
 
 class LmsExporter(Exporter):

@@ -18,6 +18,7 @@ from autograder.cells import read_notebook
 from autograder.course import Course, UserError
 from autograder.gradebook.scores import ClassScores, Student, class_scores
 from autograder.grading.records import results
+from autograder.handing_in.other_files import OtherFile, other_files
 from autograder.handing_in.submissions import submitted
 from autograder.messages import UNNAMED
 from autograder.pages import html as pages
@@ -60,8 +61,8 @@ def render(course: Course, *, anonymous: bool = False) -> str:
     Raises:
         UserError: Nothing is graded yet.
     """
-    graded = results(course)
-    if not graded:
+    graded, others = results(course), other_files(course.classroom)
+    if not (graded or others):
         raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
     titles = {name: title(course, name) for name in course.exercises()}
     lines = [line for line in standings(course) if line.is_begun]
@@ -85,10 +86,10 @@ def render(course: Course, *, anonymous: bool = False) -> str:
         each_side=EACH_SIDE,
         mistakes=shared[:MISTAKES],
         unnamed=sum(mistake.count for mistake in common if mistake.words == UNNAMED),
-        troubles=_troubles(graded, who, anonymous),
+        troubles=_sorted([*_troubles(graded, who, anonymous), *_others(others.values(), who, anonymous)]),
         flags=_flags(graded, who, anonymous),
         repairs=_repairs(graded, who, anonymous),
-        missing=_missing(scores, {(one.student, one.exercise) for one in submitted(course)}, who),
+        missing=_missing(scores, {*others, *((one.student, one.exercise) for one in submitted(course))}, who),
     )
 
 
@@ -195,6 +196,13 @@ def _troubles(graded: list[Result], who: Callable[[str], str], anonymous: bool) 
     return _sorted(
         Remark(who(result.student), result.exercise, words(result)) for result in graded if result.verdict != GRADED
     )
+
+
+def _others(others: Iterable[OtherFile], who: Callable[[str], str], anonymous: bool) -> Iterable[Remark]:
+    """What was handed in and is no notebook; its name may be the student's."""
+    for one in others:
+        words = "handed in, not a notebook" if anonymous else one.words
+        yield Remark(who(one.student), one.exercise or "not known", words)
 
 
 def _flags(graded: list[Result], who: Callable[[str], str], anonymous: bool) -> list[Remark]:

@@ -1,6 +1,6 @@
 """Where a class stands: what is handed in, graded, out of date, and what waits for a person."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
 from autograder.course import Course
@@ -9,6 +9,7 @@ from autograder.gradebook.own_table import written_keys
 from autograder.gradebook.scores import ClassScores, read_scores
 from autograder.gradebook.writer import has_gradebook, open_gradebook
 from autograder.grading.records import Record, recorded
+from autograder.handing_in.other_files import other_files
 from autograder.handing_in.submissions import Submission, submitted
 from autograder.results import GRADED, NOT_GRADABLE
 
@@ -20,6 +21,7 @@ class Standing:
     exercise: str
     handed_in: int = 0
     missing: int = 0  # students of the gradebook who have handed in nothing; 0 if nobody has handed in
+    other_files: int = 0  # handed in, but no notebook or none that could be taken
     graded: int = 0  # the current submission, by the current source
     to_grade: int = 0  # never graded yet
     out_of_date: int = 0  # the submission, the source or the grader has changed since, or the gradebook lost it
@@ -33,7 +35,7 @@ class Standing:
     @property
     def is_begun(self) -> bool:
         """Whether at least one student has handed in, or has a score."""
-        return bool(self.handed_in or self.missing)
+        return bool(self.handed_in or self.missing or self.other_files)
 
 
 def standings(course: Course) -> list[Standing]:
@@ -52,7 +54,10 @@ def standings(course: Course) -> list[Standing]:
         name: {submission.student: recorded(course, submission, written) for submission in found}
         for name, found in by_exercise.items()
     }
-    return [_standing(course, scores, marks, name, found) for name, found in records.items()]
+    others: dict[str, set[str]] = {name: set() for name in records}
+    for student, exercise in other_files(course.classroom):
+        others.get(exercise, set()).add(student)
+    return [_standing(course, scores, marks, name, found, others[name]) for name, found in records.items()]
 
 
 def total(lines: list[Standing]) -> Standing:
@@ -67,17 +72,19 @@ def _standing(
     marks: Mapping[tuple[str, str], Marks],
     exercise: str,
     records: Mapping[str, Record | None],
+    others: Collection[str],
 ) -> Standing:
     from autograder.pages.feedback import is_stale
 
     current = {student: record.result for student, record in records.items() if record and record.is_current}
     graded = {student: result for student, result in current.items() if result.checks}
     never = sum(record is None for record in records.values())
-    is_begun = bool(records) or exercise in scores.begun(())  # the gradebook need not know it yet
+    is_begun = bool(records or others) or exercise in scores.begun(())  # the gradebook need not know it yet
     return Standing(
         exercise,
         handed_in=len(records),
-        missing=sum(is_begun and student.id not in records for student in scores.students),
+        missing=sum(is_begun and student.id not in {*records, *others} for student in scores.students),
+        other_files=len(others),
         graded=len(graded),
         to_grade=never,
         out_of_date=len(records) - never - len(current),
