@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # they load nbformat, for which `--help` need not wait
     from autograder.handing_in.submissions import Submission
 
 commands = typer.Typer()
+LISTED = 20  # files left for one and the same reason; of more the first are named
 
 
 @commands.command()
@@ -98,8 +99,15 @@ def report_collected(course: Course, downloads: Path, taken: Sequence["Submissio
     from autograder.gradebook.due import late
 
     print(f"{downloads}: {_counted(len(taken), 'submission')} taken, {_counted(len(left), 'file')} left")
+    names: dict[str, list[str]] = {}
     for item in left:
-        print(f"  left {item.name}: {item.reason}")
+        names.setdefault(item.reason, []).append(item.name)
+    for reason, found in names.items():
+        if len(found) > LISTED:
+            print(f"  left {len(found):,} files ({', '.join(found[:3])}, ...): {reason}")
+        else:
+            for name in found:
+                print(f"  left {name}: {reason}")
     times = Counter(submission.time_from for submission in taken if submission.time)
     if times:
         print("  times: " + ", ".join(f"{count} from {source}" for source, count in times.items()))

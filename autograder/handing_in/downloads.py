@@ -16,6 +16,7 @@ from nbformat.notebooknode import NotebookNode
 from autograder.cells import read_notebook
 from autograder.course import Course
 from autograder.handing_in.archives import NOT_A_NOTEBOOK, STUDENT_BYTES, File, Left
+from autograder.handing_in.columns import ANONYMOUS
 from autograder.handing_in.lms_files import TIMESTAMP, LmsFiles, Origin, read_lms_files
 from autograder.handing_in.people import Sender, plain_name, same_name
 from autograder.handing_in.reading import read_student_notebook
@@ -27,7 +28,6 @@ MOODLE = re.compile(r"(?P<name>.+?)(_(?P<ticket>\d+))?_assignsubmission_(file|on
 CANVAS = re.compile(r"(?P<name>\w+?)(?P<late>_LATE)?_(?P<user>\d+)_(?P<upload>\d{3,})_(?P<file>.+\.(ipynb|zip))")
 NO_WORKSHEET = "no notebook, and not Moodle's grading worksheet; a list of students goes to `autograder roster`"
 CANVAS_ANONYMOUS = re.compile(r"(LATE_)?anon_[A-Za-z0-9]+_\d+_.+")
-BLIND = "Participant"  # Moodle's name for everybody where marking is blind
 BLACKBOARD = re.compile(r".+?_(?P<user>[^_]+)_attempt_(?P<time>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(_(?P<file>.+)|\.txt)")
 NOTEBOOK = re.compile(r"\.ipynb(\.(txt|json))?$", re.IGNORECASE)  # browsers add a suffix to what they take for text
 
@@ -155,8 +155,9 @@ def _moodle(match: re.Match[str], beside: LmsFiles) -> list[Origin]:
     """A participant, by number and name; a group's members: Moodle numbers groups and participants alike."""
     name, ticket = match["name"], match["ticket"] or ""
     said = beside.participants.get(ticket)
-    if name == BLIND or (not ticket and name.startswith(f"{BLIND}_")):
-        ticket = ticket or name.partition("_")[2]
+    called, _, number = name.partition("_")
+    if called in ANONYMOUS and bool(ticket) != bool(number):
+        ticket = ticket or number
         said = beside.participants.get(ticket)
         origin = said if said and (said.sender.id or said.sender.name) else None
         anonymous = Sender(ticket=ticket, is_anonymous=True)

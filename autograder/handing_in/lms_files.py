@@ -15,18 +15,31 @@ from typing import Any
 
 from autograder.course import UserError
 from autograder.handing_in.archives import File, Left
+from autograder.handing_in.columns import (
+    ADDRESSES,
+    CHANGED,
+    FULL_NAMES,
+    GROUPS,
+    IDENTIFIERS,
+    MEMBERS,
+    NUMBERS,
+    PARTICIPANT,
+    USERNAMES,
+)
 from autograder.handing_in.people import Sender, plain_name
 from autograder.handing_in.tables import first_of, heading, read_sheet
 
 TIMESTAMP, METADATA, MANIFEST = "timestamp.txt", "submission_metadata.yml", "simpo-practice.json"
 TIME_BYTES = 200
 MANIFEST_BYTES = 10_000
-GROUP, MEMBER = ("group", "小组"), ("student", "学号")  # columns of groups.csv
-PARTICIPANT = re.compile(r"\D*\d+")  # "Participant 4711", in Moodle's English
 WORKSHEET = "Moodle's grading worksheet"
 _UPLOAD = re.compile(r".*_assignsubmission_|\w+?_\d+_\d{3,}_")  # what Moodle and Canvas put before a student's file
 # How Moodle's English language packs write a time: by and large, in the USA, and both with 24 hours.
 MOODLE_TIMES = ("%A, %d %B %Y, %I:%M %p", "%A, %B %d, %Y, %I:%M %p", "%A, %d %B %Y, %H:%M", "%A, %B %d, %Y, %H:%M")
+CHINESE_TIME = re.compile(  # 2026年11月20日 星期五 20:00, or 下午 8:00
+    r"(?P<year>\d{4})年\s*(?P<month>\d{1,2})月\s*(?P<day>\d{1,2})日\D*?(?P<half>[上下]午)?\s*(?P<hour>\d{1,2}):(?P<minute>\d\d)"
+    r"\s*(?P<late_half>[上下]午)?"
+)
 
 
 @dataclass(frozen=True)
@@ -112,13 +125,13 @@ def write_timestamp(path: Path, time: datetime) -> None:
 
 def _read_table(path: Path, found: LmsFiles) -> bool:
     """A table beside the notebooks, if it is one of the two that say whose they are."""
-    sheet = read_sheet(path, ("Identifier", "Full name", "ID number", *GROUP, *MEMBER))
+    sheet = read_sheet(path, (*IDENTIFIERS, *FULL_NAMES, *NUMBERS, *GROUPS, *MEMBERS))
     rows, headings = sheet.rows, set(map(heading, sheet.headings))
-    if headings & set(GROUP) and headings & set(MEMBER):
+    if headings & set(GROUPS) and headings & set(MEMBERS):
         for _, row in rows:
-            found.groups.setdefault(plain_name(first_of(row, GROUP)), []).append(first_of(row, MEMBER))
+            found.groups.setdefault(plain_name(first_of(row, GROUPS)), []).append(first_of(row, MEMBERS))
         return True
-    if not any(PARTICIPANT.fullmatch(row.get("identifier", "")) for _, row in rows):
+    if not any(PARTICIPANT.fullmatch(first_of(row, IDENTIFIERS)) for _, row in rows):
         return False
     _read_worksheet(path, rows, found)
     return True
@@ -127,18 +140,21 @@ def _read_table(path: Path, found: LmsFiles) -> bool:
 def _read_worksheet(path: Path, rows: Iterable[tuple[int, dict[str, str]]], found: LmsFiles) -> None:
     """Moodle's grading worksheet: who a participant is, and when they last changed their submission."""
     for line, row in rows:
-        if number := re.search(r"\d+$", row["identifier"]):
+        if participant := PARTICIPANT.fullmatch(first_of(row, IDENTIFIERS)):
+            number = participant["number"]
             sender = Sender(
-                id=first_of(row, ("ID number", "Username")),
-                name=first_of(row, ("Full name",)),
-                email=first_of(row, ("Email address",)),
-                ticket=number[0],
+                id=first_of(row, (*NUMBERS, *USERNAMES)),
+                name=first_of(row, FULL_NAMES),
+                email=first_of(row, ADDRESSES),
+                ticket=number,
             )
-            words = first_of(row, ("Last modified (submission)",))
+            words = first_of(row, CHANGED)
             time = _moodle_time(words)
             if time is None and words.strip("-"):
-                found.left.append(Left(f"{path.name}, line {line}", f"{words!r} is not a time in Moodle's English"))
-            found.participants[number[0]] = Origin(sender, time, WORKSHEET if time else "")
+                found.left.append(
+                    Left(f"{path.name}, line {line}", f"{words!r} is not a time in Moodle's English or Chinese")
+                )
+            found.participants[number] = Origin(sender, time, WORKSHEET if time else "")
 
 
 def _moodle_time(words: str) -> datetime | None:
@@ -146,6 +162,12 @@ def _moodle_time(words: str) -> datetime | None:
     for form in MOODLE_TIMES:
         with suppress(ValueError):
             return datetime.strptime(words, form).astimezone(UTC)
+    if match := CHINESE_TIME.match(words):
+        year, month, day, hour, minute = (int(match[name]) for name in ("year", "month", "day", "hour", "minute"))
+        if half := match["half"] or match["late_half"]:
+            hour = hour % 12 + 12 * (half == "下午")
+        with suppress(ValueError):
+            return datetime(year, month, day, hour, minute).astimezone(UTC)
     return None
 
 

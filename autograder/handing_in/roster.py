@@ -16,17 +16,11 @@ from pathlib import Path
 
 from autograder.course import Course, UserError
 from autograder.files import write_whole
+from autograder.handing_in.columns import EMAILS, FIRST_NAMES, FULL_NAMES, IDS, LAST_NAMES
 from autograder.handing_in.people import ID_RULE, STUDENT, Person, slug
 from autograder.handing_in.tables import check_whole, first_of, heading, read_sheet
 from autograder.nbgrader_setup import nbgrader_api
 
-# The columns under which a fact is found, the best first; headings are compared without case, blanks and underscores.
-ADDRESSES = ("Email address", "Email", "电子邮件地址", "电子邮件", "电子邮箱", "邮箱地址", "邮箱", "Email地址")
-NUMBERS = ("ID number", "Student ID", "SID", "学号", "学号/工号", "学生学号", "工号", "ID号", "ID号码", "编号")
-IDS = ("id", *NUMBERS, "SIS User ID", "SIS Login ID", "Username", "用户名", *ADDRESSES)
-FIRST_NAMES, LAST_NAMES = ("first_name", "名", "名字"), ("last_name", "Surname", "姓", "姓氏")
-FULL_NAMES = ("lms_name", "Full name", "Student", "Name", "姓名", "学生姓名", "全名", "用户全名", "学生")
-EMAILS = (*ADDRESSES, "SIS Login ID")
 EXPECTED = "id, ID number, SIS User ID, Username, Email address, Full name, 学号, 用户名, 电子邮件地址, 姓名"
 TEST_STUDENT = "Student, Test"  # Canvas's, by whom a teacher sees the course as students do; has no SIS User ID
 SUFFIX = re.compile(r"(jr|sr|ii|iii|iv)\.?", re.IGNORECASE)  # Canvas may write one after the first name

@@ -23,6 +23,7 @@ from autograder.files import write_whole
 from autograder.gradebook.marks import Marks, read_marks
 from autograder.gradebook.scores import ClassScores, GradedCell, Student, read_scores
 from autograder.grading.records import results
+from autograder.handing_in.columns import GRADES, IDENTIFIERS
 from autograder.handing_in.other_files import OtherFile, other_files
 from autograder.reports.csv_files import disarmed, number, parse, read_text, spreadsheet, value
 from autograder.reports.lms_csv import fill, notes
@@ -261,12 +262,13 @@ class MoodleExporter(LmsExporter):
             ]
 
     def known_columns(self, text: str, exercises: list[str]) -> dict[str, str]:
-        header = {value(cell) for cells, _ in parse(text).rows[:1] for cell in cells}
-        if not {"Identifier", "Grade"} <= header or self.columns:
+        header = [value(cell) for cells, _ in parse(text).rows[:1] for cell in cells]
+        grade = next((name for name in header if name in GRADES), "")
+        if not (grade and set(IDENTIFIERS) & set(header)) or self.columns:
             return {}
         if len(exercises) != 1:
             raise UserError("a grading worksheet is of one exercise: say of which, as in --exercise 01_simpo_loss")
-        return {"Grade": exercises[0]}
+        return {grade: exercises[0]}
 
 
 class GradescopeExporter(Exporter):

@@ -8,17 +8,16 @@ only one student has. Where there is no score, what stood in the cell stays.
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from autograder.course import UserError
 from autograder.gradebook.scores import ClassScores, Student
+from autograder.handing_in.columns import FIRST_NAMES, FULL_NAMES, IDENTIFIERS, IDS, LAST_NAMES, MAXIMA, PARTICIPANT
+from autograder.handing_in.people import People, Person, Sender
+from autograder.handing_in.tables import heading
 from autograder.reports.csv_files import Table, number, parse, spelt, value
 
-NAMES = ({"student"}, {"full name"}, {"first name", "last name"}, {"first name", "surname"}, {"firstname", "lastname"})
-IDENTIFIERS = {"id", "sis user id", "sis login id", "id number", "email address", "username", "identifier"}
-PARTICIPANT = re.compile(r"Participant (\d+)")
-MAXIMUM = "maximum grade"  # in Moodle's worksheet each row has its maximum; Canvas has a row of them
 NOT_POINTS = re.compile(r"\b(current|final|override) (score|grade|points)\b|\((percentage|letter)\)$", re.IGNORECASE)
 
 
@@ -138,14 +137,16 @@ def _filled_row(
 
 def _layout(table: Table, exercises: list[str], columns: Mapping[str, str]) -> Layout:
     header = [value(cell).strip() for cell in table.rows[0][0]] if table.rows else []
-    places = {name.lower(): place for place, name in enumerate(header)}
-    names = next(([places[name] for name in sorted(wanted)] for wanted in NAMES if wanted <= set(places)), [])
-    identifiers = [place for name, place in places.items() if name in IDENTIFIERS]
-    if not names or not identifiers:
+    places = {heading(name): place for place, name in enumerate(header)}
+    full, first, last = (_column(places, kind) for kind in (FULL_NAMES, FIRST_NAMES, LAST_NAMES))
+    names = [full] if full is not None else [place for place in (first, last) if place is not None]
+    identifiers = [places[name] for name in map(heading, (*IDS, *IDENTIFIERS)) if name in places]
+    is_blind = _column(places, IDENTIFIERS) is not None
+    if not identifiers or not (names or is_blind):
         raise UserError(
             f"its first row is {', '.join(header[:6])}: expected Canvas's (Student, ID, ..., Section) or Moodle's "
-            "(Identifier, Full name, Email address, ..., Grade or First name, Last name, ID number, ...). If the "
-            "names are in another language, switch the system to English and download the file again"
+            "(Identifier, Full name, Email address, ..., Grade or First name, Last name, ID number, ...), in English "
+            "or Chinese. If it is in another language, switch the system to English and download the file again"
         )
     found = _exercise_columns(header, exercises, columns)
     maxima = {}
@@ -153,7 +154,12 @@ def _layout(table: Table, exercises: list[str], columns: Mapping[str, str]) -> L
         if any("Points Possible" in value(cells[place]) for place in names if place < len(cells)):
             maxima = {place: value(cells[place]) for place in found if place < len(cells)}
             break
-    return Layout(identifiers, names, found, places.get(MAXIMUM), maxima)
+    return Layout(identifiers, names, found, _column(places, MAXIMA), maxima)
+
+
+def _column(places: Mapping[str, int], names: Iterable[str]) -> int | None:
+    """Where the first of these columns is."""
+    return next((places[name] for name in map(heading, names) if name in places), None)
 
 
 def _exercise_columns(header: list[str], exercises: list[str], columns: Mapping[str, str]) -> dict[int, str]:
@@ -187,24 +193,26 @@ def _letters(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()
 
 
-def _finder(students: Iterable[Student]) -> Callable[[list[str], str], Student | None]:
+def _finder(students: Sequence[Student]) -> Callable[[list[str], str], Student | None]:
     """A function from a row's identifiers and name to its student; None if they are nobody's or two students'."""
     by_identifier = _unique((key, s) for s in students for key in (s.id, s.email, s.lms_id))
-    by_name = _unique(
-        (key, s)
-        for s in students
-        for key in (s.name, f"{s.last_name}, {s.first_name}", f"{s.last_name} {s.first_name}")
-    )
+    by_id = {student.id: student for student in students}
+    people = People([Person(s.id, s.first_name, s.last_name) for s in students])
+
+    def by_name(name: str) -> Student | None:
+        try:
+            return by_id.get(people.find(Sender(name=name)))
+        except ValueError:  # nobody's, or two students'
+            return None
 
     def find(identifiers: list[str], name: str) -> Student | None:
-        numbered = [word for word in identifiers if PARTICIPANT.fullmatch(word)]
-        said = {word.casefold() for word in identifiers if word not in numbered}
-        found: set[Student | None] = {by_identifier[word] for word in said if word in by_identifier} or {
-            by_name.get(name.casefold())
-        }
-        if found == {None} and numbered:  # last, because Moodle counts anew in each assignment
-            found = {by_identifier.get(PARTICIPANT.sub(r"\1", numbered[0]))}
-        return found.pop() if len(found) == 1 else None
+        numbers = [match["number"] for word in identifiers if (match := PARTICIPANT.fullmatch(word))]
+        said = {word.casefold() for word in identifiers}
+        found = {by_identifier[word] for word in said if word in by_identifier}
+        if found:
+            return found.pop() if len(found) == 1 else None
+        # Moodle's number comes last, because Moodle counts anew in each assignment
+        return by_name(name) or (by_identifier.get(numbers[0]) if numbers else None)
 
     return find
 

@@ -105,6 +105,13 @@ def test_one_file_left_is_one_file(course, tmp_path, capsys):
     assert "0 submissions taken, 1 file left\n" in capsys.readouterr().out
 
 
+def test_twenty_thousand_files_of_one_kind_are_one_line(course, tmp_path, capsys):
+    junk = [Left(f"{number}.txt", "not a notebook") for number in range(20_000)]
+    report_collected(course, tmp_path, [], [*junk, Left("hw.zip", "cut off")])
+    said = capsys.readouterr().out.splitlines()[1:]
+    assert said == ["  left 20,000 files (0.txt, 1.txt, 2.txt, ...): not a notebook", "  left hw.zip: cut off"]
+
+
 def test_the_due_time_is_shown(done):
     _, said = done
     assert said["autograder due"][1] == f"{EXERCISE}: 2026-12-01 23:59 UTC\n"

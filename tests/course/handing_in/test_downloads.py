@@ -106,6 +106,32 @@ def test_moodles_worksheet_gives_ids_and_times(course, downloads):
     assert {one.time_from for one in taken} == {"Moodle's grading worksheet"}
 
 
+@pytest.mark.parametrize(
+    "time", ["2026年11月30日 星期一 14:14", "2026年11月30日 星期一 下午 2:14", "2026年11月30日 2:14 下午"]
+)
+def test_moodles_worksheet_in_chinese_gives_ids_and_times(course, downloads, time):
+    moodle(downloads / "m.zip", [ZOE])
+    sheet = f"识别码,姓名,学号,成绩,最后修改（学生）\n参与者 {ZOE.number},{ZOE.first} {ZOE.last},20261,,{time}\n"
+    (downloads / "w.csv").write_text(sheet, encoding="utf-8-sig")
+    taken, left = collect(course, downloads)
+    assert (students(taken), left) == (["20261"], [])
+    assert f"{taken[0].time:%H:%M}" == "13:14"
+
+
+@pytest.mark.parametrize("called", ["Participant", "参与者"])
+@pytest.mark.parametrize("with_worksheet", [True, False])
+def test_where_marking_is_blind_the_number_is_the_student(course, downloads, called, with_worksheet):
+    with zipfile.ZipFile(downloads / "blind.zip", "w") as opened:
+        for number in (4711, 4712):
+            opened.writestr(f"{called}_{number}_assignsubmission_file_/{EXERCISE}.ipynb", CONTENT)
+    if with_worksheet:
+        sheet = "Identifier,Status,Grade,Last modified (submission)\n"
+        sheet += "".join(f"{called} {number},Submitted,,-\n" for number in (4711, 4712))
+        (downloads / "w.csv").write_text(sheet, encoding="utf-8")
+    taken, left = collect(course, downloads)
+    assert (students(taken), left) == (["4711", "4712"], [])
+
+
 def test_a_time_in_another_language_is_listed_and_the_notebook_taken(course, downloads):
     moodle(downloads / "m.zip", [ZOE])
     moodle_worksheet(downloads / "w.csv", [replace(ZOE, time="Montag, 30. November 2026, 14:14")])

@@ -56,9 +56,39 @@ def test_a_canvas_row_is_found_by_any_of_its_ids_which_stay_where_they_are(row):
     assert filled(text).text == text.replace("S1,\n", "S1,9.5\n")
 
 
-def test_a_file_with_chinese_headings_is_refused_in_one_sentence():
-    with pytest.raises(UserError, match=r"名, 姓氏, 学号.*another language, switch the system to English and download"):
-        filled("名,姓氏,学号,01_simpo_loss\nAda,Lovelace,ada,\n")
+def test_a_file_in_another_language_is_refused_in_one_sentence():
+    with pytest.raises(UserError, match=r"Vorname, Nachname.*another language, switch the system to English and down"):
+        filled("Vorname,Nachname,01_simpo_loss\nAda,Lovelace,\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "名,姓氏,学号,01_simpo_loss\nAda,Lovelace,ada,\n",
+        "姓名,电子邮件地址,01_simpo_loss\nsomebody,ada@example.org,\n",
+        "学生姓名,学号/工号,01_simpo_loss\nLovelace Ada,9,\n",
+    ],
+)
+def test_chinese_headings_are_known(text):
+    assert filled(text).text == text.removesuffix("\n") + "9.5\n"
+
+
+def test_moodles_worksheet_in_chinese_is_filled_with_its_maximum():
+    text = "识别码,姓名,成绩,最高成绩\n参与者 5001,Ada Lovelace,,100.00\n"
+    done = filled(text, {"成绩": "01_simpo_loss"}, scale=True)
+    assert done.text == text.replace("Lovelace,,", "Lovelace,95,")
+
+
+def test_a_worksheet_without_names_is_matched_by_the_participants_number():
+    text = "Identifier,Status,Grade,Maximum grade\nParticipant 101,Submitted,,10.00\nParticipant 9,Submitted,,10.00\n"
+    done = filled(text, {"Grade": "01_simpo_loss"})
+    assert done.text == text.replace("101,Submitted,", "101,Submitted,9.5")
+    assert done.nobody == ["Participant 9"]
+
+
+def test_names_are_compared_as_for_downloads():
+    text = "Student,ID,Section,01_simpo_loss\nLOVELACE ADA,9,S1,\nÁda  Lovelace,8,S1,\n"
+    assert filled(text).text == text.replace("S1,", "S1,9.5")
 
 
 WORKSHEET = (
