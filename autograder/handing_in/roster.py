@@ -46,12 +46,24 @@ def add(course: Course, people: Iterable[Person]) -> list[Person]:
         roster[merged.id] = merged
     everybody = sorted(roster.values(), key=lambda person: person.id)
     _store(course, everybody)
+    _write_students(course, everybody)
+    return everybody
+
+
+def _write_students(course: Course, people: Iterable[Person]) -> None:
+    """Bring the gradebook's students up to date, in one transaction: nbgrader's own way takes one for each."""
     with warnings.catch_warnings(), nbgrader_api(course).gradebook as gradebook:
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of how nbgrader 0.9.6 adds rows; they are added
-        for person in everybody:
-            names = {key: value for key, value in asdict(person).items() if value and key not in ("id", "lms_name")}
-            gradebook.update_or_create_student(person.id, **names)
-    return everybody
+        from nbgrader.api import Student
+
+        known = {student.id: student for student in gradebook.students}
+        for person in people:
+            student = known.get(person.id) or Student(id=person.id)
+            for key, words in asdict(person).items():
+                if words and key not in ("id", "lms_name"):
+                    setattr(student, key, words)
+            gradebook.db.add(student)
+        gradebook.db.commit()
 
 
 def read(path: Path) -> list[Person]:

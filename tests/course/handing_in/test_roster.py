@@ -1,5 +1,7 @@
 import pytest
 from lms_downloads import Handed, canvas_gradebook, moodle_worksheet
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from autograder.course import UserError
 from autograder.handing_in.people import People, Person, Sender
@@ -109,3 +111,21 @@ def test_the_gradebook_and_the_rosters_file_have_the_students(course):
         assert (zoe.first_name, zoe.last_name, zoe.email, zoe.lms_user_id) == ("Zoë", "Mueller", "zoe@uni.edu", "4711")
         assert sorted(student.id for student in gradebook.students) == ["li", "z1", "z2"]
     assert [person.id for person in load(course)] == ["li", "z1", "z2"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_class_is_written_in_one_transaction(course):
+    add(course, [Person("s0")])  # makes the gradebook
+    commits = []
+
+    def count(session):
+        commits.append(session)
+
+    event.listen(Session, "after_commit", count)
+    try:
+        add(course, [Person(f"s{number}", "Ada", "Lee") for number in range(50)])
+    finally:
+        event.remove(Session, "after_commit", count)
+    with nbgrader_api(course).gradebook as gradebook:
+        assert len(gradebook.students) == 50
+    assert len(commits) < 5  # the gradebook's opening has some of its own
