@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from autograder.syntax import syntax_tree
+from autograder.execution.syntax import syntax_tree
 
 FAILING = (
     'assert [{a}, 1] == [{a}, 2], "{nonce}"',

@@ -13,8 +13,8 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import CHINESE_HALF, is_answer, role
 from autograder.course import ESSAY_PLACEHOLDER
+from autograder.execution.syntax import syntax_tree
 from autograder.handing_in.written import bound, written_names
-from autograder.syntax import syntax_tree
 
 READ = 2_000_000  # characters of a submission that are read for names; its own cells take some thousand
 FENCED = re.compile(r"\s*```[\w{} .-]*\n(.*?)\n?```\s*", re.DOTALL)

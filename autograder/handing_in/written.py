@@ -3,7 +3,7 @@
 import ast
 import contextlib
 
-from autograder.syntax import syntax_tree
+from autograder.execution.syntax import syntax_tree
 
 
 def bound(tree: ast.Module) -> set[str]:

@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from autograder.syntax import syntax_tree
+from autograder.execution.syntax import syntax_tree
 
 
 def test_a_cell_that_is_no_python_is_a_syntax_error():
