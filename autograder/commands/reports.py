@@ -2,8 +2,9 @@
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -12,6 +13,9 @@ from rich.text import Text
 
 from autograder.commands.common import CORES, Classroom, console, stoppable
 from autograder.course import UNSAFE_VARIABLE, UserError, find_course
+
+if TYPE_CHECKING:  # it loads nbgrader, for which `--help` need not wait
+    from autograder.reports.status import Standing
 
 commands = typer.Typer()
 Exercises = Annotated[list[str] | None, typer.Option("--exercise", help="Only this exercise; may be repeated.")]
@@ -57,6 +61,16 @@ def status(classroom: Classroom = None) -> None:
             f"nothing is handed in yet in {course.classroom / 'submitted'}: run `autograder grade DOWNLOADS`"
         )
     shown = [name for name, (_, todo) in COLUMNS.items() if getattr(whole, name) or not todo]
+    console.print(_status_table(lines, whole, shown))
+    for name in shown:
+        if todo := COLUMNS[name][1]:
+            print(f"{getattr(whole, name)} {todo}")
+    for one in others.values():
+        print(f"{one.student}{', ' if one.exercise else ''}{one.exercise}: {one.words}")
+
+
+def _status_table(lines: "Sequence[Standing]", whole: "Standing", shown: Sequence[str]) -> Table:
+    """A line for each exercise and one for all; `shown` are the columns that say something."""
     table = Table(show_footer=True, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("exercise", whole.exercise, no_wrap=True)
     for name in shown:
@@ -64,12 +78,7 @@ def status(classroom: Classroom = None) -> None:
     for line in lines:
         counts = {name: str(getattr(line, name) or "·") for name in shown}
         table.add_row(line.exercise, *(counts if line.is_begun else {**counts, "handed_in": "nobody yet"}).values())
-    console.print(table)
-    for name in shown:
-        if todo := COLUMNS[name][1]:
-            print(f"{getattr(whole, name)} {todo}")
-    for one in others.values():
-        print(f"{one.student}{', ' if one.exercise else ''}{one.exercise}: {one.words}")
+    return table
 
 
 COLUMNS = {  # fields of a standing: the column's heading, and what to do where it isn't 0

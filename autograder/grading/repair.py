@@ -100,11 +100,9 @@ def restore(
     blocks: list[list[NotebookNode]] = [[]]  # the student's own cells before the first, after the first, ...
     order: dict[int, int] = {}  # place in nb: number of the block that begins there
     used: set[int] = set()  # places whose text stands in an answer's cell now, or was a stub that nobody filled in
-    for number, cell in enumerate(wanted):
-        place = places.get(number)
+    for number, (cell, original) in enumerate(zip(wanted, given, strict=True)):
+        place = begin = places.get(number)
         grade_id = role(cell)["grade_id"]
-        original = stubs[grade_id]
-        begin = place
         if (answer := lost.get(number)) is not None:
             repairs.append(answer.sentence)
             restored = _with(original, answer.source, answer.attachments)
@@ -124,8 +122,6 @@ def restore(
             order[begin] = number + 1
         blocks.append([_fresh(restored if is_answer(cell) else cell, original)])
     _give_back(nb.cells, blocks, order, used, repairs)
-    if list(order) != sorted(order):
-        repairs.append("cells had been moved and are in their places again")
     if len(repairs) > REPAIRS:
         repairs[REPAIRS:] = [f"and {len(repairs) - REPAIRS:,} repairs more"]
     notes = {**source.metadata, NOTES: {"repairs": repairs}}
@@ -147,6 +143,8 @@ def _give_back(
             current = order[place]
         elif place not in used:
             blocks[current].append(_own(cell, repairs))
+    if list(order) != sorted(order):
+        repairs.append("cells had been moved and are in their places again")
 
 
 def _with(original: NotebookNode, text: str, attachments: Any) -> NotebookNode:
