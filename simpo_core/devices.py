@@ -55,6 +55,16 @@ def join_processes(device: torch.device) -> None:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 
+def leave_processes() -> None:
+    """Part from the other processes, when there is nothing more to say to them.
+
+    Not after an error: others may still wait for this one. A process that ends without it may abort in a thread of
+    gloo's after all its work is done (https://github.com/pytorch/pytorch/issues/190489), and fail the run.
+    """
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def rank() -> int:
     """The number of this process, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0

@@ -45,7 +45,8 @@ def finetune(
             )
     with _stop_signal() as stopped:
         last = _show_steps(training, stopped)
-    if devices.rank() == 0:
+    devices.leave_processes()
+    if is_first():
         if training.step > config.steps:
             print(f"nothing to do: {training.step} steps are taken already, and steps is {config.steps}")
         elif training.step < config.steps:

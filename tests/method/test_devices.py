@@ -44,3 +44,15 @@ def test_a_cpu_without_instructions_for_bfloat16_is_not_quick_at_it(monkeypatch,
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     assert devices.has_bfloat16("cpu") is quick
+
+
+def test_a_process_meets_the_others_and_parts_from_them(monkeypatch):
+    store = torch.distributed.TCPStore("127.0.0.1", 0, 1, is_master=True, wait_for_workers=False)
+    told = {"RANK": 0, "WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": store.port}
+    for name, value in {**told, "TORCHELASTIC_RUN_ID": "x", "TORCHELASTIC_USE_AGENT_STORE": "True"}.items():
+        monkeypatch.setenv(name, str(value))
+    devices.join_processes(torch.device("cpu"))
+    assert torch.distributed.is_initialized()
+    devices.leave_processes()
+    assert not torch.distributed.is_initialized()
+    devices.leave_processes()  # from nobody
