@@ -108,11 +108,13 @@ def _grade(
     hurry: bool,
 ) -> Iterator[Result]:
     """The result of each submission, as they are done and kept."""
-    tasks = (
-        (submission, replace(_task(course, submission), cell_seconds=cell_seconds, isolation=isolation))
-        for submission in due
+    keyed = (  # the key before the task: a file that is written over in between is graded once more, and not forgotten
+        (
+            Keyed(one, key_of(course, one, content_of(one.notebook), isolation)),
+            replace(_task(course, one), cell_seconds=cell_seconds, isolation=isolation),
+        )
+        for one in due
     )
-    keyed = ((Keyed(one, key_of(course, one, content_of(one.notebook), isolation)), task) for one, task in tasks)
     done = mark_on_cluster(keyed, scheduler) if scheduler else run_tasks(keyed, jobs, mark, hurry=hurry)
     with open_gradebook(course) as gradebook:
         for one, marked in done:

@@ -17,7 +17,7 @@ EMAILS = (*ADDRESSES, "SIS Login ID")
 
 # Moodle's grading worksheet, and the groups.csv that a person may put beside it
 IDENTIFIERS = ("Identifier", "识别码")
-CHANGED = ("Last modified (submission)", "最后修改（学生）", "最后修改 (提交)")
+CHANGED = ("Last modified (submission)", "最后修改（学生）")
 GRADES = ("Grade", "成绩")
 MAXIMA = ("Maximum grade", "最高成绩")
 GROUPS, MEMBERS = ("group", "小组"), ("student", "学号")
