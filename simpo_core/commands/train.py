@@ -45,7 +45,6 @@ def finetune(
             )
     with _stop_signal() as stopped:
         last = _show_steps(training, stopped)
-    devices.leave_processes()
     if is_first():
         if training.step > config.steps:
             print(f"nothing to do: {training.step} steps are taken already, and steps is {config.steps}")
@@ -53,8 +52,9 @@ def finetune(
             print(f"stopped after step {training.step} of {config.steps}, and saved. To go on: the same with --resume")
         else:
             _say_end(config.output, last)
-    if training.step < config.steps:
-        raise typer.Exit(128 + (stopped.signal or signal.SIGTERM))
+    status = 0 if training.step >= config.steps else 128 + (stopped.signal or signal.SIGTERM)
+    devices.part(status)
+    raise typer.Exit(status)
 
 
 def _say_settings(training: Any) -> None:
