@@ -21,6 +21,8 @@ from autograder.cells import LANGUAGES, edition, is_test, read_notebook, role, w
 from autograder.course import Course, UserError
 from autograder.database import preparing
 from autograder.files import write_whole
+from autograder.gradebook.changed_cells import change_cells
+from autograder.gradebook.writer import has_gradebook, open_gradebook
 from autograder.handing_in.outline import load_outline, outline_of, remembering, write_outline
 from autograder.nbgrader_setup import nbgrader_api
 
@@ -64,13 +66,14 @@ def release(course: Course, *, only_check: bool = False) -> list[Path]:
     return stale + left_over
 
 
-def prepare(course: Course, exercises: Sequence[str] = ()) -> None:
+def prepare(course: Course, exercises: Sequence[str] = (), *, dropping: bool = False) -> None:
     """Bring the classroom's sources and gradebook up to date with solutions/, for grading.
 
-    exercises: those that are needed; all if empty.
-    """
-    from autograder.gradebook.writer import open_gradebook
+    exercises: those that are needed; all if empty. dropping: see `changed_cells`.
 
+    Raises:
+        UserError: A source can't be released, or people's marks would go with the cells that it has dropped.
+    """
     wanted = exercises or course.exercises()
     with preparing(course):
         with open_gradebook(course) as gradebook:
@@ -78,13 +81,15 @@ def prepare(course: Course, exercises: Sequence[str] = ()) -> None:
         if stale or not wanted:
             check_sources(course)
         for exercise in stale:
-            _generate_one(course, exercise)
+            _generate_one(course, exercise, dropping=dropping)
 
 
 def _is_current(course: Course, exercise: str) -> bool:
     source, released = (course.classroom / step / exercise / f"{exercise}.ipynb" for step in ("source", "release"))
+    if not (source.is_file() and released.is_file()):
+        return False
     wanted = (course.solutions / source.name).read_bytes()
-    return source.is_file() and source.read_bytes() == wanted and released.is_file()
+    return source.read_bytes() == wanted and released.stat().st_mtime_ns >= source.stat().st_mtime_ns
 
 
 def generate(course: Course) -> dict[Path, str]:
@@ -104,17 +109,38 @@ def generate(course: Course) -> dict[Path, str]:
     return wanted
 
 
-def _generate_one(course: Course, exercise: str) -> Any:
-    """The released notebook, both languages in it. It is written last: without it the work is not done."""
-    released = course.classroom / "release" / exercise / f"{exercise}.ipynb"
-    released.unlink(missing_ok=True)
+def _generate_one(course: Course, exercise: str, *, dropping: bool = False) -> NotebookNode:
+    """The released notebook, both languages in it. It is written last: till then the one before stands."""
     source = course.classroom / "source" / exercise / f"{exercise}.ipynb"
+    wanted = course.solutions / source.name
+    if has_gradebook(course):
+        with open_gradebook(course) as gradebook:
+            before = read_notebook(source) if source.is_file() else None
+            change_cells(gradebook, exercise, before, read_notebook(wanted), dropping=dropping)
     source.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(course.solutions / source.name, source)
-    result = nbgrader_api(course).generate_assignment(exercise)
-    if not result["success"]:
-        raise UserError(f"nbgrader could not release {exercise}:\n{why_not(result)}")
-    return read_notebook(released)
+    shutil.copyfile(wanted, source)
+    nbgrader, fresh = nbgrader_api(course), course.classroom / ".release"
+    nbgrader.coursedir.release_directory = fresh.name
+    try:
+        result = nbgrader.generate_assignment(exercise)
+        if not result["success"]:
+            raise UserError(f"nbgrader could not release {exercise}:\n{why_not(result)}")
+        return _publish(fresh / exercise, course.classroom / "release" / exercise)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _publish(fresh: Path, released: Path) -> NotebookNode:
+    """Put an exercise's files where students' copies come from, the notebook last, and return that."""
+    notebook = fresh / f"{fresh.name}.ipynb"
+    files = {path.relative_to(fresh): path for path in fresh.rglob("*") if path.is_file() and path != notebook}
+    for name, path in files.items():
+        write_whole(released / name, path.read_bytes())
+    for path in released.rglob("*"):
+        if path.is_file() and path.relative_to(released) not in files and path.name != notebook.name:
+            path.unlink()
+    write_whole(released / notebook.name, notebook.read_bytes())
+    return read_notebook(notebook)
 
 
 def why_not(outcome: dict[str, Any]) -> str:

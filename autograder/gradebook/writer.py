@@ -71,7 +71,7 @@ class Writer:
             UserError: The gradebook can't be written.
             NotInGradebook: It has no row for a cell.
         """
-        return self._transaction(lambda: self._write(marked, handed_in, key))
+        return self.transaction(lambda: self._write(marked, handed_in, key))
 
     def apply_due(self, exercise: str) -> None:
         """Reckon the extensions and late penalties of an exercise's submissions anew, after due times have changed.
@@ -79,7 +79,7 @@ class Writer:
         Raises:
             UserError: The gradebook can't be written.
         """
-        self._transaction(lambda: self._apply_due(exercise))
+        self.transaction(lambda: self._apply_due(exercise))
 
     def _apply_due(self, exercise: str) -> str:
         from nbgrader.api import SubmittedAssignment
@@ -93,7 +93,12 @@ class Writer:
                 self._assign_penalty(submission, notebook)
         return ""
 
-    def _transaction(self, work: Callable[[], str]) -> str:
+    def transaction(self, work: Callable[[], str]) -> str:
+        """What `work` says, which changes the gradebook whole or not at all; tried again if somebody else writes.
+
+        Raises:
+            UserError: The gradebook can't be written.
+        """
         from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
         database, failure = self.gradebook.db, None

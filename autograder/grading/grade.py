@@ -7,8 +7,9 @@ last: without it the submission is not done, and the next run grades it.
 import os
 import shutil
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ from autograder.files import write_whole
 from autograder.gradebook.writer import NotInGradebook, Writer, keys_written, open_gradebook
 from autograder.grading.cluster import mark_on_cluster
 from autograder.grading.marking import Task, mark, marked_before, without_points
-from autograder.grading.records import Record, key_of, log_path, recorded, remember
+from autograder.grading.records import Record, key_of, log_path, recall, recorded, remember
 from autograder.grading.repair import given_out, instructors_files
 from autograder.grading.workers import run_tasks
 from autograder.handing_in.submissions import Submission, content_of, read_submission, submitted
-from autograder.results import GRADER_FAULT, NOT_CONFINED, Marked, Result
+from autograder.results import GRADER_FAULT, NOT_CONFINED, NOT_GRADABLE, Marked, Result
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def grade(
     exercises: Sequence[str] = (),
     isolation: str = ISOLATION,
     scheduler: str = "",
+    marked_in: Course | None = None,
 ) -> Iterator[tuple[Result, bool]]:
     """Grade every submission in the classroom; yield each result, and whether it is new.
 
@@ -69,6 +71,7 @@ def grade(
     jobs: how many workers. cell_seconds: wall time that one cell may take. exercises: all if empty.
     isolation: where checks run (see `shared`).
     scheduler: address of a Dask scheduler, whose workers mark the submissions instead.
+    marked_in: a classroom in which some of the submissions, as they are, have been marked: that is taken over.
 
     Raises:
         UserError: Students' code can't be confined here.
@@ -90,32 +93,26 @@ def grade(
             yield known.result, True
         else:
             due.append(submission)
+    # the key before the task: a file that is written over in between is graded once more, and not forgotten
+    keyed = [Keyed(one, key_of(course, one, content_of(one.notebook), isolation)) for one in due]
+    ready = {one: None for one in keyed if marked_in and _is_marked(marked_in, one)}  # in order
+    rest = [one for one in keyed if one not in ready]
+    done: list[Iterator[tuple[Keyed, Marked | None]]] = [_taken_over(marked_in, ready)] if marked_in else []
+    if rest:
+        tasks = (
+            (one, replace(_task(course, one.submission), cell_seconds=cell_seconds, isolation=isolation))
+            for one in rest
+        )
+        jobs = min(jobs, len(rest))
+        done += [
+            mark_on_cluster(tasks, scheduler) if scheduler else run_tasks(tasks, jobs, mark, hurry=len(rest) <= jobs)
+        ]
     if due:
-        found = _grade(
-            course, due, cell_seconds, isolation, jobs=min(jobs, len(due)), scheduler=scheduler, hurry=len(due) <= jobs
-        )
-        yield from ((result, True) for result in found)
+        yield from ((result, True) for result in _kept(course, chain.from_iterable(done)))
 
 
-def _grade(
-    course: Course,
-    due: list[Submission],
-    cell_seconds: float,
-    isolation: str,
-    *,
-    jobs: int,
-    scheduler: str,
-    hurry: bool,
-) -> Iterator[Result]:
+def _kept(course: Course, done: Iterable[tuple[Keyed, Marked | None]]) -> Iterator[Result]:
     """The result of each submission, as they are done and kept."""
-    keyed = (  # the key before the task: a file that is written over in between is graded once more, and not forgotten
-        (
-            Keyed(one, key_of(course, one, content_of(one.notebook), isolation)),
-            replace(_task(course, one), cell_seconds=cell_seconds, isolation=isolation),
-        )
-        for one in due
-    )
-    done = mark_on_cluster(keyed, scheduler) if scheduler else run_tasks(keyed, jobs, mark, hurry=hurry)
     with open_gradebook(course) as gradebook:
         for one, marked in done:
             if marked is None:
@@ -126,6 +123,25 @@ def _grade(
             with alone(course):  # another run may be grading this class
                 result = _keep(course, gradebook, one, marked)
             yield result
+
+
+def _is_marked(there: Course, one: Keyed) -> bool:
+    """Whether another classroom has a result of this very submission, by this very source."""
+    known = recall(there, one.submission)
+    page = there.notebook("autograded", one.submission.student, one.submission.exercise)
+    return known is not None and known[0] == one.key and (known[1].verdict == NOT_GRADABLE or page.is_file())
+
+
+def _taken_over(there: Course, ready: Iterable[Keyed]) -> Iterator[tuple[Keyed, Marked]]:
+    """What came of submissions in another classroom."""
+    for one in ready:
+        submission = one.submission
+        if known := recall(there, submission):
+            log = log_path(there, submission).read_text(encoding="utf-8")
+            page = there.notebook("autograded", submission.student, submission.exercise)
+            refused = known[1].verdict == NOT_GRADABLE
+            marked = Marked(known[1]) if refused else marked_before(known[1], page.read_text(encoding="utf-8"))
+            yield one, replace(marked, log=log)
 
 
 def _write_again(course: Course, submission: Submission, known: Record) -> bool:

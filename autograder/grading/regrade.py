@@ -1,20 +1,23 @@
-"""Grade an exercise again after its checks were mended; first show whose points that would change.
+"""Grade an exercise again after its checks were changed; first show whose points that would change.
 
-The preview grades copies of the submissions by the changed source, in a scratch classroom with a gradebook
-of its own, so it takes the very steps that grading takes and writes nothing of the class's.
+The preview grades copies of the submissions by the changed source, in a trial classroom with a gradebook of its own
+inside the class's, so it takes the very steps that grading takes and writes nothing of the class's. The trial stays
+until its results are applied: what it has graded is not graded again.
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from autograder.authoring.release import prepare
+from autograder.cells import read_notebook, role
 from autograder.course import Course, UserError
+from autograder.database import alone
 from autograder.execution.shared import SEPARATE
-from autograder.gradebook.scores import ClassScores, class_scores
+from autograder.gradebook.changed_cells import renamed
+from autograder.gradebook.scores import GradedCell, class_scores
 from autograder.gradebook.writer import keys_written
+from autograder.grading.broken_checks import BrokenCheck, broken_checks
 from autograder.grading.grade import grade
 from autograder.grading.records import recall, recorded
 from autograder.handing_in.submissions import Submission, is_refused, submitted
@@ -24,7 +27,7 @@ from autograder.results import Check, Result
 
 @dataclass(frozen=True)
 class Change:
-    """One check of one student that has other points by the new source."""
+    """One graded cell of one student that has other points by the new source, or those of a person out of others."""
 
     student: str
     grade_id: str
@@ -47,7 +50,7 @@ class Regrading:
     students: int  # compared: graded before and now
     first_time: int  # submissions that had not been graded before
     faults: tuple[Result, ...]  # submissions that could not be graded this time
-    broken: tuple[str, ...] = ()  # checks that seem to be wrong themselves, a sentence each
+    broken: tuple[BrokenCheck, ...] = ()  # those that take somebody's points
 
     def count(self, sign: int) -> int:
         """How many students' points go up (1) or down (-1); the rest stay."""
@@ -61,8 +64,9 @@ class Regrading:
         """Why the new points should not be written, and what to do; empty if nothing is against it."""
         if not self.broken:
             return ""
+        found = "; ".join(check.sentence for check in self.broken)
         return (
-            f"nothing was written: {'; '.join(self.broken)}. Mend it in solutions/{self.exercise}.ipynb, prove it with "
+            f"nothing was written: {found}. Mend it in solutions/{self.exercise}.ipynb, prove it with "
             f"`autograder benches {self.exercise}`, and look again with `autograder regrade {self.exercise}`"
         )
 
@@ -73,38 +77,48 @@ def preview(course: Course, exercise: str, jobs: int = 1) -> Regrading:
     Raises:
         UserError: There is no such exercise, its source can't be released, or nothing was handed in.
     """
-    found = _handed_in(course, exercise)
-    with TemporaryDirectory() as scratch:
-        trial = replace(course, classroom=Path(scratch))
-        written = keys_written(course)
-        known = {one: recorded(course, one, written, SEPARATE) for one in found}
-        due = [one for one, record in known.items() if not (record and record.is_current)]
-        for submission in due:
-            copy = trial.notebook("submitted", submission.student, exercise).parent
-            try:
-                shutil.copytree(submission.folder, copy, symlinks=True)
-            except OSError:
-                if not is_refused(submission.notebook):
-                    raise
-                shutil.rmtree(copy, ignore_errors=True)  # a pipe, say: no check would be run
-        prepare(trial, [exercise])
-        after = [result for result, _ in grade(trial, jobs=jobs, exercises=[exercise])]
-    return _compare(exercise, class_scores(course), _known(course, found), after)
+    found, trial = _handed_in(course, exercise), _trial(course, exercise)
+    written = keys_written(course)
+    known = {one: recorded(course, one, written, SEPARATE) for one in found}
+    with alone(trial):
+        shutil.rmtree(trial.classroom / "submitted", ignore_errors=True)
+        for submission in [one for one, record in known.items() if not (record and record.is_current)]:
+            _copy(submission, trial)
+    prepare(trial, [exercise])
+    after = [result for result, _ in grade(trial, jobs=jobs, exercises=[exercise])]
+    return _compare(exercise, _known(course, exercise, found), after)
 
 
 def apply(course: Course, exercise: str, jobs: int = 1) -> Regrading:
     """Grade the exercise again into the gradebook. Points and comments by people stay; what was read stays read.
+
+    Those of a check that was dropped go with it.
 
     Raises:
         UserError: As `preview`; or a check seems to be broken, and nothing was written.
     """
     if refusal := preview(course, exercise, jobs).refusal:
         raise UserError(refusal)
-    found = _handed_in(course, exercise)
-    scores, known = class_scores(course), _known(course, found)
-    prepare(course, [exercise])
-    after = [result for result, _ in grade(course, jobs=jobs, exercises=[exercise])]
-    return _compare(exercise, scores, known, after)
+    found, trial = _handed_in(course, exercise), _trial(course, exercise)
+    known = _known(course, exercise, found)
+    prepare(course, [exercise], dropping=True)
+    after = [result for result, _ in grade(course, jobs=jobs, exercises=[exercise], marked_in=trial)]
+    shutil.rmtree(trial.classroom, ignore_errors=True)
+    return _compare(exercise, known, after)
+
+
+def _trial(course: Course, exercise: str) -> Course:
+    return replace(course, classroom=course.classroom / ".regrade" / exercise)
+
+
+def _copy(submission: Submission, trial: Course) -> None:
+    copy = trial.notebook("submitted", submission.student, submission.exercise).parent
+    try:
+        shutil.copytree(submission.folder, copy, symlinks=True)
+    except OSError:
+        if not is_refused(submission.notebook):
+            raise
+        shutil.rmtree(copy, ignore_errors=True)  # a pipe, say: no check would be run
 
 
 def _handed_in(course: Course, exercise: str) -> list[Submission]:
@@ -116,68 +130,91 @@ def _handed_in(course: Course, exercise: str) -> list[Submission]:
     return found
 
 
-def _known(course: Course, found: Iterable[Submission]) -> dict[str, Result]:
-    """The recorded results, by student."""
+@dataclass(frozen=True)
+class _Known:
+    """What is known of an exercise's submissions before, its cells by the names that they have now."""
+
+    results: dict[str, Result]  # by student
+    by_hand: dict[str, dict[str, GradedCell]]  # by student and cell: what people gave
+    points: dict[str, float]  # of each graded cell, by the present source
+
+
+def _known(course: Course, exercise: str, found: Iterable[Submission]) -> _Known:
+    before, after = course.classroom / "source" / exercise / f"{exercise}.ipynb", course.solutions / f"{exercise}.ipynb"
+    source = read_notebook(after)
+    names = renamed(read_notebook(before), source) if before.is_file() else {}
     records = {submission.student: recall(course, submission) for submission in found}
-    return {student: record[1] for student, record in records.items() if record}
+    scores = class_scores(course).scores
+    by_hand = {
+        student: {
+            names.get(cell.grade_id, cell.grade_id): cell for cell in scores[student, exercise].cells if cell.by_hand
+        }
+        for student in records
+        if (student, exercise) in scores
+    }
+    return _Known(
+        {student: _by_names(record[1], names) for student, record in records.items() if record},
+        by_hand,
+        {role(cell)["grade_id"]: float(role(cell)["points"]) for cell in source.cells if role(cell).get("grade")},
+    )
 
 
-def _compare(exercise: str, scores: ClassScores, known: dict[str, Result], after: list[Result]) -> Regrading:
+def _by_names(result: Result, names: Mapping[str, str]) -> Result:
+    checks = tuple(replace(check, grade_id=names.get(check.grade_id, check.grade_id)) for check in result.checks)
+    return replace(result, checks=checks)
+
+
+def _compare(exercise: str, known: _Known, after: list[Result]) -> Regrading:
     new = {result.student: result for result in after}
-    before = {student for student, result in known.items() if result.checks}
+    before = {student for student, result in known.results.items() if result.checks}
     unchanged = before - set(new)  # nothing had changed, so nothing was graded
     graded = {student for student, result in new.items() if result.checks}
     changes: list[Change] = []
     for student, result in sorted(new.items()):
-        if student in known and result.checks:
-            score = scores.scores.get((student, exercise))
-            by_hand = {cell.grade_id for cell in score.cells if cell.by_hand} if score else set()
-            changes += _changes(student, known[student], result, by_hand)
+        if student in known.results and result.checks:
+            changes += _changes(known, student, result)
+    lost = {change.grade_id for change in changes if not change.after}
     return Regrading(
         exercise,
         tuple(changes),
         students=len(unchanged) + len(graded & before),
-        first_time=len(graded - set(known)),
+        first_time=len(graded - set(known.results)),
         faults=tuple(result for result in new.values() if not result.checks),
-        broken=tuple(_broken(changes, [new[student] for student in sorted(graded)])),
+        broken=tuple(one for one in broken_checks(new[student] for student in sorted(graded)) if one.grade_id in lost),
     )
 
 
-def _broken(changes: list[Change], graded: list[Result]) -> Iterable[str]:
-    """The checks that take everybody's points by one and the same exception, which is no check's sentence."""
-    found: dict[str, list[Check]] = {}
-    for result in graded:
-        for check in result.checks:
-            found.setdefault(check.grade_id, []).append(check)
-    lost = {change.grade_id for change in changes if not change.after}
-    for grade_id in (name for name in found if name in lost):
-        stopped = [message for check in found[grade_id] if (message := read(check.message)).stopped_by]
-        if len({message.stopped_by for message in stopped}) == 1 and not any(c.points for c in found[grade_id]):
-            yield f"the check {grade_id} gives nobody a point and stops with {stopped[0].sentence}"
+def _changes(known: _Known, student: str, result: Result) -> Iterator[Change]:
+    """The cells of one student that give other points than before, or those of people out of another number."""
+    old = {check.grade_id: check for check in known.results[student].checks}
+    new = {check.grade_id: check for check in result.checks}
+    people = known.by_hand.get(student, {})
+    for grade_id in dict.fromkeys([*new, *old, *people]):
+        before, after, given = old.get(grade_id), new.get(grade_id), people.get(grade_id)
+        points = known.points.get(grade_id)
+        if given and points is None:
+            yield Change(student, grade_id, given.points, None, "the points that a person gave go with the cell")
+        elif given and points != given.max_points:
+            words = f"out of {points:g} instead of {given.max_points:g}: to be looked at again"
+            yield Change(student, grade_id, given.points, given.points, words, by_hand=True)
+        elif (before and before.points) != (after and after.points):
+            yield Change(
+                student,
+                grade_id,
+                before.points if before else None,
+                after.points if after else None,
+                _what_is_said(before, after),
+                by_hand=given is not None,
+            )
+
+
+def _what_is_said(before: Check | None, after: Check | None) -> str:
+    if after and after.message:
+        return _words(after.message)
+    return f"was: {_words(before.message)}" if before and before.message else ""
 
 
 def _words(text: str) -> str:
     """The mistake that a message names or, where it names none, the exception that stopped the check."""
     message = read(text)
     return message.sentence if message.mistake == UNNAMED and message.stopped_by else message.mistake
-
-
-def _changes(student: str, known: Result, result: Result, by_hand: set[str]) -> Iterable[Change]:
-    """The checks of one student that give other points than before."""
-    old = {check.grade_id: check for check in known.checks}
-    new = {check.grade_id: check for check in result.checks}
-    for grade_id in dict.fromkeys([*new, *old]):
-        before, after = old.get(grade_id), new.get(grade_id)
-        if (before and before.points) == (after and after.points):
-            continue
-        message = _words(after.message) if after and after.message else ""
-        if not message and before and before.message:
-            message = f"was: {_words(before.message)}"
-        yield Change(
-            student,
-            grade_id,
-            before.points if before else None,
-            after.points if after else None,
-            message,
-            grade_id in by_hand,
-        )
