@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -11,15 +10,13 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from autograder.commands.common import CORES, Classroom, console, stoppable
+from autograder.commands.results import say_results
 from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserError, find_course
 from autograder.execution.shared import SEPARATE, SHARED
-from autograder.messages import read
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.results import GRADED, NOT_ATTEMPTED, WRONG, Result
+from autograder.results import Result
 
 commands = typer.Typer()
 
@@ -134,7 +131,7 @@ def formgrader(context: typer.Context, classroom: Classroom = None) -> None:
 def grade_class(
     course: Course, downloads: Path | None, force: bool, jobs: int, *, isolation: str = "", scheduler: str = ""
 ) -> None:
-    """Collect and grade; print what was left, and the table. isolation: the engine's own if empty."""
+    """Collect and grade; print what was left, and the results. isolation: the engine's own if empty."""
     from autograder.execution.warm_client import start_warm_process
 
     if not scheduler:
@@ -160,12 +157,7 @@ def grade_class(
         raise UserError(f"no submissions in {course.classroom / 'submitted'}: name a folder or a zip file of them")
     where = isolation or engine.ISOLATION
     done = _shown(engine.grade(course, force=force, jobs=jobs, isolation=where, scheduler=scheduler), total)
-    console.print(results_table([result for result, _ in done]))
-    verdicts = Counter(result.verdict for result, _ in done)
-    new = sum(is_new for _, is_new in done)
-    print(
-        ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) + f"; {new} new, {total - new} as before"
-    )
+    say_results(course, done)
 
 
 def _shown(results: Iterable[tuple[Result, bool]], total: int) -> list[tuple[Result, bool]]:
@@ -180,33 +172,6 @@ def _shown(results: Iterable[tuple[Result, bool]], total: int) -> list[tuple[Res
             speed = progress.tasks[bar].speed
             progress.update(bar, advance=1, pace=f"{speed:.1f} notebooks/s" if speed else "")
     return done
-
-
-def results_table(results: Iterable[Result]) -> Table:
-    """Student, exercise, points, and what went wrong in the words of the checks."""
-    table = Table("student", "exercise", "points", "what went wrong")
-    for result in sorted(results, key=lambda result: (result.student, result.exercise)):
-        points, words = "-", [f"{result.verdict}: {result.reason}"]
-        if result.checks:
-            points, words = f"{result.points:g}/{result.max_points:g}", _what_went_wrong(result)
-        # Text, because rich would take [t] in a student's or a check's words for markup
-        table.add_row(*map(Text, (result.student, result.exercise, points, "\n".join(words))))
-    return table
-
-
-def _what_went_wrong(result: Result) -> list[str]:
-    untouched = sum(check.status == NOT_ATTEMPTED for check in result.checks)
-    wrong = [check for check in result.checks if check.status == WRONG]
-    words = [result.verdict] if result.verdict != GRADED else []
-    words += [result.reason] if result.reason else []
-    words += [f"{untouched} {'check' if untouched == 1 else 'checks'} not attempted"] if untouched else []
-    words += [f"{check.grade_id}: {read(check.message).cause}" for check in wrong[:2]]
-    words += [f"and {len(wrong) - 2} more"] if len(wrong) > 2 else []
-    words += [f"flagged for a person: {flag}" for flag in result.flags]
-    words += [f"repaired: {result.repairs[0]}"] if result.repairs else []
-    more = len(result.repairs) - 1
-    words += [f"and {more} more repair{'s' * (more != 1)}"] if more > 0 else []
-    return words
 
 
 @stoppable()

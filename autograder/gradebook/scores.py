@@ -117,6 +117,34 @@ def read_scores(gradebook: Any) -> ClassScores:
     return ClassScores(tuple(students), max_points, scores)
 
 
+def names(course: Course) -> dict[str, str]:
+    """The students' names, by id, where the gradebook knows them. Makes none."""
+    if not has_gradebook(course):
+        return {}
+    with open_gradebook(course) as opened:
+        found = (Student(row.id, row.first_name or "", row.last_name or "") for row in opened.gradebook.students)
+        return {student.id: student.name for student in found if student.name}
+
+
+def essays_waiting(course: Course) -> set[tuple[str, str]]:
+    """Student and exercise of each submission in which an essay waits for a person. Makes no gradebook."""
+    from nbgrader.api import Assignment, Grade, SubmittedAssignment, SubmittedNotebook
+
+    if not has_gradebook(course):
+        return set()
+    with open_gradebook(course) as opened:
+        rows = (
+            opened.gradebook.db.query(SubmittedAssignment.student_id, Assignment.name)
+            .select_from(Grade)
+            .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+            .filter(Grade.needs_manual_grade, Grade.cell_type != "code")
+            .distinct()
+        )
+        return {(student, exercise) for student, exercise in rows}
+
+
 def _penalties(gradebook: Any) -> dict[tuple[str, str], float]:
     """For each submission, by student and exercise, its late penalty in points."""
     from nbgrader.api import Assignment, SubmittedAssignment, SubmittedNotebook

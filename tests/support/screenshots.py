@@ -11,7 +11,7 @@ from rich.console import Console
 from autograder.authoring.landing import START
 from autograder.authoring.release import prepare
 from autograder.commands.demo import demo_course
-from autograder.commands.grading import results_table
+from autograder.commands.results import results_table
 from autograder.course import CLASSROOM_VARIABLE, Course
 from autograder.grading.benches import BenchAnswer, hand_in, load_bench
 from autograder.grading.grade import grade

@@ -1,10 +1,11 @@
 import shutil
 
 import pytest
+from nbgrader.apps import NbGraderAPI
 from project import ROOT
 from typer.testing import CliRunner
 
-from autograder.authoring.release import check_sources, generate, release, why_not
+from autograder.authoring.release import check_sources, generate, prepare, release, why_not
 from autograder.cells import is_answer, is_test, read_notebook, role
 from autograder.cli import app
 from autograder.course import Course, UserError
@@ -54,6 +55,24 @@ def test_ctrl_c_within_nbgrader_is_ctrl_c_and_no_failure():
     assert (
         why_not({"success": False, "log": "[ERROR] no", "error": "Traceback\nNbGraderException: no\n"}) == "[ERROR] no"
     )
+
+
+def test_what_is_released_stands_until_the_next_does(small, monkeypatch):
+    prepare(small)
+    released = small.classroom / "release" / EXERCISE / f"{EXERCISE}.ipynb"
+    (released.parent / "left_over.csv").write_text("1")
+    before, source = released.read_bytes(), small.solutions / released.name
+    source.write_text(source.read_text("utf-8").replace("# Check: the mean of a batch.", "# Check: the mean."), "utf-8")
+    for killed in (UserError, KeyboardInterrupt):
+        with monkeypatch.context() as patch:
+            patch.setattr(NbGraderAPI, "generate_assignment", lambda *_, killed=killed: (_ for _ in ()).throw(killed()))
+            with pytest.raises(killed):
+                prepare(small)
+        assert released.read_bytes() == before
+    prepare(small)
+    assert "# Check: the mean." in released.read_text("utf-8")
+    assert [path.name for path in released.parent.iterdir()] == [released.name]
+    assert sorted(path.name for path in small.classroom.iterdir()) == [".lock", "gradebook.db", "release", "source"]
 
 
 def test_the_check_misses_no_notebook(small, monkeypatch):

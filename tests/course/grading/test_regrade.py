@@ -1,12 +1,13 @@
 """A check is mended: who would gain, who would lose, and nothing written before it is asked for."""
 
 import pytest
-from small_class import ESSAY, LOSS, copied
+from small_class import ESSAY, LOSS, copied, submit
 from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.course import UserError
 from autograder.gradebook.scores import class_scores
+from autograder.grading import grade as grading
 from autograder.grading.regrade import apply, preview
 from autograder.nbgrader_setup import nbgrader_api
 
@@ -70,6 +71,29 @@ def test_applying_does_what_was_shown_and_keeps_what_people_gave(small_class, tm
     assert not scores["bob", LOSS].is_final  # the check now says otherwise: a person should look again
     again = preview(course, LOSS)
     assert (again.changes, again.students) == ((), 3)
+
+
+def test_applying_runs_nothing_that_the_preview_has_run(small_class, tmp_path, monkeypatch):
+    course, run = copied(small_class, tmp_path), []
+    ask_for_the_sum(course)
+    shown = preview(course, LOSS)
+    tasks = grading.run_tasks
+    monkeypatch.setattr(grading, "run_tasks", lambda keyed, *rest, **more: tasks(run_of(keyed, run), *rest, **more))
+    submit(course, "cy", LOSS, course.notebook("submitted", "ada", LOSS).read_text("utf-8"))  # since then
+    done = apply(course, LOSS)
+    assert run == ["cy"]
+    assert [one for one in done.changes if one.student != "cy"] == list(shown.changes)
+    assert class_scores(course).scores["cy", LOSS].points == 9
+    log, page = (course.classroom / name for name in (f"graded/bob/{LOSS}.log", f"autograded/bob/{LOSS}/{LOSS}.ipynb"))
+    assert "Verdict: graded" in log.read_text("utf-8")
+    assert '"ename"' not in page.read_text("utf-8")
+    assert not (course.classroom / ".regrade" / LOSS).exists()
+
+
+def run_of(keyed, run):
+    for one, task in keyed:
+        run.append(one.submission.student)
+        yield one, task
 
 
 def test_what_people_have_read_stays_read_with_their_comments(small_class, tmp_path):
