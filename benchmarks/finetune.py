@@ -89,7 +89,10 @@ def chosen_cases(options: argparse.Namespace) -> list[Case]:
 
 
 def cuda_cases(options: argparse.Namespace) -> list[Case]:
-    """Random weights in the shape of Llama-3.2-1B, with even and with ragged lengths, and in that of SmolLM2-135M."""
+    """Random weights in the shape of Llama-3.2-1B, with ragged lengths and even ones, and in that of SmolLM2-135M.
+
+    The first is what people train: 32 pairs a step, which TRL takes four at a time, for more do not fit.
+    """
     shape = {"tie_word_embeddings": True, "max_position_embeddings": 4096}
     even = Case(
         name="even",
@@ -105,14 +108,16 @@ def cuda_cases(options: argparse.Namespace) -> list[Case]:
         compile=options.compile,
     )
     ragged = replace(even, name="ragged", lengths=read_lengths("ragged_1024"), pack_tokens=8192)
-    small = replace(ragged, name="smollm2", fresh=SMOLLM2_SHAPE | shape)
-    return [even, ragged, small, replace(small, name="float32", precision="float32")]
+    many = replace(ragged, name="ragged_32", batch_pairs=32, peer_pairs=4, pack_tokens=16384, warm_up=4)
+    small = replace(many, name="smollm2", fresh=SMOLLM2_SHAPE | shape)
+    return [many, ragged, even, small, replace(ragged, name="float32", precision="float32")]
 
 
 def tiny(case: Case) -> Case:
     """The case with a tiny model, short pairs and one round: to see that everything runs."""
     short = tuple((prompt // 20 + 1, chosen // 20 + 1, rejected // 20 + 1) for prompt, chosen, rejected in case.lengths)
-    return replace(case, lengths=short, model="fresh", fresh={}, pack_tokens=64, rounds=1, warm_up=1)
+    few = {"batch_pairs": 4, "peer_pairs": 2, "pack_tokens": 64, "rounds": 1, "warm_up": 1}
+    return replace(case, lengths=short, model="fresh", fresh={}, **few)
 
 
 def take_steps(case: Case, sides: tuple[str, ...]) -> dict[str, list[Measured]]:
@@ -139,6 +144,7 @@ def take_steps(case: Case, sides: tuple[str, ...]) -> dict[str, list[Measured]]:
 def summarise(case: Case, results: dict[str, list[Measured]]) -> dict[str, Any]:
     """The numbers of a case: medians over the rounds, after the warm-up."""
     summary: dict[str, Any] = {"pairs": len(case.lengths), "batch_pairs": case.batch_pairs}
+    summary |= {"peer_pairs": case.peer_pairs or case.batch_pairs}
     summary |= {"precision": case.precision, "pack_tokens": case.pack_tokens, "emulated": case.emulated}
     summary |= memory_of(results)
     for side, steps in results.items():
@@ -289,6 +295,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each side")
     parser.add_argument("--pack-tokens", type=int, default=768, help="of a pass of ours on the CPU")
     parser.add_argument("--compile", action="store_true", help="torch.compile our layers")
+    parser.add_argument("--ours", action="store_true", help="ours alone, without TRL")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels, where TRL is not installed")
     parser.add_argument(
         "--emulate-bfloat16",
@@ -314,7 +321,7 @@ def main() -> None:
     options = parse()
     if options.wheels:
         add_wheels(options.wheels)
-    sides = choose_sides()
+    sides = (OURS,) if options.ours else choose_sides()
     cases = chosen_cases(options)
     summaries: dict[str, dict[str, Any]] = {}
     about = {"rounds": 1 if options.tiny else options.rounds} | describe(options.device, options.threads)

@@ -14,7 +14,7 @@ import json
 import os
 import statistics
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,7 +135,7 @@ def draw(grown: dict[str, Any], about: dict[str, Any]) -> None:
 
 
 def profile(case: Case) -> dict[str, float]:
-    """The share of each kind of work in a step of ours, by torch's profiler."""
+    """The share of each kind of work in a step of ours, by torch's profiler; on a GPU with what it is idle."""
     import torch
 
     from simpo_core.training.finetune import finetune
@@ -147,13 +147,45 @@ def profile(case: Case) -> dict[str, float]:
     next(steps)
     on_gpu = case.device == "cuda"
     activities = [torch.profiler.ProfilerActivity.CPU, *([torch.profiler.ProfilerActivity.CUDA] if on_gpu else [])]
-    with torch.profiler.profile(activities=activities, record_shapes=True) as profiler:
+    with torch.profiler.profile(activities=activities, record_shapes=not on_gpu) as profiler:
         next(steps)
+    if on_gpu:
+        kernels = [event for event in profiler.events() if event.device_type == torch.autograd.DeviceType.CUDA]
+        return kernel_shares([(event.name, event.time_range.start, event.time_range.end) for event in kernels])
     spent: Counter[str] = Counter()
     for event in profiler.key_averages(group_by_input_shape=True):
-        time = event.self_device_time_total if on_gpu else event.self_cpu_time_total
-        spent[kind_of_work(event.key, str(vocabulary) in str(event.input_shapes))] += time
+        spent[kind_of_work(event.key, str(vocabulary) in str(event.input_shapes))] += event.self_cpu_time_total
     return {kind: time / spent.total() for kind, time in spent.most_common()}
+
+
+def kernel_shares(kernels: Sequence[tuple[str, float, float]]) -> dict[str, float]:
+    """The share of each kind of work in the time from the first kernel's start to the last one's end.
+
+    kernels: name, start, end. Operators are left out: each holds its kernels' time once more.
+    """
+    spent: Counter[str] = Counter()
+    busy_until, idle = min((start for _, start, _ in kernels), default=0.0), 0.0
+    for name, start, end in sorted(kernels, key=lambda kernel: kernel[1]):
+        idle += max(0.0, start - busy_until)
+        spent[kind_of_kernel(name)] += max(0.0, end - max(start, busy_until))  # what runs beside another counts once
+        busy_until = max(busy_until, end)
+    spent["idle"] = idle
+    return {kind: time / spent.total() for kind, time in spent.most_common()}
+
+
+def kind_of_kernel(name: str) -> str:
+    """What a kernel is for, by its name."""
+    kinds = {
+        "attention": ("flex_attention", "flash", "fmha", "attention"),
+        "clipping and AdamW": ("adam", "multi_tensor_apply", "lpnorm"),
+        "matrix products": ("gemm", "nvjet", "cutlass", "xmma"),
+        "output layer: softmax": ("softmax", "logsumexp"),
+        "casts and copies": ("memcpy", "memset", "copy"),
+    }
+    for kind, parts in kinds.items():
+        if any(part in name.lower() for part in parts):
+            return kind
+    return "the rest: norms, activations, rotations, sums"
 
 
 def kind_of_work(operation: str, has_vocabulary: bool) -> str:

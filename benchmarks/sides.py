@@ -29,7 +29,8 @@ class Case:
 
     name: str
     lengths: tuple[tuple[int, int, int], ...]  # tokens of each pair's prompt, chosen and rejected
-    batch_pairs: int = 4
+    batch_pairs: int = 4  # in a step
+    peer_pairs: int = 0  # of them at a time in the peer, which adds up gradients; 0: all
     warm_up: int = 1  # steps that are not timed
     rounds: int = 3  # steps that are
     precision: str = "bfloat16"
@@ -182,7 +183,8 @@ def load(case: Case) -> tuple[Any, Any, list[Any]]:
     from simpo_core.preferences import TokenPair
 
     torch.manual_seed(SEED)
-    model, tokenizer = load_model(case.model, fresh=case.fresh)
+    with torch.device(case.device if case.model == "fresh" else "cpu"):  # a CPU draws a billion weights in a minute
+        model, tokenizer = load_model(case.model, fresh=case.fresh)
     draw = random.Random(SEED)
     first = min(100, model.config.vocab_size // 2)  # special tokens come first in a vocabulary
 
@@ -273,8 +275,9 @@ def peer(case: Case, turns: Turns) -> None:
             return json.loads(feature["row"])
 
         def training_step(self, *args: Any, **kwargs: Any) -> Any:
-            self.newest_loss = super().training_step(*args, **kwargs)
-            return self.newest_loss
+            loss = super().training_step(*args, **kwargs)
+            self.losses.append(loss.detach())
+            return loss
 
     class TakeTurns(transformers.TrainerCallback):
         def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
@@ -282,7 +285,9 @@ def peer(case: Case, turns: Turns) -> None:
             turns.begin()
 
         def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-            turns.end(float(trainer.newest_loss))
+            loss = float(sum(trainer.losses))
+            trainer.losses.clear()
+            turns.end(loss)
 
     with tempfile.TemporaryDirectory() as folder:
         trainer = Peer(
@@ -292,6 +297,7 @@ def peer(case: Case, turns: Turns) -> None:
             processing_class=tokenizer,
             callbacks=[TakeTurns()],
         )
+        trainer.losses = []  # of this step's parts, each by its share
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
 
@@ -310,7 +316,8 @@ def _peer_settings(case: Case, folder: str) -> Any:
         max_length=1_000_000,
         max_steps=case.steps,
         train_sampling_strategy="sequential",
-        per_device_train_batch_size=case.batch_pairs,
+        per_device_train_batch_size=case.peer_pairs or case.batch_pairs,
+        gradient_accumulation_steps=case.batch_pairs // (case.peer_pairs or case.batch_pairs),
         learning_rate=LEARNING_RATE,
         lr_scheduler_type="constant",
         warmup_steps=0,

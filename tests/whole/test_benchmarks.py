@@ -1,3 +1,4 @@
+import argparse
 import json
 import subprocess
 import sys
@@ -114,7 +115,64 @@ def test_a_case_that_is_not_there_is_one_sentence():
     command = [sys.executable, "benchmarks/finetune.py", "--device", "cuda", "--cases", "even,oven"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr == "--cases even,oven: there is no 'oven', expected some of even,ragged,smollm2,float32\n"
+    assert (
+        done.stderr == "--cases even,oven: there is no 'oven', expected some of ragged_32,ragged,even,smollm2,float32\n"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.thorough("a plain run has the parts' own tests; here each part runs, tiny, as it will on a GPU")
+def test_all_that_a_gpu_has_to_show_runs_on_a_cpu(tmp_path):
+    out = tmp_path / "gpu.json"
+    command = [sys.executable, "benchmarks/gpu.py", "--device", "cpu", "--small", "--threads", "1", "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert {part: result["ended"] for part, result in found.items()} == dict.fromkeys(
+        ("tests", "paths", "resume", "profile", "ours", "trl"), "well"
+    )
+    assert found["tests"]["tests"] > found["tests"]["failures"] == 0
+    assert found["paths"]["fast, float32"]["all_gradients"] < 1e-5 < found["paths"]["plain, bfloat16"]["all_gradients"]
+    assert found["resume"]["LoRA"]["worst_difference"] == 0
+    assert sum(found["profile"]["shares"].values()) == pytest.approx(1, abs=0.01)
+    assert "trl" not in found["ours"]["cases"]["float32"]
+    assert found["trl"]["ratio_float32"] > 0
+
+
+def test_a_part_that_does_not_end_is_ended_and_keeps_what_it_has_measured(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import gpu
+
+    script = tmp_path / "part.py"
+    script.write_text(
+        "import json, sys, time\nopen(sys.argv[1], 'w').write('{\"paths\": {\"a\": 1}}')\ntime.sleep(600)\n"
+    )
+    options = argparse.Namespace(device="cpu", small=False, threads=1, out=tmp_path / "gpu.json")
+    popen = subprocess.Popen
+    command = [sys.executable, str(script), str(options.out)]
+    monkeypatch.setattr(gpu.subprocess, "Popen", lambda _, **more: popen(command, **more))
+    monkeypatch.setitem(gpu.SECONDS, "paths", 2)
+    gpu.keep(options.out, "resume", {"ended": "well"})
+    assert not gpu.run_part("paths", options)
+    found = json.loads(options.out.read_text(encoding="utf-8"))
+    assert (found["paths"]["a"], found["paths"]["ended"]) == (1, "stopped after 2 s")
+    assert found["paths"]["about"]["versions"]["torch"]
+
+
+def test_a_profile_on_a_gpu_counts_each_moment_once_and_what_is_idle(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import growth
+
+    kernels = [
+        ("nvjet_tst_128x256", 10.0, 14.0),
+        ("triton_tem_fused_flex_attention_0", 16.0, 18.0),
+        ("Memcpy HtoD", 17.0, 19.0),  # half of it beside the other
+        ("multi_tensor_apply_kernel<FusedAdam>", 19.0, 20.0),
+    ]
+    shares = {
+        "matrix products": 0.4, "attention": 0.2, "idle": 0.2, "casts and copies": 0.1, "clipping and AdamW": 0.1,
+    }  # fmt: skip
+    assert growth.kernel_shares(kernels) == pytest.approx(shares)
 
 
 def test_growth_goes_on_where_it_stopped_and_measures_anew_when_it_was_whole(tmp_path, monkeypatch):
