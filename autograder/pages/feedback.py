@@ -4,15 +4,18 @@ A page carries a key made of all that it shows; it is written again when that ha
 person's points or comments, or by a new design. It needs no network and runs no script.
 """
 
+import functools
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import nbformat.v4
 
+from autograder.cells import LANGUAGES
 from autograder.code_digest import code_digest
 from autograder.course import Course, UserError
 from autograder.files import write_whole
@@ -102,9 +105,14 @@ def write_indexes(
     course: Course, known: Known, students: Collection[str], *, force: bool = False
 ) -> Iterator[tuple[Path, bool]]:
     """Write these students' lists of exercises; yield each, and whether it is new."""
+
+    @functools.cache
+    def others() -> str:
+        return _most(Counter(map(_language_in, (course.classroom / "feedback").glob("*/*/*.html"))))
+
     for student in students:
         path = course.classroom / "feedback" / student / "index.html"
-        language = _language_of(course, known, student)
+        language = _language_of(course, known, student, others)
         rows = _rows(course, known, student, language)
         remark = _note_of(known.others.get((student, "")), language)
         key = _hash(design(), language, rows, remark)
@@ -215,19 +223,30 @@ def _key_in(path: Path) -> str:
     return _head(path).partition('name="autograder-key" content="')[2].partition('"')[0]
 
 
-def _language_of(course: Course, known: Known, student: str) -> str:
-    """The language of most of the student's pages; without any, that of the files that could not be graded."""
-    pages = (course.classroom / "feedback" / student).glob("*/*.html")
-    counts = Counter('lang="zh' in _head(page) for page in pages)
-    if not counts:
-        counts.update(_is_chinese(course, *key) for key in known.refused if key[0] == student)
-    return "zh" if counts[True] > counts[False] else "en"
+def _language_of(course: Course, known: Known, student: str, others: Callable[[], str]) -> str:
+    """The language of most of the student's pages; without any, that of the files that could not be graded.
+
+    others: what most of the class has, for who has handed in nothing that tells.
+    """
+    found = Counter(_language_in(page) for page in (course.classroom / "feedback" / student).glob("*/*.html"))
+    if not found:
+        refused = (_languages_in(course, *key) for key in known.refused if key[0] == student)
+        found.update(chain.from_iterable(refused))
+    return _most(found) if found else others()
 
 
-def _is_chinese(course: Course, student: str, exercise: str) -> bool:
-    """Whether a file that is no notebook, a part of one maybe, has the Chinese title in it."""
+def _most(languages: Counter[str]) -> str:
+    return "zh" if languages["zh"] > languages["en"] else "en"
+
+
+def _language_in(page: Path) -> str:
+    return "zh" if 'lang="zh' in _head(page) else "en"
+
+
+def _languages_in(course: Course, student: str, exercise: str) -> list[str]:
+    """The languages whose title stands in a file that is no notebook, a part of one maybe."""
     text = content_of(course.notebook("submitted", student, exercise)).decode("utf-8", "replace")
-    return title_of(course.classroom, exercise, "zh") in text
+    return [language for language in LANGUAGES if title_of(course.classroom, exercise, language) in text]
 
 
 def _head(path: Path) -> str:

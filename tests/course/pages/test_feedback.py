@@ -25,6 +25,7 @@ from autograder.cli import app
 from autograder.course import Course, UserError
 from autograder.grading.benches import hand_in, load_bench
 from autograder.grading.grade import grade
+from autograder.handing_in.other_files import NOT_A_NOTEBOOK, OtherFile, keep_other_files
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.pages.feedback import graded, read_known, write_indexes, write_pages
 from autograder.pages.feedback_words import VERDICTS, WORDS
@@ -259,6 +260,17 @@ def test_who_has_handed_in_one_broken_file_alone_is_told_so(small_class, tmp_pat
 def chinese_half(course):
     text = hand_in(course, CODE, None, "zh")
     return text[: len(text) // 2]
+
+
+@pytest.mark.parametrize(("majority", "language"), [("sum", "zh"), ("right", "en")])
+def test_who_handed_in_nothing_that_tells_reads_the_language_of_most(course, majority, language):
+    for folder in (course.classroom / "feedback").iterdir():
+        if folder.name != majority:
+            shutil.rmtree(folder)
+    keep_other_files(course.classroom, [OtherFile("dee", "", "essay.docx", NOT_A_NOTEBOOK)], [])
+    run = CliRunner().invoke(app, ["feedback", "--student", "dee", "--classroom", str(course.classroom)])
+    assert run.exit_code == 0, run.output
+    assert WORDS[language]["not_a_notebook"].format(name="essay.docx") in words_of(index(course, "dee"))
 
 
 def test_a_verdict_and_repairs_are_said(course):
