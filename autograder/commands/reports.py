@@ -106,20 +106,23 @@ COLUMNS = {  # fields of a standing: the column's heading, and what to do where 
 
 @commands.command()
 def export(
-    to: Annotated[str, typer.Option(help="csv, canvas, moodle or gradescope.")] = "csv",
+    to: Annotated[
+        str | None,
+        typer.Option(help="csv, canvas, moodle or gradescope (default: csv, or with --into as that file is)."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write (default: grades.csv, grades.canvas.csv or grades.moodle.csv; with --into FILE.csv "
-            "FILE.filled.csv, in this folder); for gradescope a folder (default: gradescope/), or a .json file for "
+            help="File to write (default: grades.csv, grades.canvas.csv or grades.moodle.csv; with --into FILE.xlsx "
+            "FILE.filled.xlsx, in this folder); for gradescope a folder (default: gradescope/), or a .json file for "
             "one submission."
         ),
     ] = None,
     into: Annotated[
         Path | None,
         typer.Option(
-            help="CSV file that the system gave out (Canvas: gradebook export; Moodle: grading worksheet or grade "
-            "export). In a copy its columns are filled; everything else stays, byte for byte."
+            help="CSV file or workbook (.xlsx) that the system gave out (Canvas: gradebook export; Moodle: grading "
+            "worksheet or grade export; 学习通, 雨课堂, 智慧树). In a copy its columns are filled, and no more."
         ),
     ] = None,
     column: Annotated[
@@ -131,6 +134,9 @@ def export(
     ] = None,
     scale: Annotated[
         bool, typer.Option("--scale", help="With --into: scale points to the maximum there, where it is another.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="With --into: leave points that stand there, and list those that differ.")
     ] = False,
     only_final: Annotated[
         bool, typer.Option("--only-final", help="Leave out scores in which an essay waits for a person.")
@@ -152,17 +158,20 @@ def export(
     course = find_course(classroom)
     _quiet()
     from autograder.gradebook.writer import has_gradebook, open_gradebook
-    from autograder.reports.export import EXPORTERS, LmsExporter
+    from autograder.reports.export import EXPORTERS, SheetExporter
 
-    if to not in EXPORTERS:
+    if to is not None and to not in EXPORTERS:
         raise UserError(f"--to is {to!r}: it must be one of {', '.join(EXPORTERS)}")
     if not has_gradebook(course):
         raise UserError(f"there is no gradebook in {course.classroom}: run `autograder grade DOWNLOADS` first")
-    kind = EXPORTERS[to]
-    settings = {"into": str(into or ""), "columns": _columns(column or []), "scale": scale}
-    if not issubclass(kind, LmsExporter):
+    kind = EXPORTERS[to or "csv"] if to or not into else SheetExporter
+    settings = {"into": str(into or ""), "columns": _columns(column or []), "scale": scale, "keep": keep}
+    if not issubclass(kind, SheetExporter):
         if any(settings.values()):
-            raise UserError(f"--into, --column and --scale are for Canvas's and Moodle's files, not for --to {to}")
+            raise UserError(
+                "--column, --scale and --keep go with --into FILE, a file that a system gave out; and --to csv and "
+                "--to gradescope fill no file"
+            )
         settings = {}
     exporter = kind(
         to=str(out or ""),

@@ -18,8 +18,28 @@ EMAILS = (*ADDRESSES, "SIS Login ID")
 # Moodle's grading worksheet, and the groups.csv that a person may put beside it
 IDENTIFIERS = ("Identifier", "识别码")
 CHANGED = ("Last modified (submission)", "最后修改（学生）")
-GRADES = ("Grade", "成绩")
+GRADES = ("Grade", "Score", "成绩", "得分", "分数")
 MAXIMA = ("Maximum grade", "最高成绩")
+# 成绩（满分：130） in 智慧树, 得分 (总:10.0分) in 雨课堂, Homework 1 [Total Pts: 10 Score] |4711 in Blackboard
+MAXIMUM = re.compile(
+    r"\s*[（(\[]\s*(满分|总分?|Total Pts|Max(imum)?( points| grade)?|out of)\s*[:：]?\s*"
+    r"(?P<points>\d+([.,]\d+)?)[^）)\]]*[）)\]]",
+    re.IGNORECASE,
+)
+NO_POINTS = re.compile(
+    r"[-–—/]*|needs grading.*|in progress.*|未(批阅|评分|打分|提交|交)|待(批阅|评分)", re.IGNORECASE
+)  # in a cell
+POINTS = re.compile(rf"({'|'.join(GRADES)})({MAXIMUM.pattern})?", re.IGNORECASE)
 GROUPS, MEMBERS = ("group", "小组"), ("student", "学号")
 ANONYMOUS = ("Participant", "参与者")  # everybody's name where marking is blind, and what stands before the number
 PARTICIPANT = re.compile(rf"({'|'.join(ANONYMOUS)})\s*(?P<number>\d+)")
+
+WHO = (
+    *IDS,
+    *IDENTIFIERS,
+    *FULL_NAMES,
+    *FIRST_NAMES,
+    *LAST_NAMES,
+    *GROUPS,
+    *MEMBERS,
+)  # by these a row of headings is known

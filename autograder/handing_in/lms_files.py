@@ -125,7 +125,7 @@ def write_timestamp(path: Path, time: datetime) -> None:
 
 def _read_table(path: Path, found: LmsFiles) -> bool:
     """A table beside the notebooks, if it is one of the two that say whose they are."""
-    sheet = read_sheet(path, (*IDENTIFIERS, *FULL_NAMES, *NUMBERS, *GROUPS, *MEMBERS))
+    sheet = read_sheet(path)
     rows, headings = sheet.rows, set(map(heading, sheet.headings))
     if headings & set(GROUPS) and headings & set(MEMBERS):
         for _, row in rows:

@@ -29,11 +29,11 @@ CELL_DEPTH = 3  # a notebook, its list of cells, a cell
 TAGS = 100  # of a cell; more are nobody's
 # The longer mark first: UTF-32's begins with UTF-16's.
 BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
 
@@ -82,18 +82,25 @@ def rebuilt(stored: Any) -> NotebookNode:
 
 def decoded(content: bytes) -> tuple[str, list[str]]:
     """A file's text; and in which encoding it was, if not in that of every notebook."""
+    encoding = encoding_of(content)
+    text = content.decode(encoding or "utf-8", "replace").lstrip("\ufeff")
+    if not encoding:
+        return text, ["its file had bytes that are no UTF-8; they are shown as \ufffd"]
+    return text, [] if encoding == "utf-8" else [f"its file was in {encoding.upper()}, not in UTF-8"]
+
+
+def encoding_of(content: bytes) -> str:
+    """A text's encoding, of whose text a byte order mark is the first character; empty if it is none known here."""
     for mark, encoding in BYTE_ORDER_MARKS:
         if content.startswith(mark):
-            text = content.decode(encoding, "replace").lstrip("\ufeff")
-            return text, [] if encoding == "utf-8-sig" else [f"its file was in {encoding.upper()}, not in UTF-8"]
-    candidates = ["utf-8", *_wide(content), *(["cp1252"] if _is_western(content) else []), "gb18030"]
-    for encoding in candidates:
+            return encoding
+    for encoding in ("utf-8", *_wide(content), *(["cp1252"] if _is_western(content) else []), "gb18030"):
         try:
-            text = content.decode(encoding)
+            content.decode(encoding)
         except UnicodeError:
             continue
-        return text, [] if encoding == "utf-8" else [f"its file was in {encoding.upper()}, not in UTF-8"]
-    return content.decode("utf-8", "replace"), ["its file had bytes that are no UTF-8; they are shown as \ufffd"]
+        return encoding
+    return ""
 
 
 def _wide(content: bytes) -> list[str]:

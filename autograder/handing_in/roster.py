@@ -74,7 +74,7 @@ def read(path: Path) -> list[Person]:
     """
     people: dict[str, Person] = {}
     columns = (*IDS, *FULL_NAMES)
-    sheet = read_sheet(path, (*columns, *FIRST_NAMES, *LAST_NAMES))
+    sheet = read_sheet(path)
     if sheet.rows and not set(map(heading, columns)) & set(map(heading, sheet.headings)):
         seen = ", ".join(filter(None, sheet.headings)) or "empty"
         raise UserError(

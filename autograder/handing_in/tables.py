@@ -1,29 +1,41 @@
-"""Tables as people have them: CSV in any encoding, Excel's workbooks, banners above the headings."""
+"""Tables as people have them: CSV in any encoding, Excel's workbooks, banners above the headings, headings in two rows.
 
-import csv
+One reading for class lists, for worksheets and for the sheets that points are filled into.
+"""
+
 import datetime
-import io
 import re
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from autograder.course import UserError
-from autograder.handing_in.reading import decoded
+from autograder.handing_in.columns import POINTS, WHO
+from autograder.handing_in.csv_text import Table, is_open, parse, value
+from autograder.handing_in.reading import encoding_of
 
 BANNER = 15  # rows in which headings are looked for
+SEPARATORS = (",", ";", "\t")
 SHORTENED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)  # what a spreadsheet makes of a long number
 EXACT = 10**15  # a spreadsheet keeps no digits beyond these
+OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+WEB_PAGE = re.compile(rb"\s*<(!doctype|html|head|meta|table|\?xml)", re.IGNORECASE)  # often under the name .xls
+
+Grid = list[list[str]]  # a table's cells, row by row from its first
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table's headings as they are written, and its rows: each one's line, and its cells by `heading`."""
+    """A table: its headings as they are written, and its rows."""
 
     headings: list[str]
-    rows: list[tuple[int, dict[str, str]]]
+    rows: list[tuple[int, dict[str, str]]]  # each one's line, from 1, and its cells by `heading`
+    name: str = ""  # in a workbook
+    banner: Grid = field(default_factory=list)  # what stands above the headings
+    groups: list[str] = field(default_factory=list)  # for each heading, what spans it and its neighbours
+    grid: Grid = field(default_factory=list)
 
 
 def heading(words: str) -> str:
@@ -31,52 +43,102 @@ def heading(words: str) -> str:
     return re.sub(r"[\s_*]", "", words).casefold()
 
 
+KNOWN = frozenset(map(heading, WHO))
+
+
 def first_of(row: Mapping[str, str], columns: Iterable[str]) -> str:
     """What the first of these columns that says anything says."""
     return next((row[heading(column)] for column in columns if row.get(heading(column))), "")
 
 
-def read_sheet(path: Path, known: Collection[str]) -> Sheet:
-    """The table in a CSV file or a workbook, from the row on that has most of the known headings.
+def read_sheet(path: Path) -> Sheet:
+    """Of the tables in a CSV file or a workbook the one with the most known headings. Raises as `read_sheets`."""
+    return max(read_sheets(path), key=lambda sheet: _count(sheet.headings), default=Sheet([], []))
+
+
+def read_sheets(path: Path) -> list[Sheet]:
+    """The tables in a CSV file or a workbook, each from the row on that has most of the known headings.
 
     Raises:
-        UserError: It is not a table, or a number in it has been shortened; the message names file and line.
+        UserError: It is not a table; with a sentence.
     """
-    sheets = list(_workbook(path)) if zipfile.is_zipfile(path) else [_csv(path)]
-    wanted = {heading(name) for name in known}
-    best: Sheet | None = None
-    most = -1
-    for lines in sheets:
-        for place, (_, cells) in enumerate(lines[:BANNER]):
-            count = len(wanted & set(map(heading, cells)))
-            if count > most:
-                most, best = count, _sheet(path, cells, lines[place + 1 :])
-    return best or Sheet([], [])
+    grids = _workbook(path) if zipfile.is_zipfile(path) else [("", _values(read_csv(path)[0]))]
+    return [_sheet(name, grid) for name, grid in grids if grid]
 
 
-def _sheet(path: Path, headings: list[str], lines: list[tuple[int, list[str]]]) -> Sheet:
-    names = list(map(heading, headings))
-    rows = [(line, dict(zip(names, cells, strict=False))) for line, cells in lines if any(cells)]
-    return Sheet(headings, rows)
-
-
-def _csv(path: Path) -> list[tuple[int, list[str]]]:
-    """The rows of a CSV file, each with its line's number."""
-    text, odd = decoded(path.read_bytes())
-    if "\ufffd" in text and odd:
+def read_csv(path: Path) -> tuple[Table, str]:
+    """A CSV file taken apart by the separator that makes most of its headings known, and its encoding."""
+    content = path.read_bytes()
+    if content.startswith(OLD_EXCEL) or WEB_PAGE.match(content):
+        kind = "a workbook in Excel's old format" if content.startswith(OLD_EXCEL) else "a web page"
+        raise UserError(f"{path} is {kind}: open it in a spreadsheet and save it as .xlsx or CSV UTF-8")
+    encoding = encoding_of(content)
+    if not encoding:
         raise UserError(
             f"{path} is neither UTF-8 nor another encoding known here; in a spreadsheet, save it as CSV UTF-8"
         )
-    delimiter = max(",;\t", key=text[:2000].count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        return [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except csv.Error as error:
-        raise UserError(f"{path} is not a CSV file: {error}") from None
+    text = content.decode(encoding, "replace")
+    table = parse(text, max(SEPARATORS, key=lambda separator: _fit(text, separator)))
+    for line, (cells, _) in enumerate(table.rows, start=1):
+        if any(map(is_open, cells)):
+            raise UserError(f"{path} is not a CSV file: a quotation mark in line {line} is never closed")
+    return table, encoding
 
 
-def _workbook(path: Path) -> Iterator[list[tuple[int, list[str]]]]:
-    """The rows of each sheet of a workbook."""
+def _fit(text: str, separator: str) -> tuple[int, int]:
+    """How well a separator fits: known headings, and cells, in the best of the first rows."""
+    lines = text.splitlines(keepends=True)[:BANNER]
+    rows = _values(parse("".join(lines), separator))
+    return max(((_count(cells), len(cells)) for cells in rows), default=(0, 0))
+
+
+def _count(headings: Iterable[str]) -> int:
+    """How many of these say who somebody is."""
+    return len(KNOWN & set(map(heading, headings)))
+
+
+def _values(table: Table) -> Grid:
+    return [[value(cell).strip() for cell in cells] for cells, _ in table.rows]
+
+
+def _sheet(name: str, grid: Grid) -> Sheet:
+    """A grid as a table. 智慧树 has two rows of headings, of which the upper ones span several of the lower."""
+    place = max(range(min(BANNER, len(grid))), key=lambda row: _count(grid[row]))
+    headings = grid[place]
+    below = grid[place + 1] if len(grid) > place + 1 else []
+    groups = _spread(grid[place - 1], len(headings)) if place else [""] * len(headings)
+    is_double = _count(headings) > 0 and _goes_on(headings, below)
+    if is_double:
+        lower = [*below, *[""] * (len(headings) - len(below))]
+        groups = _spread(headings, len(lower))
+        headings = [low or high for low, high in zip(lower, [*headings, *[""] * len(lower)], strict=False)]
+    first = place + 1 + is_double
+    names = list(map(heading, headings))
+    rows = [
+        (line, dict(reversed(list(zip(names, cells, strict=False)))))  # the first of a name
+        for line, cells in enumerate(grid[first:], start=first + 1)
+        if any(cells)
+    ]
+    return Sheet(headings, rows, name, grid[:place], groups, grid)
+
+
+def _goes_on(headings: Sequence[str], below: Sequence[str]) -> bool:
+    """Whether a second row of headings stands below: it is nobody's, and says what is below a spanning one."""
+    pairs = list(zip(headings, below, strict=False))
+    is_nobodys = all(low in ("", high) for high, low in pairs if heading(high) in KNOWN)
+    return is_nobodys and any(low and (not high or POINTS.fullmatch(low)) for high, low in pairs)
+
+
+def _spread(cells: Sequence[str], width: int) -> list[str]:
+    """A row of headings that span several columns: each cell that is empty says what the one before it does."""
+    spread: list[str] = []
+    for cell in [*cells, *[""] * (width - len(cells))]:
+        spread.append(cell or (spread[-1] if spread else ""))
+    return spread[:width]
+
+
+def _workbook(path: Path) -> Iterator[tuple[str, Grid]]:
+    """The cells of each sheet of a workbook."""
     from openpyxl import load_workbook
 
     try:
@@ -87,7 +149,7 @@ def _workbook(path: Path) -> Iterator[list[tuple[int, list[str]]]]:
         ) from None
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # some platforms write a wrong size, by which rows would be missing
-        yield [(number, [_text(cell) for cell in row]) for number, row in enumerate(sheet.values, start=1)]
+        yield sheet.title, [[_text(cell) for cell in row] for row in sheet.values]
 
 
 def _text(cell: Any) -> str:

@@ -51,10 +51,10 @@ ANSWERS = answers(read_notebook(ROOT / "notebooks" / f"{EXERCISE}.ipynb")) | ans
     [
         ("utf-8", None),
         ("utf-8-sig", None),
-        ("utf-16", "its file was in UTF-16"),
+        ("utf-16", "its file was in UTF-16-LE"),
         ("utf-16-le", "its file was in UTF-16-LE"),
         ("utf-16-be", "its file was in UTF-16-BE"),
-        ("utf-32", "its file was in UTF-32"),
+        ("utf-32", "its file was in UTF-32-LE"),
         ("gb18030", "its file was in GB18030"),
     ],
 )

@@ -91,7 +91,7 @@ def test_canvas_gradebook_is_a_roster(tmp_path):
             b"id,first_name\ns1,Zo\xff\xff\n",
             "is neither UTF-8 nor another encoding known here; in a spreadsheet, save it as CSV UTF-8",
         ),
-        (b'id\n"' + b"x" * 200_000, "is not a CSV file: field larger"),
+        (b'id\n"' + b"x" * 200_000, "is not a CSV file: a quotation mark in line 2 is never closed"),
     ],
 )
 def test_what_is_no_roster_is_one_sentence(tmp_path, text, words):

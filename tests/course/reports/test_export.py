@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from openpyxl import Workbook, load_workbook
 from project import ROOT
 from small_class import ESSAY, LOSS, UNTOUCHED, add_exercise, copied, empty
 from typer.testing import CliRunner
@@ -127,7 +128,9 @@ def test_a_moodle_worksheet_needs_one_exercise(course, tmp_path):
     worksheet.write_text(
         "Identifier,Full name,Email address,Grade,Last modified (grade)\nParticipant 1,Ada,ada@example.org,,-\n"
     )
-    with pytest.raises(UserError, match=r"worksheet\.csv: a grading worksheet is of one exercise: say of which"):
+    with pytest.raises(
+        UserError, match=r"worksheet\.csv: a worksheet is of one exercise, and this one doesn't say of which"
+    ):
         exported(course, "moodle", tmp_path / "out.csv", into=str(worksheet))
     exported(course, "moodle", tmp_path / "out.csv", into=str(worksheet), assignment=[LOSS])
     assert "Participant 1,Ada,ada@example.org,10,-" in (tmp_path / "out.csv").read_text()
@@ -197,6 +200,22 @@ def test_gradescope_gets_the_id_where_the_classroom_has_no_title(course, tmp_pat
     exported(course, "gradescope", tmp_path / "results.json", student=["cy"], assignment=[LOSS])
     names = [test["name"] for test in json.loads((tmp_path / "results.json").read_text())["tests"]]
     assert "squared-loss-value" in names
+
+
+def test_a_workbook_is_filled_without_saying_what_kind_it_is(course, tmp_path, monkeypatch):
+    book = Workbook()
+    for row in (["01_simpo_loss"], ["学号", "姓名", "得分 (总:10.0分)"], ["ada", "", None], ["bob", "", "EX"]):
+        book.active.append(row)
+    book.save(tmp_path / "成绩.xlsx")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("autograder.commands.reports.find_course", lambda _: course)
+    run = CliRunner().invoke(app, ["export", "--into", "成绩.xlsx"])
+    assert run.exit_code == 0, run.output
+    assert f"note: 1 cell left, with words in place of points: bob, {LOSS}: EX\n" in run.output
+    assert "成绩.filled.xlsx: 1 score; 成绩.xlsx itself is unchanged\n" in run.output
+    assert load_workbook(tmp_path / "成绩.filled.xlsx").active["C3"].value == 10
+    with pytest.raises(UserError, match="--column, --scale and --keep go with --into FILE"):
+        CliRunner().invoke(app, ["export", "--keep"], catch_exceptions=False)
 
 
 def test_unknown_names_are_one_sentence(course, tmp_path):

@@ -1,0 +1,205 @@
+"""Fill points into a sheet that a learning management system gave out: a CSV file or a workbook.
+
+Canvas's gradebook export, Moodle's grading worksheet and grade export, Blackboard's columns, the sheets of 学习通,
+雨课堂 and 智慧树 are recognised by their headings. A row is a student's by any identifier that the gradebook knows
+too, otherwise by a name that only one student has. Where there is no score, what stood in the cell stays.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autograder.course import UserError
+from autograder.gradebook.scores import ClassScores, Student
+from autograder.handing_in.columns import (
+    FIRST_NAMES,
+    FULL_NAMES,
+    IDENTIFIERS,
+    IDS,
+    LAST_NAMES,
+    MAXIMA,
+    NO_POINTS,
+    PARTICIPANT,
+)
+from autograder.handing_in.people import People, Person, Sender
+from autograder.handing_in.tables import first_of, heading, read_sheets
+from autograder.reports.csv_files import number
+from autograder.reports.sheet_cells import Cell, with_cells
+from autograder.reports.sheet_columns import Column, as_number, point_columns, with_people
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a person wants a sheet to be filled.
+
+    columns: which column is which exercise, where its name doesn't say so: {"Homework 1 (4711)": "01_simpo_loss"}.
+    scale: multiply where the sheet's maximum is another than the exercise's.
+    keep: points that stand there stay.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    scale: bool = False
+    keep: bool = False
+
+
+@dataclass
+class Filled:
+    """The file's new content, how many of its cells have our points, and what a person should know of it."""
+
+    content: bytes = b""
+    cells: int = 0
+    nobody: list[str] = field(default_factory=list)  # names of rows that are no student's
+    without_row: list[str] = field(default_factory=list)  # students with points whom the file doesn't have
+    maxima: dict[str, float] = field(default_factory=dict)  # of exercises with another maximum there
+    words: list[str] = field(default_factory=list)  # cells that say EX or the like, and stay
+    others: list[str] = field(default_factory=list)  # cells that had other points
+
+
+def fill(
+    path: Path,
+    scores: ClassScores,
+    points: Callable[[str, str], float | None],
+    options: Options,
+    roster: Iterable[Person] = (),
+) -> Filled:
+    """Write points into the columns of an LMS's file. Nothing is written to the file itself.
+
+    points: of a student, by id, in an exercise; None leaves the cell alone.
+    roster: who may be called otherwise than in the gradebook.
+
+    Raises:
+        UserError: It is no file of this kind, or none of its columns is an exercise.
+    """
+    sheets = read_sheets(path)
+    try:
+        columns = point_columns(with_people(sheets), path, scores.exercises, options.columns)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    find = _finder(scores.students, roster)
+    filled, written, found = Filled(), {}, set()
+    for sheet in {id(column.sheet): column.sheet for column in columns}.values():
+        for line, row in sheet.rows:
+            identifiers, name = _who(row)
+            if student := find(identifiers, name):
+                found.add(student.id)
+                for column in (column for column in columns if column.sheet is sheet):
+                    earned = points(student.id, column.exercise)
+                    if earned is not None:
+                        words = _scaled(earned, column, row, scores, options, filled)
+                        if _is_to_write(words, (line, student.id), column, options, filled):
+                            written[Cell(sheet.name, line - 1, column.place)] = words
+            elif any(identifiers) and "Points Possible" not in name:
+                filled.nobody.append(name or next(filter(None, identifiers)))
+    filled.without_row = sorted(s.id for s in scores.students if scores.of(s.id) and s.id not in found)
+    filled.content = with_cells(path, written)
+    return filled
+
+
+def _scaled(
+    earned: float, column: Column, row: Mapping[str, str], scores: ClassScores, options: Options, filled: Filled
+) -> str:
+    """The points as they are to stand in a row."""
+    maximum = as_number(first_of(row, MAXIMA)) or column.maximum
+    if maximum and maximum != scores.max_points[column.exercise]:
+        filled.maxima[column.exercise] = maximum
+        earned *= maximum / scores.max_points[column.exercise] if options.scale else 1
+    return number(earned)
+
+
+def _is_to_write(words: str, where: tuple[int, str], column: Column, options: Options, filled: Filled) -> bool:
+    """Whether points go into a cell: not over a word such as EX, nor over other points that are to stay."""
+    line, student = where
+    cells = column.sheet.grid[line - 1]
+    there = cells[column.place] if column.place < len(cells) else ""
+    place = f"{student}, {column.exercise}"
+    if (before := as_number(there)) is not None:
+        if number(before) != words:
+            filled.others.append(
+                f"{place}: {there}, here {words}" if options.keep else f"{place}: {there}, now {words}"
+            )
+            filled.cells += not options.keep
+            return not options.keep
+        filled.cells += 1
+        return False
+    if there and not NO_POINTS.fullmatch(there):
+        filled.words.append(f"{place}: {there}")
+        return False
+    filled.cells += 1
+    return True
+
+
+def notes(filled: Filled, scores: ClassScores, options: Options) -> Iterator[str]:
+    """What to tell whoever exports about the file that was filled."""
+    for exercise, maximum in filled.maxima.items():
+        ours, there = number(scores.max_points[exercise]), number(maximum)
+        if options.scale:
+            yield f"{exercise}: points of {ours} were scaled to the maximum there, {there}"
+        else:
+            yield (
+                f"{exercise} gives up to {ours} points, but the maximum there is {there}: change it there, or export "
+                "with --scale"
+            )
+    if filled.words:
+        yield f"{_counted(filled.words, 'cell', 'cells')} left, with words in place of points: {_some(filled.words)}"
+    if filled.others:
+        how = (
+            "left, with other points than ours" if options.keep else "with other points written over (not so by --keep)"
+        )
+        yield f"{_counted(filled.others, 'cell', 'cells')} {how}: {_some(filled.others)}"
+    if filled.nobody:
+        rows = _counted(filled.nobody, "row is nobody's", "rows are nobody's")
+        yield f"{rows} in the gradebook and left as found: {_some(filled.nobody)}"
+    if filled.without_row:
+        have = _counted(filled.without_row, "student with points has", "students with points have")
+        yield f"{have} no row there: {_some(filled.without_row)}"
+
+
+# Whose a row is
+
+
+def _who(row: Mapping[str, str]) -> tuple[list[str], str]:
+    """The identifiers and the name in a row."""
+    identifiers = [row[name] for name in map(heading, (*IDS, *IDENTIFIERS)) if row.get(name)]
+    first, last = first_of(row, FIRST_NAMES), first_of(row, LAST_NAMES)
+    return identifiers, first_of(row, FULL_NAMES) or f"{first} {last}".strip()
+
+
+def _finder(students: Sequence[Student], roster: Iterable[Person]) -> Callable[[list[str], str], Student | None]:
+    """A function from a row's identifiers and name to its student; None if they are nobody's or two students'."""
+    by_identifier = _unique((key, s) for s in students for key in (s.id, s.email, s.lms_id))
+    by_id = {student.id: student for student in students}
+    other_names = {person.id: person.lms_name for person in roster}
+    people = People([Person(s.id, s.first_name, s.last_name, lms_name=other_names.get(s.id, "")) for s in students])
+
+    def by_name(name: str) -> Student | None:
+        try:
+            return by_id.get(people.find(Sender(name=name)))
+        except ValueError:  # nobody's, or two students'
+            return None
+
+    def find(identifiers: list[str], name: str) -> Student | None:
+        numbers = [match["number"] for word in identifiers if (match := PARTICIPANT.fullmatch(word))]
+        said = {word.casefold() for word in identifiers}
+        found = {by_identifier[word] for word in said if word in by_identifier}
+        if found:
+            return found.pop() if len(found) == 1 else None
+        # Moodle's number comes last, because Moodle counts anew in each assignment
+        return by_name(name) or (by_identifier.get(numbers[0]) if numbers else None)
+
+    return find
+
+
+def _unique(pairs: Iterable[tuple[str, Student]]) -> dict[str, Student]:
+    """What only one student has."""
+    listed = {(key.casefold().strip(", "), student) for key, student in pairs}
+    count = Counter(key for key, _ in listed)
+    return {key: student for key, student in listed if key and count[key] == 1}
+
+
+def _counted(found: Sequence[str], one: str, several: str) -> str:
+    return f"{len(found)} {one if len(found) == 1 else several}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
