@@ -18,7 +18,7 @@ from autograder.course import Course
 from autograder.handing_in.archives import NOT_A_NOTEBOOK, STUDENT_BYTES, File, Left
 from autograder.handing_in.columns import ANONYMOUS
 from autograder.handing_in.lms_files import TIMESTAMP, LmsFiles, Origin, read_lms_files
-from autograder.handing_in.people import Sender, plain_name, same_name
+from autograder.handing_in.people import People, Sender, plain_name, same_name
 from autograder.handing_in.reading import read_student_notebook
 from autograder.handing_in.which_exercise import Marks, found_in, marks_of, named_in
 
@@ -37,13 +37,24 @@ class Found:
     """A notebook in a download."""
 
     file: File
+    student: str
     origin: Origin
     exercise: str
     named_right: bool  # neither a copy, nor known by its cells alone
-    damage: str = ""  # why it can't be graded; its name says what it was to be
+    read_damage: str | None  # None: not read, because the classroom has the same bytes
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the classroom has the same bytes of the same student for the same exercise."""
+        return self.read_damage is None
+
+    @property
+    def damage(self) -> str:
+        """Why it can't be graded, though its name says what it was to be; empty if it can."""
+        return _read(self.file.path)[1] if self.read_damage is None else self.read_damage
 
 
-def identify(course: Course, files: Sequence[File]) -> tuple[list[Found], list[Left]]:
+def identify(course: Course, people: People, files: Sequence[File]) -> tuple[list[Found], list[Left]]:
     """Whose each notebook is, and for which exercise; what can't be told is left."""
     beside, known = read_lms_files(files), known_exercises(course)
     found, left = [], list(beside.left)
@@ -57,14 +68,52 @@ def identify(course: Course, files: Sequence[File]) -> tuple[list[Found], list[L
                 is_list = file.name.suffix.lower() == ".csv" and len(file.name.parts) == 1
                 raise ValueError(NO_WORKSHEET if is_list else NOT_A_NOTEBOOK)
             origins, rest = _origins(file.name, beside, list(known))
-            notebook, damage = _read(file.path)
-            exercise, note = _exercise(rest, notebook, damage, known)
-            named_right = rest == f"{exercise}.ipynb"
-            found += [Found(file, origin, exercise, named_right, damage) for origin in origins]
-            left += [Left(str(file.name), note)] if note else []
+            its, reasons = _identified(course, people, file, origins, rest, known)
+            found += its
+            left += [Left(str(file.name), reason) for reason in reasons]
         except ValueError as error:
             left.append(Left(str(file.name), str(error)))
     return found, left
+
+
+def _identified(
+    course: Course, people: People, file: File, origins: Sequence[Origin], rest: str, known: Mapping[str, Marks]
+) -> tuple[list[Found], list[str]]:
+    """A notebook, once for each who handed it in, and what is to be said of it. rest: its name without the LMS's part.
+
+    Raises:
+        ValueError: It is of no exercise; with a sentence.
+    """
+    students, reasons = {}, []
+    for origin in origins:
+        try:
+            students[people.find(origin.sender)] = origin
+        except ValueError as error:
+            reasons.append(str(error))
+    damage: str | None = None
+    exercise = _in_classroom(course, file.path, list(students), named_in(rest, known))
+    if not exercise:
+        notebook, damage = _read(file.path)
+        exercise, note = _exercise(rest, notebook, damage, known)
+        reasons += [note] if note else []
+    named_right = rest == f"{exercise}.ipynb"
+    return [Found(file, who, origin, exercise, named_right, damage) for who, origin in students.items()], reasons
+
+
+def _in_classroom(course: Course, path: Path, students: Sequence[str], named: str) -> str:
+    """The exercise for which the classroom has the same bytes of all these students; nothing if there is none.
+
+    So a class that is downloaded again is not read again. named: the exercise that the file's name says, if any.
+    """
+    for exercise in [named] if named else course.exercises():
+        there = [course.notebook("submitted", student, exercise) for student in students]
+        if there and all(_is_same(path, one) for one in there):
+            return exercise
+    return ""
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return other.is_file() and other.stat().st_size == path.stat().st_size and other.read_bytes() == path.read_bytes()
 
 
 def whose(course: Course, files: Sequence[File], left: Sequence[Left]) -> Iterator[tuple[Left, Origin, str]]:

@@ -53,14 +53,15 @@ def collect(course: Course, downloads: Path) -> tuple[list[Submission], list[Lef
         UserError: `downloads` is neither a folder nor a zip file, or it or the roster can't be read.
     """
     with TemporaryDirectory() as scratch:
+        people = People(load(course))
         files, left = gather(downloads, Path(scratch))
-        found, unknown = identify(course, files)
-        placed, unplaced = _place(course, found)
-        _keep_others(course, files, left + unknown, placed)
+        found, unknown = identify(course, people, files)
+        placed, unplaced = _place(found)
+        _keep_others(course, people, files, left + unknown, placed)
         taken, uploads = [], _read_uploads(course)
         left += unknown + unplaced
         for (student, exercise), candidates in placed.items():
-            best = max(candidates, key=_rank)
+            best = max(candidates, key=_rank) if len(candidates) > 1 else candidates[0]
             for other in (other for other in candidates if other is not best):
                 left.append(Left(str(other.file.name), _why_not(other, best)))
             submission = _submission(course, student, exercise, best)
@@ -137,16 +138,12 @@ def content_of(path: Path) -> bytes:
         return b""
 
 
-def _place(course: Course, found: Iterable[Found]) -> tuple[dict[tuple[str, str], list[Found]], list[Left]]:
-    """The notebooks by student and exercise, and those whose student can't be told."""
-    people = People(load(course))
+def _place(found: Iterable[Found]) -> tuple[dict[tuple[str, str], list[Found]], list[Left]]:
+    """The notebooks by student and exercise, and those that may be of two students of one name."""
     placed: dict[tuple[str, str], list[Found]] = defaultdict(list)
     left = []
     for one in found:
-        try:
-            placed[people.find(one.origin.sender), one.exercise].append(one)
-        except ValueError as error:
-            left.append(Left(str(one.file.name), str(error)))
+        placed[one.student, one.exercise].append(one)
     for key, candidates in list(placed.items()):
         senders = [one.origin.sender for one in candidates]
         if len({sender.ticket for sender in senders if not (sender.id or sender.email or sender.is_anonymous)}) > 1:
@@ -156,13 +153,12 @@ def _place(course: Course, found: Iterable[Found]) -> tuple[dict[tuple[str, str]
 
 
 def _keep_others(
-    course: Course, files: Sequence[File], left: Sequence[Left], placed: Collection[tuple[str, str]]
+    course: Course, people: People, files: Sequence[File], left: Sequence[Left], placed: Collection[tuple[str, str]]
 ) -> None:
     """Keep whose the files are that can't be taken. placed: the notebooks of the same download.
 
     A file whose name says no exercise is for that of the notebooks which came with it, if they are all for one.
     """
-    people = People(load(course))
     exercises = {exercise for _, exercise in placed}
     only = exercises.pop() if len(exercises) == 1 else ""
     found = []
@@ -204,7 +200,7 @@ def _read_uploads(course: Course) -> dict[str, int]:
 
 def _better_there(submission: Submission, found: Found, upload: int) -> str:
     """Why the classroom's own notebook stays; empty if the new one is to be taken. upload: Canvas's number of it."""
-    if found.damage and submission.notebook.is_file():
+    if not found.is_there and found.damage and submission.notebook.is_file():
         with contextlib.suppress(ValueError):  # it is damaged, too
             check_readable(submission.notebook)
             return f"{found.damage}; the classroom's notebook stays"

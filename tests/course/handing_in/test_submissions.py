@@ -9,6 +9,7 @@ from project import ROOT
 from autograder.cells import read_notebook
 from autograder.course import UserError
 from autograder.grading.records import key_of
+from autograder.handing_in.reading import read_student_notebook
 from autograder.handing_in.submissions import collect, submitted
 
 EXERCISE = "01_simpo_loss"
@@ -197,6 +198,26 @@ def test_collecting_again_rewrites_nothing(course, downloads):
     before = copy.stat().st_mtime_ns
     collect(course, downloads)
     assert copy.stat().st_mtime_ns == before
+
+
+def test_what_is_in_the_classroom_is_not_read_again(course, downloads, monkeypatch):
+    for name in (f"s1_{EXERCISE}.ipynb", f"s2/{EXERCISE}/HW 1.ipynb"):
+        put(downloads, name)
+    (downloads / f"s3_{EXERCISE}.ipynb").write_text("cut off")
+    first = collect(course, downloads)
+    assert [one.student for one in first[0]] == ["s1", "s2", "s3"]
+    read = []
+
+    def counted(path):
+        read.append(path.name)
+        return read_student_notebook(path)
+
+    monkeypatch.setattr("autograder.handing_in.downloads.read_student_notebook", counted)
+    assert collect(course, downloads) == first
+    assert read == []
+    (downloads / f"s1_{EXERCISE}.ipynb").write_bytes(NOTEBOOK.read_bytes() + b"\n")
+    collect(course, downloads)
+    assert read == [f"s1_{EXERCISE}.ipynb"]
 
 
 def test_an_older_upload_of_canvas_never_replaces_a_newer_one(course, tmp_path):
