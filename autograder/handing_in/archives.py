@@ -5,6 +5,7 @@ it. So no archive can write outside the scratch folder, over another file, or th
 """
 
 import lzma
+import re
 import stat
 import unicodedata
 import zipfile
@@ -14,14 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from autograder.course import UserError
+from autograder.handing_in.reading import encoding_of
 
 NOTEBOOK_BYTES = 20_000_000  # a notebook of this course takes 50 kB, with figures 500 kB; of a larger one outputs go
 STUDENT_BYTES = 10 * NOTEBOOK_BYTES  # what any file may have, and any archive unpack to
 CLASS_BYTES = 4_000_000_000  # what a large one may, if it is not mostly air:
+CHINESE = re.compile(
+    r"[\x00-\x7f\u3000-\u303f\u4e00-\u9fff\uff00-\uffef·—…“”‘’]*"
+)  # what file names are written in there
 RATIO = 20  # notebooks shrink 5 to 10 times
 MEMBERS = 100_000
 NAME, FOLDERS = 1000, 30  # characters and parts of a file's name in an archive
-DEPTH = 2  # the class's zip file, and the students' zip files in it
+DEPTH = 3  # the class's zip file; the students' in it, as 学习通 makes them; and what a student has zipped
 WANTED = {".ipynb", ".zip", ".csv", ".yml", ".txt", ".json"}
 # what zipfile raises over bytes that are not what they claim (NotImplementedError is a RuntimeError)
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, OverflowError, ValueError)
@@ -78,6 +83,8 @@ def gather(downloads: Path, scratch: Path) -> tuple[list[File], list[Left]]:
 
 def is_litter(name: PurePosixPath) -> bool:
     """Files that operating systems and Jupyter leave about."""
+    if name.name.casefold() in ("thumbs.db", "desktop.ini"):
+        return True
     return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in name.parts)
 
 
@@ -100,7 +107,8 @@ class _Unpacking:
             self.files.append(file)
         elif depth == DEPTH:
             self.leave(
-                file.name, "refused: a zip file in a zip file in a zip file; it must hold the notebooks themselves"
+                file.name,
+                "refused: zip files in each other, more than three deep; it must hold the notebooks themselves",
             )
         else:
             try:
@@ -180,11 +188,15 @@ def _is_wanted(name: PurePosixPath) -> bool:
 
 
 def _member_name(member: zipfile.ZipInfo) -> str:
-    """A member's name. Without the flag for UTF-8, Python takes it for cp437; macOS writes UTF-8 without the flag."""
+    """A member's name. Without the flag for UTF-8, Python takes it for cp437; but macOS writes UTF-8 without the flag,
+    and Windows in China writes GB18030."""
     name = member.filename
     if not member.flag_bits & 0x800:
         with suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
+            written = name.encode("cp437")
+            encoding = encoding_of(written)
+            if encoding == "utf-8" or (encoding == "gb18030" and CHINESE.fullmatch(written.decode(encoding))):
+                name = written.decode(encoding)
     return _readable(name.replace("\\", "/"))
 
 

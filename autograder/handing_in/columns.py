@@ -8,12 +8,28 @@ import re
 
 ADDRESSES = ("Email address", "Email", "电子邮件地址", "电子邮件", "电子邮箱", "邮箱地址", "邮箱", "Email地址")
 NUMBERS = ("ID number", "Student ID", "SID", "学号", "学号/工号", "学生学号", "工号", "ID号", "ID号码", "编号")
-USERNAMES = ("Username", "用户名")
-IDS = ("id", *NUMBERS, "SIS User ID", "SIS Login ID", *USERNAMES, *ADDRESSES)
+USERNAMES = ("Username", "用户名", "SIS Login ID", "Login ID")
+IDS = ("id", *NUMBERS, "SIS User ID", "SIS ID", *USERNAMES, *ADDRESSES)
 FIRST_NAMES = ("first_name", "名", "名字")
 LAST_NAMES = ("last_name", "Surname", "姓", "姓氏")
-FULL_NAMES = ("lms_name", "Full name", "Student", "Name", "姓名", "学生姓名", "全名", "用户全名", "学生")
+FULL_NAMES = (
+    "lms_name",
+    "Full name",
+    "Student",
+    "Name",
+    "姓名",
+    "学生姓名",
+    "全名",
+    "用户全名",
+    "学生",
+    "First name / Last name",
+)
 EMAILS = (*ADDRESSES, "SIS Login ID")
+ROLES = ("Role", "Roles", "角色", "身份")
+STAFF = re.compile(r"instructor|teacher|\bta\b|assistant|grader|reader|designer|manager|教师|老师|助教", re.IGNORECASE)
+TOTALS = re.compile(
+    r"平均分?|合计|总计|最高分|最低分|average|mean|median|total|count", re.IGNORECASE
+)  # a row's, below the students
 
 # Moodle's grading worksheet, and the groups.csv that a person may put beside it
 IDENTIFIERS = ("Identifier", "识别码")
@@ -30,7 +46,9 @@ NO_POINTS = re.compile(
     r"[-–—/]*|needs grading.*|in progress.*|未(批阅|评分|打分|提交|交)|待(批阅|评分)", re.IGNORECASE
 )  # in a cell
 POINTS = re.compile(rf"({'|'.join(GRADES)})({MAXIMUM.pattern})?", re.IGNORECASE)
-GROUPS, MEMBERS = ("group", "小组"), ("student", "学号")
+# and Canvas's own list (People → Groups)
+GROUPS = ("group", "group_name", "小组", "组名")
+MEMBERS = ("student", "member", "user_id", "login_id", "学号", "成员")
 ANONYMOUS = ("Participant", "参与者")  # everybody's name where marking is blind, and what stands before the number
 PARTICIPANT = re.compile(rf"({'|'.join(ANONYMOUS)})\s*(?P<number>\d+)")
 

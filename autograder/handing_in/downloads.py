@@ -64,7 +64,7 @@ def identify(course: Course, people: People, files: Sequence[File]) -> tuple[lis
         if file.name in beside.read or side_file:
             continue
         try:
-            if not NOTEBOOK.search(name):
+            if not (NOTEBOOK.search(name) or (named_in(name, known) and _holds_cells(file.path))):
                 is_list = file.name.suffix.lower() == ".csv" and len(file.name.parts) == 1
                 raise ValueError(NO_WORKSHEET if is_list else NOT_A_NOTEBOOK)
             origins, rest = _origins(file.name, beside, list(known))
@@ -74,6 +74,15 @@ def identify(course: Course, people: People, files: Sequence[File]) -> tuple[lis
         except ValueError as error:
             left.append(Left(str(file.name), str(error)))
     return found, left
+
+
+def _holds_cells(path: Path) -> bool:
+    """Whether a file of another kind by its name begins as a notebook does: browsers give them names of their own."""
+    if path.suffix.lower() not in (".json", ".txt", ""):
+        return False
+    with path.open("rb") as file:
+        begin = file.read(10_000)
+    return begin.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and (b'"cells"' in begin or b'"nbformat"' in begin)
 
 
 def _identified(

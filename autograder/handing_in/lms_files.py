@@ -126,10 +126,11 @@ def write_timestamp(path: Path, time: datetime) -> None:
 def _read_table(path: Path, found: LmsFiles) -> bool:
     """A table beside the notebooks, if it is one of the two that say whose they are."""
     sheet = read_sheet(path)
-    rows, headings = sheet.rows, set(map(heading, sheet.headings))
-    if headings & set(GROUPS) and headings & set(MEMBERS):
+    rows = sheet.rows
+    if sheet.names & set(map(heading, GROUPS)) and sheet.names & set(map(heading, MEMBERS)):
         for _, row in rows:
-            found.groups.setdefault(plain_name(first_of(row, GROUPS)), []).append(first_of(row, MEMBERS))
+            if group := plain_name(first_of(row, GROUPS)):
+                found.groups.setdefault(group, []).append(first_of(row, MEMBERS))
         return True
     if not any(PARTICIPANT.fullmatch(first_of(row, IDENTIFIERS)) for _, row in rows):
         return False

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 STUDENT = re.compile(r"\w[\w.@+'-]*")  # an id that is safe in paths and in nbgrader's globs
 ID_RULE = "must be letters, digits and . @ + - _ ' and begin with a letter or digit"
+WITHOUT_ACCENTS = str.maketrans(
+    {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "æ": "ae", "Æ": "Ae", "ı": "i"}
+)
+SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})  # of small letters
 SHORTEST = 3  # letters of an id or a Latin name that is looked for inside another name; a shorter one stands anywhere
 
 
@@ -110,7 +114,7 @@ class People:
         """Full names without accents: Latin ones word by word, others as their letters."""
         found: dict[str, set[str]] = {}
         for person in self.people:
-            for name in person.names:
+            for name in {spelling for each in person.names for spelling in (each, _spelt_out(each))}:
                 letters = _letters(_bare(name))
                 spelt = _spaced(_bare(name)) if letters.isascii() else letters
                 if len(letters) >= (SHORTEST if letters.isascii() else 2):
@@ -150,12 +154,13 @@ def slug(name: str) -> str:
 
 def same_name(one: str, other: str) -> bool:
     """Whether two spellings are of one name: in any order, without case, accents, blanks and punctuation."""
-    return any(spell(one) == spell(other) for spell in (_bare_words, _bare_letters))
+    spellings = (_bare_words, _bare_letters, _spelt_out_words, _spelt_out_letters)
+    return any(spell(one) == spell(other) for spell in spellings)
 
 
 def plain_name(name: str) -> str:
-    """A name's words in any order, without punctuation, case and accents."""
-    return _bare_words(name)
+    """A name's letters, without punctuation, case and accents, as Canvas squeezes them."""
+    return _bare_letters(name)
 
 
 def _stands_in(one: str, text: str) -> bool:
@@ -180,7 +185,13 @@ def _letters(name: str) -> str:
 
 def _bare(name: str) -> str:
     """A name without accents."""
-    return "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+    apart = unicodedata.normalize("NFKD", name.translate(WITHOUT_ACCENTS))
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
+
+
+def _spelt_out(name: str) -> str:
+    """A name as those write it whose keyboards have no umlauts: Mueller."""
+    return unicodedata.normalize("NFC", name).casefold().translate(SPELT_OUT)
 
 
 def _bare_words(name: str) -> str:
@@ -191,8 +202,16 @@ def _bare_letters(name: str) -> str:
     return _letters(_bare(name))
 
 
+def _spelt_out_words(name: str) -> str:
+    return _bare_words(_spelt_out(name))
+
+
+def _spelt_out_letters(name: str) -> str:
+    return _bare_letters(_spelt_out(name))
+
+
 def _id(one: Sender | Person) -> Iterator[str]:
-    yield unicodedata.normalize("NFC", one.id)
+    yield unicodedata.normalize("NFKC", one.id).replace("’", "'")
 
 
 def _email(one: Sender | Person) -> Iterator[str]:
@@ -216,4 +235,6 @@ _LEVELS: tuple[tuple[Callable[[str], str], Callable[[Sender | Person], Iterable[
     (_bare_words, _full_names),
     (_letters, _full_names),
     (_bare_letters, _full_names),
+    (_spelt_out_words, _full_names),
+    (_spelt_out_letters, _full_names),
 )

@@ -16,7 +16,18 @@ from pathlib import Path
 
 from autograder.course import Course, UserError
 from autograder.files import write_whole
-from autograder.handing_in.columns import EMAILS, FIRST_NAMES, FULL_NAMES, IDS, LAST_NAMES
+from autograder.handing_in.columns import (
+    EMAILS,
+    FIRST_NAMES,
+    FULL_NAMES,
+    IDS,
+    LAST_NAMES,
+    NO_POINTS,
+    ROLES,
+    STAFF,
+    TOTALS,
+    USERNAMES,
+)
 from autograder.handing_in.people import ID_RULE, STUDENT, Person, slug
 from autograder.handing_in.tables import check_whole, first_of, heading, read_sheet
 from autograder.nbgrader_setup import nbgrader_api
@@ -75,14 +86,14 @@ def read(path: Path) -> list[Person]:
     people: dict[str, Person] = {}
     columns = (*IDS, *FULL_NAMES)
     sheet = read_sheet(path)
-    if sheet.rows and not set(map(heading, columns)) & set(map(heading, sheet.headings)):
+    if sheet.rows and not set(map(heading, columns)) & sheet.names:
         seen = ", ".join(filter(None, sheet.headings)) or "empty"
         raise UserError(
             f"{path}: no column says who a student is. Its headings are {seen}; expected at least one of {EXPECTED}"
         )
     for line, row in sheet.rows:
         if person := _person(row, f"{path}, line {line}"):
-            if person.id in people:
+            if people.get(person.id, person) != person:
                 raise UserError(
                     f"{path}, line {line}: a second student with the id {person.id!r}; each id must be one's own"
                 )
@@ -93,15 +104,20 @@ def read(path: Path) -> list[Person]:
 
 
 def _person(row: Mapping[str, str], where: str) -> Person | None:
-    """The student in a row; None for the rows in a Canvas export that are nobody's, or its test student's."""
+    """The student in a row; None for rows that are nobody's (of totals, in a Canvas export) or a teacher's."""
+    row = {column: "" if NO_POINTS.fullmatch(cell) else cell for column, cell in row.items()}
     canvas = "section" in row and "id" in row  # Canvas's ID is its own number
     if canvas and not row["id"]:
         return None  # "Points Possible", and the row that says which columns are hidden
+    if STAFF.search(first_of(row, ROLES)) and not re.search("student|学生", first_of(row, ROLES), re.IGNORECASE):
+        return None
     name, first, last = (first_of(row, columns) for columns in (FULL_NAMES, FIRST_NAMES, LAST_NAMES))
     chosen = first_of(row, (*IDS[1:], "id") if canvas else IDS) or slug(name)
     if canvas and name == TEST_STUDENT and not row.get("sisuserid"):
         return None
-    chosen = unicodedata.normalize("NFC", chosen)
+    chosen = unicodedata.normalize("NFKC", chosen).replace("’", "'")
+    if TOTALS.fullmatch(chosen) or TOTALS.fullmatch(name):
+        return None
     check_whole(chosen, where)
     if not chosen:
         raise UserError(f"{where}: nothing says who this is; fill in an id, an email address or a full name")
@@ -115,7 +131,8 @@ def _person(row: Mapping[str, str], where: str) -> Person | None:
         if not comma:
             first, _, last = name.rpartition(" ")
     own = row.get("lmsuserid", "")
-    return Person(chosen, first, last, email, row["id"] if canvas else own, name)
+    called = [word for word in (first_of(row, (column,)) for column in USERNAMES) if word not in ("", chosen, email)]
+    return Person(chosen, first, last, email, row["id"] if canvas else own, "; ".join(filter(None, [name, *called])))
 
 
 def _stored(course: Course) -> Path:

@@ -169,11 +169,11 @@ def _keep_others(
     keep_other_files(course.classroom, found, placed)
 
 
-def _rank(found: Found) -> tuple[bool, float, int, bool]:
+def _rank(found: Found) -> tuple[bool, float, int, bool, int]:
     """Of several notebooks for one exercise the highest is taken: one that can be graded, the last by the LMS, or else
-    the one named right."""
-    time = found.origin.time
-    return not found.damage, time.timestamp() if time else 0.0, found.origin.upload, found.named_right
+    the one named right, and of those the one in the fewest folders and archives."""
+    time, depth = found.origin.time, len(found.file.name.parts)
+    return not found.damage, time.timestamp() if time else 0.0, found.origin.upload, found.named_right, -depth
 
 
 def _why_not(other: Found, best: Found) -> str:

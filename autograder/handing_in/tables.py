@@ -19,6 +19,7 @@ from autograder.handing_in.reading import encoding_of
 BANNER = 15  # rows in which headings are looked for
 SEPARATORS = (",", ";", "\t")
 SHORTENED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)  # what a spreadsheet makes of a long number
+AS_TEXT = re.compile(r"=\"(.*)\"|'(\d+)")
 EXACT = 10**15  # a spreadsheet keeps no digits beyond these
 OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 WEB_PAGE = re.compile(rb"\s*<(!doctype|html|head|meta|table|\?xml)", re.IGNORECASE)  # often under the name .xls
@@ -37,13 +38,24 @@ class Sheet:
     groups: list[str] = field(default_factory=list)  # for each heading, what spans it and its neighbours
     grid: Grid = field(default_factory=list)
 
+    @property
+    def names(self) -> set[str]:
+        """The headings as rows have them."""
+        return set(map(_key, self.headings))
+
 
 def heading(words: str) -> str:
     """A column's heading, without what spreadsheets and LMSs vary in it."""
-    return re.sub(r"[\s_*]", "", words).casefold()
+    return re.sub(r"[\s_*:：]", "", words).casefold()
 
 
 KNOWN = frozenset(map(heading, WHO))
+
+
+def _key(words: str) -> str:
+    """A column's heading as rows have it: 学号 (Student ID) without its brackets, if it is known so."""
+    whole, short = heading(words), heading(re.sub(r"[（(].*", "", words))
+    return short if whole not in KNOWN and short in KNOWN else whole
 
 
 def first_of(row: Mapping[str, str], columns: Iterable[str]) -> str:
@@ -94,11 +106,17 @@ def _fit(text: str, separator: str) -> tuple[int, int]:
 
 def _count(headings: Iterable[str]) -> int:
     """How many of these say who somebody is."""
-    return len(KNOWN & set(map(heading, headings)))
+    return len(KNOWN & set(map(_key, headings)))
 
 
 def _values(table: Table) -> Grid:
-    return [[value(cell).strip() for cell in cells] for cells, _ in table.rows]
+    return [[_plain(value(cell).strip()) for cell in cells] for cells, _ in table.rows]
+
+
+def _plain(cell: str) -> str:
+    """A cell without what keeps a spreadsheet from shortening its number: ="2023001" or '2023001."""
+    match = AS_TEXT.fullmatch(cell)
+    return match[1] or match[2] if match else cell
 
 
 def _sheet(name: str, grid: Grid) -> Sheet:
@@ -113,7 +131,7 @@ def _sheet(name: str, grid: Grid) -> Sheet:
         groups = _spread(headings, len(lower))
         headings = [low or high for low, high in zip(lower, [*headings, *[""] * len(lower)], strict=False)]
     first = place + 1 + is_double
-    names = list(map(heading, headings))
+    names = list(map(_key, headings))
     rows = [
         (line, dict(reversed(list(zip(names, cells, strict=False)))))  # the first of a name
         for line, cells in enumerate(grid[first:], start=first + 1)
@@ -125,7 +143,7 @@ def _sheet(name: str, grid: Grid) -> Sheet:
 def _goes_on(headings: Sequence[str], below: Sequence[str]) -> bool:
     """Whether a second row of headings stands below: it is nobody's, and says what is below a spanning one."""
     pairs = list(zip(headings, below, strict=False))
-    is_nobodys = all(low in ("", high) for high, low in pairs if heading(high) in KNOWN)
+    is_nobodys = all(low in ("", high) for high, low in pairs if _key(high) in KNOWN)
     return is_nobodys and any(low and (not high or POINTS.fullmatch(low)) for high, low in pairs)
 
 
@@ -161,7 +179,7 @@ def _text(cell: Any) -> str:
         return f"{cell:.5E}"
     if isinstance(cell, datetime.datetime):
         return cell.isoformat(sep=" ")
-    return str(cell).strip()
+    return _plain(str(cell).strip())
 
 
 def check_whole(number: str, where: str) -> None:

@@ -30,7 +30,7 @@ def with_people(sheets: Sequence[Sheet]) -> list[Sheet]:
     """The sheets that say who somebody is. Raises UserError if none does."""
     found = []
     for sheet in sheets:
-        names = set(map(heading, sheet.headings))
+        names = sheet.names
         is_blind = names & set(map(heading, IDENTIFIERS))
         if names & set(map(heading, (*IDS, *IDENTIFIERS))) and (is_blind or names & set(map(heading, NAMES))):
             found.append(sheet)

@@ -74,8 +74,9 @@ def test_moodles_unpacked_folder_is_taken(course, tmp_path, downloads):
     assert (students(taken), left) == (["Zoë-Müller-Lüdenscheidt"], [])
 
 
-def test_a_zip_file_in_moodles_is_opened_and_one_in_that_is_not(course, tmp_path):
-    work = {f"{EXERCISE}.ipynb": CONTENT, "old.zip": zipped({f"{EXERCISE}.ipynb": LATER}), "notes.pdf": b"x"}
+def test_zip_files_are_opened_three_deep(course, tmp_path):
+    deepest = zipped({"older.zip": zipped({f"{EXERCISE}.ipynb": LATER})})
+    work = {"old.zip": deepest, f"{EXERCISE}.ipynb": CONTENT, "notes.pdf": b"x"}
     taken, left = collect(course, moodle(tmp_path / "m.zip", [replace(ZOE, file="work.zip", content=zipped(work))]))
     assert students(taken) == ["Zoë-Müller-Lüdenscheidt"]
     assert taken[0].notebook.read_bytes() == CONTENT
@@ -274,6 +275,46 @@ def test_names_that_macos_writes_without_the_flag_for_utf8_are_read(course, tmp_
         content[content.index(mark) + place] &= 0xF7
     path.write_bytes(content)
     assert students(collect(course, path)[0]) == [f"{name}-X"]
+
+
+def test_names_in_gb18030_are_read_and_those_of_western_windows_stay(course, tmp_path, with_roster):
+    """Neither sets the flag for UTF-8; Python takes both for cp437, in which ü is what German Windows writes."""
+    with_roster(Person("2026001", "小明", "王"), Person("z1", "Zoë", "Müller"))
+    path = tmp_path / "c.zip"
+    with zipfile.ZipFile(path, "w") as opened:
+        for placeholder in ("AAAAAA", "BBBBBBBBBB"):
+            opened.writestr(f"{placeholder}/{EXERCISE}.ipynb", CONTENT)
+    content = path.read_bytes().replace(b"AAAAAA", "王小明".encode("gb18030"))
+    path.write_bytes(content.replace(b"BBBBBBBBBB", "Zoë Müller".encode("cp437")))
+    taken, left = collect(course, path)
+    assert (students(taken), left) == (["2026001", "z1"], [])
+
+
+@pytest.mark.parametrize("suffix", [".json", ".txt", ".ipynb.json"])
+def test_a_notebook_under_the_suffix_that_a_browser_gave_it(course, downloads, suffix):
+    (downloads / f"zoe_{EXERCISE}{suffix}").write_bytes(CONTENT)
+    (downloads / f"bo_{EXERCISE}.txt").write_text("see my notebook")
+    taken, left = collect(course, downloads)
+    assert (students(taken), [one.name for one in left]) == (["zoe"], [f"bo_{EXERCISE}.txt"])
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        "group,student\nThink-Tank 7,s1\nThink-Tank 7,s2\n",
+        "小组,学号\nThink-Tank 7,s1\nThink-Tank 7,s2\n",
+        "name,canvas_user_id,user_id,login_id,sections,group_name,canvas_group_id,group_id\n"
+        "Zoe,1,s1,z,A,Think-Tank 7,12,\nBo,2,s2,b,A,Think-Tank 7,12,\nCy,3,s3,c,A,,,\n",
+    ],
+)
+@pytest.mark.parametrize("system", ["thinktank7_LATE_12_90001_{}", "Think-Tank 7_12_assignsubmission_file_/{}"])
+def test_a_groups_work_is_each_members(course, downloads, groups, system):
+    path = downloads / system.format(f"{EXERCISE}.ipynb")
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(CONTENT)
+    (downloads / "groups.csv").write_text(groups, encoding="utf-8")
+    taken, left = collect(course, downloads)
+    assert (students(taken), left) == (["s1", "s2"], [])
 
 
 def test_a_bomb_is_refused_and_the_others_are_taken(course, downloads):

@@ -41,6 +41,32 @@ def test_chinese_headings_are_understood(tmp_path, text, person):
     assert read(path) == [person]
 
 
+@pytest.mark.parametrize(
+    ("text", "students"),
+    [
+        ("First Name,Last Name,SID,Email,Role\nZ,M,1,z@x,Student\nP,X,,p@x,Instructor\nT,Y,,t@x,TA\n", ["1"]),
+        ("First name / Last name,Email address,Roles\nZoë Müller,z@x,Student\nTeach Er,t@x,Teacher\n", ["z@x"]),
+        ("Name,Login ID,SIS ID,Section,Role\nZoë M,zm1,s1,A,Student\nProf X,p,p1,A,Teacher\n", ["s1"]),
+        ("学生姓名,学号/工号,成绩\n张三,2023001,9\n平均分,,9\n合计,,9\n", ["2023001"]),
+        ("学号,姓名\n2023001,张三\n--,李四\n", ["2023001", "李四"]),  # 雨课堂, of who has given no number
+        ("学号,姓名\n2023001,张三\n2023001,张三\n", ["2023001"]),  # in two classes
+    ],
+)
+def test_rows_that_are_no_other_students(tmp_path, text, students):
+    path = tmp_path / "r.csv"
+    path.write_text(text, "utf-8")
+    assert [person.id for person in read(path)] == students
+
+
+def test_a_username_beside_the_id_is_another_name(tmp_path):
+    """Blackboard's list has both, and its downloads the username; its .xls is text in UTF-16."""
+    text = '"Last Name"\t"First Name"\t"Username"\t"Student ID"\n"Müller"\t"Zoë"\t"zm1"\t"20261"\n'
+    path = tmp_path / "gc_course_fullgc.xls"
+    path.write_bytes(text.encode("utf-16"))
+    assert read(path) == [Person("20261", "Zoë", "Müller", lms_name="zm1")]
+    assert People(read(path)).find(Sender(id="zm1")) == "20261"
+
+
 def test_canvas_test_student_is_nobody(tmp_path):
     handed = [
         Handed("Zoë", "Müller", b"", sid="20261"),
@@ -78,7 +104,7 @@ def test_canvas_gradebook_is_a_roster(tmp_path):
     ("text", "words"),
     [
         (b"id,email\na b,x\n", r"line 2: the id 'a b' must be letters"),
-        (b"id\ns1\ns1\n", r"line 3: a second student with the id 's1'"),
+        (b"id,name\ns1,A\ns1,B\n", r"line 3: a second student with the id 's1'"),
         (b"id\n", "holds no students"),
         (
             b"Vorname,Nachname,Matrikel Nr\nZoe,M,7\n",

@@ -8,6 +8,7 @@ from openpyxl import Workbook
 
 from autograder.course import UserError
 from autograder.handing_in.roster import read
+from autograder.handing_in.tables import read_sheets
 
 ROWS = [["2024-2025学年机器学习成绩单", "", ""], ["学号/工号", "学生姓名", "班级"], ["2023001", "张三", "1班"]]
 CSV = "\n".join(",".join(row) for row in ROWS) + "\n"
@@ -75,6 +76,49 @@ def test_apostrophes_and_composed_letters(tmp_path):
     text = "id,First name,Last name\naoife.o'neill@uni.ie,Aoife,O'Neill\nzoe\u0308,Zoe\u0308,M\n"
     (tmp_path / "list.csv").write_text(text, encoding="utf-8")
     assert [person.id for person in read(tmp_path / "list.csv")] == ["aoife.o'neill@uni.ie", "zoë"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["学生姓名", "学生学号", "作业1", None], [None, None, "成绩（满分：130）", "状态"]],
+        [["学生信息", None, "作业1", None], ["学生姓名", "学生学号", "成绩（满分：130）", "状态"]],
+        [["学生姓名", "学生学号", "作业1", "作业1"], ["学生姓名", "学生学号", "成绩（满分：130）", "状态"]],
+    ],
+)
+def test_headings_in_two_rows(tmp_path, rows):
+    """As 智慧树 has them, and two other ways to merge their cells."""
+    path = workbook(tmp_path / "list.xlsx", [*rows, ["张三", 2023001, 120, "已提交"]])
+    assert people(path) == [("2023001", "张三")]
+    [sheet] = read_sheets(path)
+    assert (sheet.headings[2:], sheet.groups[2:]) == (["成绩（满分：130）", "状态"], ["作业1", "作业1"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "学号：,* 姓 名\n2023001,张三\n",
+        "学号 (Student ID),姓名（必填）\n2023001,张三\n",
+        "学号,姓名\n'2023001,张三\n",
+        '学号,姓名\n"=""2023001""",张三\n',
+        "学号\t,姓名\n\t2023001,张三\n",
+        "学号,姓名\n２０２３００１,张三\n",
+        "sep=;\n学号;姓名\n2023001;张三\n",
+    ],
+)
+def test_headings_and_numbers_as_people_and_spreadsheets_write_them(tmp_path, text):
+    (tmp_path / "list.csv").write_text(text, encoding="utf-8")
+    assert people(tmp_path / "list.csv") == [("2023001", "张三")]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "Excel's old format"), (b"<html><table>", "a web page")],
+)
+def test_what_is_called_xls_is_told_apart(tmp_path, content, kind):
+    (tmp_path / "list.xls").write_bytes(content)
+    with pytest.raises(UserError, match=f"{kind}: open it in a spreadsheet and save it as .xlsx"):
+        read(tmp_path / "list.xls")
 
 
 def test_what_only_looks_like_a_workbook_is_one_sentence(tmp_path):
