@@ -15,6 +15,9 @@ WITHOUT_ACCENTS = str.maketrans(
     {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "æ": "ae", "Æ": "Ae", "ı": "i"}
 )
 SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})  # of small letters
+CHINESE_NAME = re.compile(  # the family name first, of two letters in a few cases
+    "(?P<family>(欧阳|司马|上官|诸葛|夏侯|东方|皇甫|尉迟|公孙|令狐|慕容|司徒|端木|[\u4e00-\u9fff]))(?P<given>[\u4e00-\u9fff]{1,2})"
+)
 SHORTEST = 3  # letters of an id or a Latin name that is looked for inside another name; a shorter one stands anywhere
 
 
@@ -34,7 +37,8 @@ class Person:
         """The full name, the first name first and last, and every other spelling that is known."""
         first, last = self.first_name, self.last_name
         other = [name.strip() for name in self.lms_name.split(";")]
-        return [name for name in (f"{first} {last}".strip(), f"{last} {first}".strip(), *other) if name]
+        own = [f"{first} {last}".strip(), f"{last} {first}".strip()] if first and last else [first or last]
+        return [name for one in (*own, *other) for name in (one, _turned(one)) if name]
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,12 @@ def plain_name(name: str) -> str:
 def _stands_in(one: str, text: str) -> bool:
     """Whether an id stands in a text by itself, not as a part of a longer word or number of Latin letters."""
     return re.search(rf"(?<![0-9a-z]){re.escape(one)}(?![0-9a-z])", text) is not None
+
+
+def _turned(name: str) -> str:
+    """A Chinese name in one piece as systems in English show it, the family name last; empty if it is none."""
+    match = CHINESE_NAME.fullmatch(name)
+    return f"{match['given']} {match['family']}" if match else ""
 
 
 def _words(name: str) -> str:

@@ -126,6 +126,14 @@ def test_of_two_nobody_is_guessed(sender, words):
         People(CLASS).find(sender)
 
 
+@pytest.mark.parametrize(
+    ("listed", "shown"), [("郭涛", "涛 郭"), ("王小明", "小明王"), ("欧阳娜", "娜 欧阳"), ("司马光宗", "光宗 司马")]
+)
+def test_a_chinese_name_in_one_piece_is_found_with_the_family_name_last(listed, shown):
+    people = People([Person("1", last_name=listed), Person("2", last_name="李四", lms_name="李四")])
+    assert people.find(Sender(name=shown)) == people.find(Sender(path=f"{shown}_hw.ipynb")) == "1"
+
+
 def test_another_spelling_stands_in_the_roster():
     people = People([Person("k", "Katharina", "Groß", lms_name="Kathi Gross; K. Groß")])
     assert people.find(Sender(name="Gross Kathi")) == people.find(Sender(name="K. Groß")) == "k"
