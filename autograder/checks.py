@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from autograder.messages import failed, raised
-from autograder.values import copied, difference, is_plain, shape_words, show, type_name, unchanged, without_torch
+from autograder.messages import EXPECTED, failed, raised
+from autograder.plain import as_numbers, is_of, is_plain, is_tensor, plain, type_name, without_torch
+from autograder.values import copied, difference, shape_words, show, unchanged
 
 MESSAGE = 2000  # characters; a longer one loses its middle, for students' values may stand in it
 
@@ -91,7 +92,8 @@ def gradient(function: Callable[..., Any], x: Any, /, *args: Any, **kwargs: Any)
         result = function(leaf, *map(copied, args), **kwargs)
         if result is None or result is ...:
             return result
-        if not isinstance(result, torch.Tensor) or not result.requires_grad:
+        result = plain(result)
+        if not is_tensor(result) or not result.requires_grad:
             raise CheckFailed(
                 failed(
                     f"{_label(function, (x, *args), kwargs)} on a torch tensor: no gradient flows from the result to "
@@ -106,11 +108,13 @@ def gradient(function: Callable[..., Any], x: Any, /, *args: Any, **kwargs: Any)
 
 
 def value(actual: Answer) -> Any:
-    """The answer's value as it is, or the sentence that says why there is none."""
+    """The answer's value, made plain (see `plain`), or the sentence that says why there is none."""
+    return _quietly(plain, _computed(actual))
+
+
+def _computed(actual: Answer) -> Any:
     try:
-        with warnings.catch_warnings(record=True), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("always")
-            got = actual.compute()
+        got = _quietly(actual.compute)
     except _Sentence:
         raise
     except (Exception, SystemExit) as error:
@@ -126,7 +130,7 @@ def value(actual: Answer) -> Any:
 
 def numbers(actual: Answer) -> np.ndarray:
     """The answer's value as a real numpy array of its own shape; a sentence if it is no number."""
-    return _as_numbers(actual.label, value(actual))
+    return _as_numbers(actual.label, _computed(actual))
 
 
 # The checks
@@ -180,8 +184,8 @@ def check_shape(actual: Answer, shape: tuple[int, ...], *, hint: str = "") -> No
 
 def check_type(actual: Answer, *types: type, hint: str = "") -> None:
     """The answer is an instance of one of the types."""
-    got = value(actual)
-    if not isinstance(got, types):
+    got = _computed(actual)
+    if not is_of(got, types):
         wanted = " or ".join(type_name(t) for t in types)
         raise CheckFailed(failed(f"{actual.label} is of type {type_name(type(got))}, expected {wanted}", hint))
 
@@ -189,7 +193,7 @@ def check_type(actual: Answer, *types: type, hint: str = "") -> None:
 def check_choice(actual: Answer, right: Any, *, options: tuple[Any, ...], hint: str = "") -> None:
     """The answer is the right one of the options (words without regard to case). The message keeps it secret."""
     got = value(actual)
-    chosen = got.strip().lower() if isinstance(got, str) else got
+    chosen = got.strip().lower() if isinstance(got, str) else _python_number(got)
     listed = ", ".join(repr(option) for option in options)
     matches = [option for option in options if type(option) is type(chosen) and option == chosen]
     if not matches:
@@ -216,10 +220,9 @@ def check_inputs_unchanged(function: Callable[..., Any], /, *args: Any, shape: t
     result = Answer(_label(function, args, {}), lambda: function(*given))
     if shape is not None:
         check_shape(result, shape)
-    elif not is_plain(got := value(result)):
-        raise CheckFailed(
-            failed(f"{result.label} is {show(got)}, a {type_name(type(got))}; expected numbers or arrays")
-        )
+    elif not is_plain(made := plain(got := _computed(result))):
+        seen = f"{result.label} is {show(made)}, a {type_name(type(got))}"
+        raise CheckFailed(failed(f"{seen}{EXPECTED}numbers, words or arrays of them"))
     for position, (before, after) in enumerate(zip(args, given, strict=True), start=1):
         if not unchanged(before, after):
             raise CheckFailed(
@@ -246,21 +249,32 @@ def compare_prediction(what: str, predicted: Any, measured: Any) -> None:
     """Print a prediction beside what was measured. Never costs a point, but must have been made."""
     if predicted is ...:
         raise NotAttempted(f"Not attempted yet: predict {what} before you look. Replace the dots `...` above.")
-    print(f"{what}: you predicted {show(predicted)}, measured {show(measured)}")
+    print(f"{what}: you predicted {show(plain(predicted))}, measured {show(plain(measured))}")
 
 
 # Words and numbers
 
 
 def _as_numbers(label: str, got: Any) -> np.ndarray:
-    got = without_torch(got)
+    made = _quietly(plain, got)
     try:
-        array = np.asarray(got)
-    except ValueError:
-        raise CheckFailed(failed(f"{label} is {show(got)}, expected numbers in a regular shape")) from None
-    if array.dtype.kind not in "iuf":
-        raise CheckFailed(failed(f"{label} is {show(got)}, a {type_name(type(got))}; expected a number or an array"))
-    return array
+        return as_numbers(made)
+    except ValueError as expected:
+        seen = f"{label} is {show(made)}, a {type_name(type(got))}"
+        raise CheckFailed(failed(f"{seen}{EXPECTED}{expected}")) from None
+
+
+def _quietly(function: Callable[..., Any], *args: Any) -> Any:
+    """What the function returns; what it warns of or writes to stderr is swallowed."""
+    with warnings.catch_warnings(record=True), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("always")
+        return function(*args)
+
+
+def _python_number(got: Any) -> Any:
+    """A single number as Python has it; anything else as it is."""
+    got = without_torch(got)
+    return got.item() if isinstance(got, np.generic | np.ndarray) and got.ndim == 0 else got
 
 
 def _label(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:

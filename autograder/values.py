@@ -1,12 +1,16 @@
 """Values that students' code returns: compared without mercy for shapes, shown in a few characters. Numpy alone."""
 
 import copy
+import re
 from typing import Any
 
 import numpy as np
 
+from autograder.plain import NUMBERS, TEXTS, type_name, without_torch
+
 SINGLE_PRECISION_RTOL = 1e-4  # float32 keeps 7 digits, and a difference of near numbers loses some
 ZERO_FLOOR = 1e-3  # an element below this share of the largest is compared as if it were this large
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def difference(got: np.ndarray, wanted: np.ndarray, rtol: float, scale: float | None) -> str | None:
@@ -43,55 +47,47 @@ def unchanged(before: Any, after: Any) -> bool:
     return bool(before == after)
 
 
-def is_plain(got: Any) -> bool:
-    """Whether a value is made of numbers, words and arrays alone: nothing with behaviour of its own."""
-    if isinstance(got, dict):
-        return all(map(is_plain, (*got.keys(), *got.values())))
-    if isinstance(got, (list, tuple, set, frozenset, range)):
-        return all(map(is_plain, got))
-    got = without_torch(got)
-    if isinstance(got, (np.generic, np.ndarray)):
-        return got.dtype.kind in "biufcUS"
-    return got is None or type(got) in (bool, int, float, complex, str, bytes)
+def show(got: Any, depth: int = 4) -> str:
+    """A value in a few characters, numbers to 6 digits; the same in each process.
 
-
-def show(got: Any) -> str:
-    """A value in a few characters, numbers to 6 digits."""
+    depth: of lists in lists; what lies deeper is three dots.
+    """
     if callable(got):
         return getattr(got, "__name__", f"a {type_name(type(got))}")
     got = without_torch(got)
-    if isinstance(got, np.ndarray):
+    if isinstance(got, np.ndarray) and got.dtype.kind in NUMBERS + TEXTS:
         got = got.tolist() if got.size <= 12 else f"an array of shape {got.shape}"
         if isinstance(got, str):
             return got
     if isinstance(got, (list, tuple)):
-        shown = ", ".join(show(item) for item in got[:6]) + (", ..." if len(got) > 6 else "")
+        parts = [show(item, depth - 1) for item in got[:6]] if depth else []
+        shown = ", ".join(parts + ["..."] * (len(got) > len(parts)))
         return f"[{shown}]" if isinstance(got, list) else f"({shown})"
-    if isinstance(got, np.generic):
-        got = got.item()
-    text = f"{got:.6g}" if isinstance(got, float) else repr(got)
+    if isinstance(got, (set, frozenset)):
+        shown = ", ".join(sorted(map(show, got)))
+        text = f"{{{shown}}}" if got else "an empty set"
+    elif isinstance(got, np.generic) and got.dtype.kind in NUMBERS:
+        return show(float(got) if isinstance(got, np.longdouble) else got.item())
+    else:
+        text = f"{got:.6g}" if isinstance(got, float) else own_words(got)
     if isinstance(got, float) and text.lstrip("-").isdigit():
         text += ".0"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def own_words(got: Any) -> str:
+    """An object's own words, without its place in memory, which is another each time."""
+    try:
+        return _ADDRESS.sub("", repr(got))
+    except Exception as error:  # it is the student's class, or an int of thousands of digits
+        return f"a {type_name(type(got))} that can't be shown ({type(error).__name__})"
 
 
 def shape_words(shape: tuple[int, ...]) -> str:
     return f"shape {shape}" if shape else "no shape (a single number)"
 
 
-def type_name(kind: type) -> str:
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-
-
 def copied(arg: Any) -> Any:
     if hasattr(arg, "detach"):
         return arg.detach().clone().requires_grad_(arg.requires_grad)
     return arg if callable(arg) else copy.deepcopy(arg)
-
-
-def without_torch(got: Any) -> Any:
-    """A torch tensor as a numpy array (numpy has no bfloat16); anything else as it is."""
-    if not (hasattr(got, "detach") and hasattr(got, "numpy")):
-        return got
-    tensor = got.detach().cpu()
-    return tensor.float().numpy() if "bfloat16" in str(tensor.dtype) else tensor.numpy()

@@ -13,10 +13,16 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from autograder.execution.channel import ANSWER, ASK, Channel, Lost, decoded
 from autograder.inside.plain_values import NotPlain, Tree, pack, unpack
+from autograder.plain import SEQUENCES, SETS, STANDS_FOR, is_itself, is_tensor, type_names
+from autograder.values import own_words
 
 TEXT = 2000  # characters of a name, a repr or an error's words
+TYPES = 100  # names of an object's types
+NAMED = (int, float, complex, str, bytes, dict, *SEQUENCES, *SETS)  # types that can have subclasses
 
 
 class Foreign:
@@ -113,7 +119,8 @@ class Peer:
             live = list(_linked(live, inputs, answer["graph"], self._ask_backward))
         elif live:
             live = [tensor.requires_grad_() for tensor in live]
-        return unpack(answer["result"], self._take, live)
+        result = unpack(answer["result"], self._take, live)
+        return stand_in(result, answer["types"]) if "types" in answer else result
 
     def _run(self, question: dict[str, Any]) -> Tree:
         function = self.kept[question["call"]]
@@ -129,6 +136,8 @@ class Peer:
     def _tell(self, result: Any, inputs: list[Any] | None = None) -> dict[str, Any]:
         live: list[Any] = []
         answer = {"result": pack(result, self._keep, live), "live": self._plain(live), "graph": len(self.graphs)}
+        if not self.is_secret and not is_itself(result):
+            answer["types"] = type_names(result)
         if live and inputs:
             self.graphs.append((inputs, live))
         return answer
@@ -155,7 +164,7 @@ class Peer:
         kind = type(item)
         seen: dict[str, Any] = {
             "type": [str(kind.__module__)[:TEXT], str(kind.__qualname__)[:TEXT]],
-            "shown": "<function>" if self.is_secret and callable(item) else repr(item)[:TEXT],
+            "shown": "<function>" if self.is_secret and callable(item) else own_words(item)[:TEXT],
         }
         if callable(item):
             self.kept[id(item)] = item
@@ -183,6 +192,25 @@ class Peer:
             words = ""
         line = "" if self.is_secret else _line(error)
         return {"error": [type(error).__name__[:TEXT], words[:TEXT], line[:TEXT]]}
+
+
+def stand_in(value: Any, names: Any) -> Any:
+    """The value, of a type that has the name of the other side's. names: what `type_names` gives there."""
+    base = type(value)
+    module, _, name = str(names[0])[:TEXT].rpartition(".")
+    known: dict[str, Any] = {STANDS_FOR: frozenset(str(one)[:TEXT] for one in names[:TYPES])}
+    if isinstance(value, Foreign):
+        setattr(base, STANDS_FOR, known[STANDS_FOR])
+        return value
+    known["__module__"] = module or "builtins"
+    if isinstance(value, np.ndarray):
+        return value.view(type(name, (base,), known))
+    if is_tensor(value):
+        import torch
+
+        known["__torch_function__"] = torch._C._disabled_torch_function_impl  # what is computed of it is a plain tensor
+        return value.as_subclass(type(name, (base,), known))
+    return type(name, (base,), known)(value) if base in NAMED else value
 
 
 def _linked(outputs: list[Any], inputs: list[Any], graph: int, backward: Callable[..., Any]) -> tuple[Any, ...]:

@@ -8,19 +8,14 @@ is put on the list `live`, and its place in that list is sent.
 
 import base64
 import math
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-NUMBERS = "biufc"  # numpy's kinds of dtype that hold plain numbers
-TEXTS = "US"
-TENSOR_TYPES = (
-    *("bool", "uint8", "int8", "int16", "int32", "int64"),
-    *("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
-)
+from autograder.plain import NUMBERS, TENSOR_TYPES, TEXTS, is_tensor, plain
 
+LONGEST = 64  # bits of an int; a longer one goes in hexadecimal digits, of which JSON takes any number
 Tree = Any  # what json.dumps takes
 
 
@@ -37,9 +32,11 @@ def pack(value: Any, keep: Callable[[Any], Tree], live: list[Any] | None = None)
 
     def one(item: Any) -> Tree:
         kind = type(item)
-        if item is None or kind in (bool, int, float, str):
+        if item is None or kind in (bool, float, str):
             return item
-        if isinstance(item, list | range):
+        if kind is int:
+            return item if item.bit_length() <= LONGEST else {"int": hex(item)}
+        if isinstance(item, list):
             return [one(part) for part in item]
         for container in (tuple, set, frozenset):
             if isinstance(item, container):
@@ -48,18 +45,20 @@ def pack(value: Any, keep: Callable[[Any], Tree], live: list[Any] | None = None)
             return {"dict": [[one(key), one(part)] for key, part in item.items()]}
         if isinstance(item, np.generic | np.ndarray) and item.dtype.kind in NUMBERS + TEXTS:
             return _pack_array(item)
-        if _is_tensor(item):
+        if is_tensor(item):
             if live is not None and item.requires_grad:
                 live.append(item)
                 return {"live": len(live) - 1}
             return _pack_tensor(item)
         if kind is complex:
             return {"complex": [item.real, item.imag]}
+        if kind is range:
+            return {"range": [item.start, item.stop, item.step]}
         if kind is bytes:
             return {"bytes": base64.b64encode(item).decode()}
         return {"ellipsis": 0} if item is ... else {"kept": keep(item)}
 
-    return one(value)
+    return one(plain(value))
 
 
 def unpack(tree: Tree, take: Callable[[Tree], Any], live: Sequence[Any] = ()) -> Any:
@@ -101,6 +100,10 @@ def unpack(tree: Tree, take: Callable[[Tree], Any], live: Sequence[Any] = ()) ->
 def _unpack_leaf(kind: str, content: Tree) -> Any:
     if kind == "ellipsis":
         return ...
+    if kind == "int":
+        return int(content, 16)
+    if kind == "range":
+        return range(*content)
     if kind == "bytes":
         return base64.b64decode(content)
     if kind in ("array", "scalar"):
@@ -126,11 +129,6 @@ def _pack_array(array: Any) -> Tree:
     kind = "array" if isinstance(array, np.ndarray) else "scalar"
     plain = np.asarray(array)
     return {kind: [plain.dtype.str, list(plain.shape), base64.b64encode(plain.tobytes()).decode()]}
-
-
-def _is_tensor(item: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(item, torch.Tensor) and item.layout == torch.strided
 
 
 def _pack_tensor(tensor: Any) -> Tree:
