@@ -212,13 +212,14 @@ def stopped(trial, *args):
 
 def said(name):
     """What each check says of a value: as a variable, and as what a function gives back."""
-    found = {f"{trial}, called": stopped(check, call(give, name)) for trial, check in TRIALS.items()}
-    found |= {trial: stopped(check, answer("x", give(name))) for trial, check in TRIALS.items()}
+    got = give(name)
+    found = {trial: stopped(check, answer("x", got)) for trial, check in TRIALS.items()}
+    found |= {f"{trial}, called": stopped(TRIALS[trial], call(give, name)) for trial in ("close to two", "type")}
     found["unchanged"] = stopped(lambda: check_inputs_unchanged(leave, name, np.zeros(2)))
     found["unchanged, with a shape"] = stopped(lambda: check_inputs_unchanged(leave, name, np.zeros(2), shape=(2,)))
     found["gradient"] = stopped(lambda: check_close(gradient(slope, [1.0, 2.0], name), [3.0, 3.0]))
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        found["prediction"] = stopped(lambda: compare_prediction("x", give(name), 0.5))
+        found["prediction"] = stopped(lambda: compare_prediction("x", got, 0.5))
     found["prediction"] += printed.getvalue()
     return found
 '''
