@@ -1,34 +1,37 @@
 """A preference pair and its tokens: the prompt, then two responses that each continue it.
 
-A response is its content and exactly one end-of-turn token. It is tokenised apart from the prompt, so no token
-ever spans the boundary; the beginning-of-sequence token (BOS) stands once, before the prompt.
+For chat, both are what the model's chat template writes: the prompt up to where the rendering with the answer and the
+one that asks for it part, the response all that follows, up to and with the token that ends the turn. Strings are
+taken as they are, the response with exactly one token that ends it. No token spans the boundary.
 """
 
-import datetime
 import hashlib
-import re
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from simpo_core.chats.messages import Message
+from simpo_core.chats.templates import DATE as DATE
+from simpo_core.chats.templates import Answered, chat_template
+from simpo_core.chats.tokens import adds_bos, answer_parts, encode, encode_behind, eos, turn_end
 from simpo_core.inputs import UserError
 
-# What is today for templates that write the date into a chat (Llama 3.2's): pairs must be the same tokens tomorrow.
-DATE = datetime.date(2025, 1, 1)
-
-Message = dict[str, str]  # {"role": "user", "content": "What is friction?"}
 Prompt = str | list[Message]
+Answer = str | Message
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A prompt, and the answer that is preferred to the other. For chat, the answers are the assistant's content."""
+    """A prompt, and the answer that is preferred to the other. For chat, the answers are the assistant's content, or
+    its whole message where that holds more, such as tool calls.
+    """
 
     prompt: Prompt
-    chosen: str
-    rejected: str
+    chosen: Answer
+    rejected: Answer
     where: str  # "prefs.jsonl line 12"
+    settings: dict[str, Any] = field(default_factory=dict)  # for the chat template: "tools", "enable_thinking", ...
 
 
 @dataclass(frozen=True)
@@ -41,20 +44,30 @@ class TokenPair:
     truncated: bool
 
 
-def tokenize_pair(pair: Pair, tokenizer: Any, *, max_length: int, max_prompt_length: int) -> TokenPair:
-    """The tokens of a pair, cut to fit.
+@dataclass(frozen=True)
+class WholePair:
+    """The tokens of a pair at full length, and what is to be known of them."""
+
+    tokens: TokenPair
+    markup: int  # tokens at a response's beginning that are the template's, of the longer two; all with tool calls
+    left_out: str  # what the template asks with and doesn't write before a whole answer, such as "<think>\n"
+
+
+def tokenize_pair(pair: Pair, tokenizer: Any, *, max_length: int, max_prompt_length: int) -> TokenPair | None:
+    """The tokens of a pair, cut to fit; None if it can't be cut without cutting into the template's markup.
 
     Args:
         max_length: Tokens of the prompt and one response. A longer response loses its end, and with it the
             end-of-turn token: the model must not learn to stop there.
-        max_prompt_length: Tokens of the prompt. A longer one loses its beginning, but not its BOS.
+        max_prompt_length: Tokens of the prompt. Of a longer chat the longest message loses its beginning; a longer
+            string does, but not its BOS.
 
     Raises:
-        UserError: No room would be left for a response, or the tokenizer can't handle the pair (see
+        UserError: No room would be left for a response, or the tokenizer or its template can't handle the pair (see
             `tokenize_prompt` and `end_of_turn`); names the pair.
     """
     whole = tokenize_whole(pair, tokenizer)
-    return cut(whole, max_length=max_length, max_prompt_length=max_prompt_length, keep_bos=adds_bos(tokenizer))
+    return fit(pair, whole, tokenizer, max_length=max_length, max_prompt_length=max_prompt_length)
 
 
 def tokenize_pairs(
@@ -66,13 +79,30 @@ def tokenize_pairs(
         UserError: As `tokenize_pair`; or no pair is left.
     """
     lengths = {"max_length": max_length, "max_prompt_length": max_prompt_length}
-    everything = [tokenize_pair(pair, tokenizer, **lengths) for pair in pairs]
-    different = [pair for pair in everything if pair.chosen != pair.rejected]
+    return usable([tokenize_pair(pair, tokenizer, **lengths) for pair in pairs], **lengths)
+
+
+def usable(
+    fitted: Sequence[TokenPair | None], *, max_length: int, max_prompt_length: int
+) -> tuple[list[TokenPair], list[str]]:
+    """Of all pairs, as `tokenize_pair` gives them, those to train on; and notes and errors as `tokenize_pairs`."""
+    fitting = [pair for pair in fitted if pair]
+    different = [pair for pair in fitting if pair.chosen != pair.rejected]
     notes = []
+    if not fitting:
+        raise UserError(
+            f"no pair is left: all {len(fitted)} are longer than max_prompt_length = {max_prompt_length} or max_length "
+            f"= {max_length} by more than can be cut outside the chat template's markup; set higher ones"
+        )
     if not different:
-        raise UserError(f"no pair is left: both answers are equal in all {len(everything)}, as far as max_length goes")
-    if len(different) < len(everything):
-        notes.append(f"{len(everything) - len(different)} pairs left out: their two answers are equal")
+        raise UserError(f"no pair is left: both answers are equal in all {len(fitting)}, as far as max_length goes")
+    if len(fitting) < len(fitted):
+        notes.append(
+            f"{len(fitted) - len(fitting)} of {len(fitted)} pairs left out: to fit max_prompt_length = "
+            f"{max_prompt_length} and max_length = {max_length}, the chat template's markup would have to be cut"
+        )
+    if len(different) < len(fitting):
+        notes.append(f"{len(fitting) - len(different)} pairs left out: their two answers are equal")
     cut_pairs = sum(pair.truncated for pair in different)
     if cut_pairs:
         notes.append(
@@ -80,35 +110,6 @@ def tokenize_pairs(
             f"tokens, or prompt and response to max_length = {max_length}"
         )
     return different, notes
-
-
-def tokenize_whole(pair: Pair, tokenizer: Any) -> TokenPair:
-    """The tokens of a pair at full length. Raises UserError as `tokenize_pair`."""
-    try:
-        prompt = tokenize_prompt(pair.prompt, tokenizer)
-        end = end_of_turn(tokenizer, chat=not isinstance(pair.prompt, str))
-        gap, trims = ("", False) if isinstance(pair.prompt, str) else _around(pair.prompt, tokenizer)
-        chosen = _tokenize_response("chosen", pair.chosen, tokenizer, end, gap, trims)
-        rejected = _tokenize_response("rejected", pair.rejected, tokenizer, end, gap, trims)
-    except UserError as error:
-        raise UserError(f"{pair.where}: {error}") from None
-    return TokenPair(tuple(prompt), chosen, rejected, truncated=False)
-
-
-def cut(pair: TokenPair, *, max_length: int, max_prompt_length: int, keep_bos: bool) -> TokenPair:
-    """The pair cut to fit, as in `tokenize_pair`; `keep_bos`: the prompt's first token stays, whatever its length."""
-    if not 1 <= max_prompt_length < max_length:
-        raise UserError(
-            f"max_prompt_length is {max_prompt_length} and max_length {max_length}: "
-            "a prompt needs a token, and a response room behind it"
-        )
-    prompt = pair.prompt
-    if len(prompt) > max_prompt_length:
-        kept = 1 if keep_bos and max_prompt_length > 1 else 0
-        prompt = prompt[:kept] + prompt[len(prompt) - max_prompt_length + kept :]
-    room = max_length - len(prompt)
-    truncated = len(prompt) < len(pair.prompt) or room < max(len(pair.chosen), len(pair.rejected))
-    return TokenPair(prompt, pair.chosen[:room], pair.rejected[:room], truncated)
 
 
 def fingerprint(token_pairs: Sequence[TokenPair]) -> str:
@@ -120,24 +121,153 @@ def fingerprint(token_pairs: Sequence[TokenPair]) -> str:
     return digest.hexdigest()
 
 
-# -- Tokens --------------------------------------------------------------------------------------------------------
+# -- A pair at full length -------------------------------------------------------------------------------------------
+
+
+def tokenize_whole(pair: Pair, tokenizer: Any) -> WholePair:
+    """The tokens of a pair at full length. Raises UserError as `tokenize_pair`."""
+    try:
+        return _whole_strings(pair, tokenizer) if isinstance(pair.prompt, str) else _whole_chat(pair, tokenizer)
+    except UserError as error:
+        raise UserError(f"{pair.where}: {error}") from None
+
+
+def _whole_chat(pair: Pair, tokenizer: Any) -> WholePair:
+    template = chat_template(tokenizer)
+    prompt = list(pair.prompt)
+    answered = []
+    for name, answer in (("chosen", pair.chosen), ("rejected", pair.rejected)):
+        answered.append(template.answered(prompt, _answer(name, answer, tokenizer), pair.settings))
+    before = template.generation_prompt(prompt, pair.settings)
+    if all(x.text.startswith(before) for x in answered):
+        at, tokens = len(before), encode(before, tokenizer)
+        responses = [_encode_answered(x, at, tokenizer) for x in answered]
+    else:
+        tokens, responses = _parted(before, answered, tokenizer)
+        at = min(_common(before, x.text) for x in answered)
+    closed = [x if y.closed else (*x, eos(tokenizer)) for x, y in zip(responses, answered, strict=True)]
+    markup = max(len(encode(x.text[at : x.start], tokenizer)) for x in answered)
+    return WholePair(TokenPair(tuple(tokens), *closed, truncated=False), markup, left_out=before[at:])
+
+
+def _answer(name: str, answer: Answer, tokenizer: Any) -> Message:
+    """The answer as a message, without the tokens that a data set may have written around its content."""
+    message: Message = {"role": "assistant", "content": answer} if isinstance(answer, str) else dict(answer)
+    if "content" in message and "tool_calls" not in message:
+        message["content"] = answer_parts(message["content"], tokenizer).content
+        if not message["content"].strip():
+            raise UserError(f"{name!r} has no tokens of its own; write an answer or remove the pair")
+    return message
+
+
+def _parted(before: str, answered: Sequence[Answered], tokenizer: Any) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """Prompt and responses where the conversations don't begin with `before`: the tokens up to where they part, but
+    none of an answer's content; and those behind.
+    """
+    wholes = [_encode_answered(x, 0, tokenizer) for x in answered]
+    asked = encode(before, tokenizer)
+    shared = min(_common(asked, whole) for whole in wholes)
+    for x in answered:
+        shared = min(shared, len(encode(x.text[: min(x.start, _common(before, x.text))], tokenizer)))
+    return tuple(asked[:shared]), [whole[shared:] for whole in wholes]
+
+
+def _common(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """How many items the two begin with alike."""
+    return next((n for n, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), min(len(one), len(other)))
+
+
+def _whole_strings(pair: Pair, tokenizer: Any) -> WholePair:
+    prompt = tokenize_prompt(pair.prompt, tokenizer)
+    texts = [x if isinstance(x, str) else x.get("content", "") for x in (pair.chosen, pair.rejected)]
+    parts = [answer_parts(x, tokenizer) for x in texts]
+    end = _end_of_string(str(pair.prompt), [x.ends for x in parts], tokenizer)
+    # a prompt that was rendered already names its special tokens, and so do its answers
+    specials = bool(chat_template(tokenizer).specials.search(str(pair.prompt)))
+    responses = []
+    for name, part in zip(("chosen", "rejected"), parts, strict=True):
+        tokens = encode_behind(part.content, tokenizer, specials=specials) if part.content.strip() else ()
+        if not tokens:
+            raise UserError(f"{name!r} has no tokens of its own; write an answer or remove the pair")
+        responses.append((*tokens, end))
+    return WholePair(TokenPair(tuple(prompt), *responses, truncated=False), markup=0, left_out="")
+
+
+def _end_of_string(prompt: str, ends: Sequence[str], tokenizer: Any) -> int:
+    """The token that ends the answers to a string: the chat template's where prompt or answers bring it, else EOS."""
+    turn = turn_end(tokenizer)
+    if turn and any(turn in text for text in (prompt, *ends)):
+        return int(tokenizer.convert_tokens_to_ids(turn))
+    return eos(tokenizer)
+
+
+# -- Cutting to fit --------------------------------------------------------------------------------------------------
+
+
+def fit(pair: Pair, whole: WholePair, tokenizer: Any, *, max_length: int, max_prompt_length: int) -> TokenPair | None:
+    """The pair cut to fit, as `tokenize_pair`; `whole` is what `tokenize_whole` makes of it."""
+    if not 1 <= max_prompt_length < max_length:
+        raise UserError(
+            f"max_prompt_length is {max_prompt_length} and max_length {max_length}: "
+            "a prompt needs a token, and a response room behind it"
+        )
+    prompt = whole.tokens.prompt
+    if len(prompt) > max_prompt_length:
+        if isinstance(pair.prompt, str):
+            kept = 1 if adds_bos(tokenizer) and max_prompt_length > 1 else 0
+            prompt = prompt[:kept] + prompt[len(prompt) - max_prompt_length + kept :]
+        elif shorter := _shorter_chat(pair, whole, tokenizer, max_prompt_length):
+            whole = shorter
+            prompt = whole.tokens.prompt
+        else:
+            return None
+    room = max_length - len(prompt)
+    longest = max(len(whole.tokens.chosen), len(whole.tokens.rejected))
+    if room < longest and room <= whole.markup:
+        return None
+    truncated = len(prompt) < len(whole.tokens.prompt) or room < longest or whole.tokens.truncated
+    return TokenPair(prompt, whole.tokens.chosen[:room], whole.tokens.rejected[:room], truncated)
+
+
+def _shorter_chat(pair: Pair, whole: WholePair, tokenizer: Any, max_prompt_length: int) -> WholePair | None:
+    """The pair with less of its longest message but system's; None where that is not enough."""
+    messages = [dict(message) for message in pair.prompt if isinstance(message, dict)]
+    lengths = [0 if x["role"] == "system" else len(x.get("content", "")) for x in messages]
+    longest = messages[lengths.index(max(lengths))]
+    tokens = encode(longest.get("content", ""), tokenizer, specials=False)
+    excess = len(whole.tokens.prompt) - max_prompt_length
+    while excess > 0:
+        tokens = tokens[excess:]
+        if not tokens:
+            return None
+        longest["content"] = tokenizer.decode(tokens).lstrip("\ufffd")  # half a character, where one was cut
+        if not longest["content"].strip():
+            return None
+        whole = tokenize_whole(replace(pair, prompt=messages), tokenizer)
+        excess = len(whole.tokens.prompt) - max_prompt_length
+    return replace(whole, tokens=replace(whole.tokens, truncated=True))
+
+
+# -- Prompts and ends ------------------------------------------------------------------------------------------------
 
 
 def tokenize_prompt(prompt: Prompt, tokenizer: Any) -> list[int]:
     """The tokens that a response continues: for messages the chat template's, up to where the assistant speaks.
 
-    BOS comes first if the tokenizer puts it before text, and then once, whether or not the text or the
-    template brings it too.
+    Before a string BOS comes first if the tokenizer puts it before text, and then once, whether or not the text brings
+    it too. Before messages it stands if the template writes it.
 
     Raises:
-        UserError: Messages for a tokenizer without a chat template, or that its template refuses;
+        UserError: Messages for a tokenizer without a chat template, or that its template refuses or drops;
             or a prompt without tokens.
     """
-    text = prompt if isinstance(prompt, str) else _render(prompt, tokenizer, add_generation_prompt=True)
-    tokens = _encode(text, tokenizer)
+    if isinstance(prompt, str):
+        tokens = list(encode(prompt, tokenizer))
+        if adds_bos(tokenizer) and tokens[:1] != [tokenizer.bos_token_id]:
+            tokens.insert(0, tokenizer.bos_token_id)
+    else:
+        tokens = list(encode(chat_template(tokenizer).generation_prompt(prompt, {}), tokenizer))
     bos = tokenizer.bos_token_id
-    if adds_bos(tokenizer) and tokens[:1] != [bos]:
-        tokens.insert(0, bos)
     while bos is not None and tokens[:2] == [bos, bos]:
         del tokens[0]
     if not tokens:
@@ -150,105 +280,18 @@ def end_of_turn(tokenizer: Any, chat: bool) -> int:
 
     Raises UserError if the tokenizer has neither.
     """
-    if chat:
-        probe: list[Message] = [{"role": "user", "content": "question"}, {"role": "assistant", "content": _PROBE}]
-        behind = _render(probe, tokenizer, add_generation_prompt=False).rpartition(_PROBE)[2]
-        special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-        for token in _encode(behind, tokenizer):
-            if token in special:
-                return token
-    if tokenizer.eos_token_id is None:
-        raise UserError("the tokenizer has no end-of-sequence token: set eos_token, or no response would ever end")
-    return int(tokenizer.eos_token_id)
+    name = chat_template(tokenizer).end_of_turn({}) if chat else ""
+    return int(tokenizer.convert_tokens_to_ids(name)) if name else eos(tokenizer)
 
 
-_PROBE = "theanswer"
-
-
-def adds_bos(tokenizer: Any) -> bool:
-    """Whether the tokenizer puts BOS before text of its own accord."""
-    bos = tokenizer.bos_token_id
-    return bos is not None and tokenizer("", verbose=False)["input_ids"][:1] == [bos]
-
-
-def response_parts(text: str, tokenizer: Any, end: int) -> tuple[str, str, str]:
-    """An answer's text as BOS, content, ends: what a data set may have written around the content, if it did.
-
-    `ends` are end-of-turn tokens and EOS, with white space behind them.
+def _encode_answered(answered: Answered, at: int, tokenizer: Any) -> tuple[int, ...]:
+    """The tokens of a rendered conversation from character `at` on. Special tokens written in the answer's own words
+    are characters: what ends the turn is the template's.
     """
-    bos = tokenizer.bos_token or ""
-    bos = bos if text.startswith(bos) else ""
-    names = [name for name in (tokenizer.convert_ids_to_tokens(end), tokenizer.eos_token) if name]
-    content = text = text.removeprefix(bos)
-    while name := next((name for name in names if content.rstrip().endswith(name)), ""):
-        content = content.rstrip().removesuffix(name)
-    return bos, content, text[len(content) :]
-
-
-def _tokenize_response(field: str, text: str, tokenizer: Any, end: int, gap: str, trims: bool) -> tuple[int, ...]:
-    _, content, _ = response_parts(text, tokenizer, end)
-    if trims:
-        content = content.strip()
-    if gap:
-        content = gap + content.lstrip()
-    tokens = _encode_inside(content, tokenizer) if content.strip() else []
-    if not tokens:
-        raise UserError(f"{field!r} has no tokens of its own; write an answer or remove the pair")
-    return (*tokens, end)
-
-
-def _render(messages: list[Message], tokenizer: Any, *, add_generation_prompt: bool) -> str:
-    from jinja2 import TemplateError
-
-    if not getattr(tokenizer, "chat_template", None):
-        raise UserError("the tokenizer has no chat template, which messages need: give strings, or use another model")
-    try:
-        text = tokenizer.apply_chat_template(
-            messages,
-            chat_template=_undated(tokenizer.get_chat_template()),
-            tokenize=False,
-            add_generation_prompt=add_generation_prompt,
-        )
-    except (TemplateError, TypeError, ValueError) as error:
-        raise UserError(f"the chat template refuses the messages: {str(error).partition(chr(10))[0]}") from None
-    return str(text)
-
-
-def _undated(template: str) -> str:
-    """The template with DATE in place of the day on which it is rendered."""
-    return re.sub(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""", lambda found: repr(DATE.strftime(found[2])), template)
-
-
-def _around(prompt: list[Message], tokenizer: Any) -> tuple[str, bool]:
-    """The whitespace that the template puts between the prompt and the answer, such as Llama 2's space; and whether
-    it takes away the answer's own at its ends, as many do.
-
-    Anything else before it (an empty <think></think>) is not the response's.
-    """
-    before = _render(prompt, tokenizer, add_generation_prompt=True)
-    spaced = f"\t{_PROBE}\t"
-    whole = _render([*prompt, {"role": "assistant", "content": spaced}], tokenizer, add_generation_prompt=False)
-    trims = spaced not in whole
-    between = whole.rpartition(_PROBE if trims else spaced)[0].removeprefix(before)
-    return "" if between.strip() else between, trims
-
-
-def _encode(text: str, tokenizer: Any, *, specials: bool = True) -> list[int]:
-    """The text's tokens and no others; without `specials`, "<|im_end|>" in it is just ten characters."""
-    out = tokenizer(text, add_special_tokens=False, split_special_tokens=not specials, verbose=False)
-    return list(out["input_ids"])
-
-
-def _encode_inside(text: str, tokenizer: Any) -> list[int]:
-    """The tokens that the text has in the middle of other text, special ones excluded.
-
-    Tokenizers made by SentencePiece begin all text with a space that is not there. So a line break goes before the
-    text, and its tokens are taken away again. Not covered: templates that end in a special token after
-    which such a tokenizer adds the space too (Phi-3).
-    """
-    if tokenizer.convert_ids_to_tokens(_encode("a", tokenizer))[:1] in (["▁a"], ["▁"], ["Ġa"]):
-        line_break = _encode("\n", tokenizer)
-        tokens = _encode("\n" + text, tokenizer, specials=False)
-        if tokens[: len(line_break)] == line_break:
-            return tokens[len(line_break) :]
-    return _encode(text, tokenizer, specials=False)
+    before, text = answered.text[:at], answered.text[at:]
+    start, end = answered.start - at, answered.end - at
+    if not chat_template(tokenizer).specials.search(text, max(start, 0), end):
+        return encode_behind(text, tokenizer, before=before)
+    head = encode_behind(text[:start], tokenizer, before=before)
+    words = encode_behind(text[start:end], tokenizer, specials=False)
+    return (*head, *words, *encode_behind(text[end:], tokenizer))

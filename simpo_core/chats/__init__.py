@@ -1,0 +1,1 @@
+"""Conversations, and what a chat template makes of them."""

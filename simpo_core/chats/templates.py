@@ -1,0 +1,246 @@
+"""A tokenizer's chat template: what it writes for a conversation, and what it drops.
+
+What a template does with a message depends on its role and on what the message holds, hardly ever on the words. So a
+conversation of the same form, with a probe in place of each text, tells whether every text comes out, and what is
+written behind the answer. A form is probed once.
+"""
+
+import copy
+import datetime
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simpo_core.chats.messages import Message
+from simpo_core.inputs import UserError
+
+# What is today for templates that write the date into a chat (Llama 3.2's): pairs must be the same tokens tomorrow.
+DATE = datetime.date(2025, 1, 1)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A conversation as the template writes it, up to and with the end of its answer's turn.
+
+    The answer's content is text[start:end]; with tool calls it is not told apart, and both are the text's length.
+    """
+
+    text: str
+    start: int
+    end: int
+    closed: bool  # the text ends in a special token; if not, EOS must follow
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a template does with conversations of one form."""
+
+    parts: bool  # it reads contents only as lists of parts, such as SmolVLM's
+    behind: str  # what it writes behind the last text
+    kept: int  # characters of `behind` up to and with the end of the turn
+    closed: bool  # there is a special token in it
+
+
+class ChatTemplate:
+    """A chat template, its tokenizer's special tokens, and the forms of conversation that it was probed with.
+
+    `settings` is what a template is given beside messages: `tools`, and others such as enable_thinking.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.specials = _special_names(tokenizer)
+        self._forms: dict[Any, Form] = {}
+
+    def generation_prompt(self, prompt: Sequence[Message], settings: dict[str, Any]) -> str:
+        """The conversation up to where the assistant speaks.
+
+        Raises:
+            UserError: There is no template, or it refuses the messages, or drops one; names its role.
+        """
+        parts = self.form(prompt, settings).parts
+        return self._render(prompt, settings, parts=parts, add_generation_prompt=True)
+
+    def answered(self, prompt: Sequence[Message], answer: Message, settings: dict[str, Any]) -> Answered:
+        """The conversation with its answer. Raises UserError as `generation_prompt`."""
+        plain, split = self._place(prompt, answer, settings), _with_reasoning_apart(answer)
+        if split is None:
+            return plain
+        thought = split.get("reasoning_content", "")
+        try:
+            apart = self._place(prompt, split, settings)
+        except UserError:
+            apart = None
+        before = self._render(prompt, settings, parts=self.form(prompt, settings).parts)
+        blocks = plain.text.count("</think>") - before.count("</think>")
+        dropped = thought not in plain.text
+        if apart and (blocks > 1 or dropped or (thought and "</think>" not in apart.text)):  # gpt-oss has channels
+            return apart
+        if dropped:
+            raise UserError("the chat template drops the answer's <think>; " + _OTHER_TEMPLATE)
+        return plain
+
+    def form(self, messages: Sequence[Message], settings: dict[str, Any]) -> Form:
+        """What the template does with such a conversation. Raises UserError as `generation_prompt`."""
+        key = (
+            tuple(tuple((name, _form_of(name, x)) for name, x in message.items()) for message in messages),
+            repr({name: bool(x) if name == "tools" else x for name, x in settings.items()}),
+        )
+        if key not in self._forms:
+            self._forms[key] = self._probe(messages, settings)
+        return self._forms[key]
+
+    def _place(self, prompt: Sequence[Message], answer: Message, settings: dict[str, Any]) -> Answered:
+        form = self.form([*prompt, answer], settings)
+        whole = self._render([*prompt, answer], settings, parts=form.parts)
+        content = answer.get("content", "")
+        if not whole.endswith(form.behind):  # it depends on the words after all
+            at = whole.rfind(content.strip()) + len(content.strip())
+            form = self._form(form.parts, whole[at:], answer, settings)
+        end = len(whole) - len(form.behind)
+        text = whole[: end + form.kept]
+        if "tool_calls" in answer:
+            return Answered(text, len(text), len(text), form.closed)
+        for words in (content, content.strip(), content.rpartition("</think>")[2].strip()):
+            at = whole.rfind(words, 0, end)
+            if at >= 0 and not whole[at + len(words) : end].strip():
+                return Answered(text, at, at + len(words), form.closed)
+        raise UserError(f"the chat template changes the words of role {answer['role']!r}; " + _OTHER_TEMPLATE)
+
+    def _probe(self, messages: Sequence[Message], settings: dict[str, Any]) -> Form:
+        failure: UserError | None = None
+        probed, probed_settings, probes = _probes(messages, settings)
+        for parts in (False, True):
+            try:
+                text = self._render(probed, probed_settings, parts=parts)
+                dropped = next((what for probe, what in probes.items() if probe not in text), None)
+                if dropped:
+                    raise UserError(f"the chat template drops {dropped}; " + _OTHER_TEMPLATE)
+            except UserError as error:
+                failure = failure or error
+                continue
+            ends = [text.rfind(probe) + len(probe) for probe, what in probes.items() if what != "the tools"]
+            return self._form(parts, text[max(ends, default=len(text)) :], messages[-1], settings)
+        assert failure
+        raise failure
+
+    def _form(self, parts: bool, behind: str, answer: Message, settings: dict[str, Any]) -> Form:
+        """Where in `behind` the turn of an answer ends: at the first special token behind words. Behind a call of a
+        tool other markup comes first: there at the token that ends words, or else at the last.
+        """
+        specials = list(self.specials.finditer(behind))
+        found = specials[:1]
+        if "tool_calls" in answer:
+            usual = self.end_of_turn(settings)
+            found = [x for x in specials if x[0] == usual][:1] or specials[-1:]
+        return Form(parts, behind, found[0].end() if found else 0, bool(found))
+
+    def end_of_turn(self, settings: dict[str, Any]) -> str:
+        """The special token that the template puts behind an answer of words; "" if it puts none."""
+        question, answer = {"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}
+        form = self.form([question, answer], {name: x for name, x in settings.items() if name != "tools"})
+        found = self.specials.search(form.behind[: form.kept])
+        return found[0] if found else ""
+
+    def _render(self, messages: Sequence[Message], settings: dict[str, Any], *, parts: bool, **how: Any) -> str:
+        from jinja2 import TemplateError
+
+        if not getattr(self.tokenizer, "chat_template", None):
+            raise UserError(
+                "the tokenizer has no chat template, which messages need: give strings, or use another model"
+            )
+        arguments = {"tools": None, **settings, "tokenize": False, **how}
+        try:
+            template = _undated(self.tokenizer.get_chat_template(tools=arguments["tools"]))
+            given = [_for_template(message, parts=parts) for message in messages]
+            text = str(self.tokenizer.apply_chat_template(given, chat_template=template, **arguments))
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise UserError("a message or a tool holds half a character: mend it") from None
+        except (TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"the chat template refuses the messages: {reason}") from None
+        return text
+
+
+_OTHER_TEMPLATE = "name one that writes it, as chat_template in the run file, or leave the pair out"
+
+
+def _special_names(tokenizer: Any) -> re.Pattern[str]:
+    """What finds the tokenizer's special tokens in a text; nothing, where it has none."""
+    names = [re.escape(str(x)) for x in tokenizer.added_tokens_decoder.values() if x.special and str(x)]
+    return re.compile("|".join(sorted(names, key=len, reverse=True)) or r"(?!)")
+
+
+def chat_template(tokenizer: Any) -> ChatTemplate:
+    """The tokenizer's template; the same object, with what it has probed, as long as the template is the same."""
+    template = getattr(tokenizer, "chat_template", None)
+    return _cached(tokenizer, template if isinstance(template, str) else repr(template))
+
+
+@functools.lru_cache(maxsize=8)
+def _cached(tokenizer: Any, template: str) -> ChatTemplate:
+    return ChatTemplate(tokenizer)
+
+
+def _undated(template: str) -> str:
+    """The template with DATE in place of the day on which it is rendered."""
+    return re.sub(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""", lambda found: repr(DATE.strftime(found[2])), template)
+
+
+def _for_template(message: Message, *, parts: bool) -> Message:
+    given = dict(message)
+    if "reasoning_content" in message:
+        given["thinking"] = message["reasoning_content"]  # which gpt-oss's template reads
+    if parts and "content" in message:
+        given["content"] = [{"type": "text", "text": message["content"]}]
+    return given
+
+
+def _with_reasoning_apart(answer: Message) -> Message | None:
+    """An answer that begins with <think>…</think>, with this as its reasoning_content; None for others."""
+    found = re.match(r"\s*<think>(.*?)</think>\s*(?=\S)", answer.get("content", ""), re.DOTALL)
+    if not found or "reasoning_content" in answer:
+        return None
+    thought = found[1].strip()
+    rest = answer | {"content": answer["content"][found.end() :]}
+    return rest | {"reasoning_content": thought} if thought else rest
+
+
+def _form_of(name: str, value: Any) -> Any:
+    """What of a message's field the template may go by."""
+    if name == "role":
+        return value
+    return len(value) if isinstance(value, list) else bool(value.strip()) if isinstance(value, str) else True
+
+
+def _probes(
+    messages: Sequence[Message], settings: dict[str, Any]
+) -> tuple[list[Message], dict[str, Any], dict[str, str]]:
+    """Messages and settings with a probe in each place that must be written; and what each probe stands for."""
+    probes: dict[str, str] = {}
+
+    def probe(what: str) -> str:
+        probes[f"theanswer{len(probes)}x"] = what
+        return list(probes)[-1]
+
+    probed = copy.deepcopy(list(messages))
+    for message in probed:
+        role = message["role"]
+        if message.get("content", "").strip():
+            message["content"] = probe(f"what role {role!r} says")
+        if "reasoning_content" in message and message is probed[-1]:  # that of earlier turns is dropped on purpose
+            message["reasoning_content"] = probe(f"the reasoning of role {role!r}")
+        for call in message.get("tool_calls", []):
+            function = call.get("function", call)
+            function["name"] = probe(f"the tool calls of role {role!r}")
+            function["arguments"] = {"given": probe(f"the tool calls of role {role!r}")}
+    tools = copy.deepcopy(settings.get("tools"))
+    if tools:
+        for tool in tools:
+            function = tool.get("function", tool)
+            function["name"] = probe("the tools")
+        settings = settings | {"tools": tools}
+    return probed, settings, probes

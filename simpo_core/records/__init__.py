@@ -1,0 +1,1 @@
+"""Rows of pairs, wherever they are and whatever their columns are called."""
