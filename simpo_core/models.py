@@ -39,7 +39,7 @@ def load_model(name: str, *, fresh: dict[str, Any] | None = None) -> tuple[Any, 
         return fresh_model(**(fresh or {}))
     if name.endswith(".gguf"):
         model, tokenizer = load_gguf(Path(name))
-        _stop_at_end_of_turn(model, tokenizer)
+        stop_at_end_of_turn(model, tokenizer)
         return model, tokenizer
     if name == "smollm2":
         return _fetched()
@@ -84,11 +84,11 @@ def _pretrained(source: str) -> tuple[Any, Any]:
         raise UserError(f"model {source!r} lacks {len(found['missing_keys'])} of its weights: {some}")
     if getattr(model, "is_quantized", False):
         raise UserError(f"model {source!r} is quantised and can't be trained: give a checkpoint in float")
-    _stop_at_end_of_turn(model, tokenizer)
+    stop_at_end_of_turn(model, tokenizer)
     return model.eval(), tokenizer
 
 
-def _stop_at_end_of_turn(model: Any, tokenizer: Any) -> None:
+def stop_at_end_of_turn(model: Any, tokenizer: Any) -> None:
     """Have the model's generation settings, which its checkpoints keep, stop where responses are taught to end."""
     if not (tokenizer.chat_template and model.generation_config):
         return

@@ -1,4 +1,4 @@
-"""Preference pairs from files: JSONL or parquet, strings or chat messages.
+"""Preference pairs from rows: strings or chat messages, with what else a chat template is given.
 
 Three forms, those of TRL (https://huggingface.co/docs/trl/dataset_formats); one file may mix them:
 
@@ -7,186 +7,188 @@ Three forms, those of TRL (https://huggingface.co/docs/trl/dataset_formats); one
      "chosen": [{"role": "assistant", "content": "4."}], "rejected": [{"role": "assistant", "content": "5."}]}
     {"chosen": [{"role": "user", ...}, {"role": "assistant", ...}], "rejected": [the same but for its last message]}
 
-Other fields are left alone.
+`system`, `tools` and `chat_template_kwargs` belong to the prompt. Other fields are left alone.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from simpo_core.chats.messages import Message, has_more_than_text, kind, read_messages, text
 from simpo_core.inputs import UserError
-from simpo_core.preferences import Message, Pair
+from simpo_core.preferences import Answer, Pair
+from simpo_core.records.bad_rows import RowError, leave_out
+from simpo_core.records.files import Row, read_rows
+from simpo_core.records.forms import FORMS, PAIR, check_columns, looks_like, odd_columns, renamed
 
-FIELDS = ("prompt", "chosen", "rejected")
 
+def read_pairs(
+    source: str | Path | Sequence[str],
+    *,
+    columns: Mapping[str, str] | None = None,
+    form: str = "",
+    settings: Mapping[str, Any] | None = None,
+    skip_bad: bool = False,
+    notes: list[str] | None = None,
+) -> list[Pair]:
+    """The pairs of a source of `read_rows`, in its order.
 
-def read_pairs(path: Path) -> list[Pair]:
-    """The pairs of a .jsonl or .parquet file, in its order.
-
-    Lines and rows are counted from 1. Blank lines are counted and skipped.
+    Args:
+        columns: The source's names of columns, by the names that are read: {"prompt": "question"}.
+        form: Of FORMS, where the rows are not of the forms above.
+        settings: For the chat template, with every pair; a row's own go before them.
+        skip_bad: Leave rows out that can't be used.
+        notes: Gets lines that a person should read: rows left out, columns that are not read and sound as if they
+            should be.
 
     Raises:
-        UserError: The file can't be read, or a pair in it can't be used: names file, line (or row) and field.
+        UserError: A file can't be read, or a pair in it can't be used: names file, line (or row) and field.
     """
-    kinds = {".jsonl": ("line", _json_lines), ".parquet": ("row", _parquet_rows)}
-    if path.suffix.lower() not in kinds:
-        raise UserError(f"{path}: expected a file of pairs, named .jsonl (one JSON object per line) or .parquet")
-    unit, records = kinds[path.suffix.lower()]
-    try:
-        pairs = [_pair(record, f"{path.name} {unit} {number}", unit) for number, record in records(path)]
-    except OSError as error:
-        reason = error.strerror or str(error).partition("\n")[0]
-        raise UserError(f"{path} can't be read: {reason}") from None
-    if not pairs:
-        raise UserError(f"{path} holds no pairs: each {unit} needs {', '.join(FIELDS)}")
+    columns, notes = columns or {}, [] if notes is None else notes
+    check_columns(columns, form)
+    pairs: list[Pair] = []
+    errors: list[RowError] = []
+    odd: dict[str, str] = {}
+    for row in read_rows(source):
+        try:
+            record = _record(row, columns, form)
+            odd |= odd_columns(record, form)
+            pairs.append(_pair(record, row, dict(settings or {})))
+        except UserError as error:
+            errors.append(error if isinstance(error, RowError) else RowError(row.where, str(error)))
+    if not pairs and not errors:
+        raise UserError(f"{source} holds no pairs: each line, item or row needs {', '.join(PAIR)}")
+    leave_out(errors, len(pairs) + len(errors), skip_bad=skip_bad, notes=notes)
+    for name, ours in odd.items():
+        notes.append(
+            f"the column {name!r} is not read; if it belongs to the prompt, write columns = "
+            f'{{{ours} = "{name}"}}, and columns = {{{ours} = ""}} says the contrary'
+        )
     return pairs
 
 
-# -- Records -------------------------------------------------------------------------------------------------------
+def _record(row: Row, columns: Mapping[str, str], form: str) -> dict[str, Any]:
+    if isinstance(row.record, RowError):
+        raise row.record
+    if not isinstance(row.record, dict):
+        raise UserError(f"it is {kind(row.record)}; each {row.unit} needs an object with {', '.join(PAIR)}")
+    record = renamed(row.record, columns)
+    if form:
+        return FORMS[form].convert(record)
+    other = looks_like(record)
+    if other:
+        raise UserError(f"each {row.unit} needs {', '.join(PAIR)}; {other}")
+    return record
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    with path.open("rb") as file:  # lines end at \n alone: a string may hold other line separators, such as U+2028
-        for number, line in enumerate(file, start=1):
-            where = f"{path.name} line {number}"
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise UserError(f"{where}: byte {error.start + 1} is not UTF-8; save the file as UTF-8") from None
-            if text.strip():
-                yield number, _parse(text.rstrip(), where)
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        at = f"{error.msg} at column {error.colno}"
-        raise UserError(f"{where} is not JSON ({at}); each line is one whole JSON object; was it cut off?") from None
-    except (ValueError, RecursionError):  # a number of thousands of digits, or brackets thousands deep
-        raise UserError(f"{where} can't be read as JSON: a number is too long, or it is nested too deep") from None
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise UserError(f"{path.name}: parquet needs pyarrow; pip install pyarrow, or save as .jsonl") from None
-    number = 0
-    try:
-        with path.open("rb") as file:
-            table = parquet.ParquetFile(file)
-            columns = [name for name in FIELDS if name in table.schema_arrow.names]
-            for batch in table.iter_batches(columns=columns):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
-    except (pyarrow.ArrowException, ValueError) as error:  # ValueError: bytes that are not UTF-8
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{path.name} can't be read as parquet after row {number}: {reason}") from None
-
-
-# -- One record to one pair ----------------------------------------------------------------------------------------
-
-
-def _pair(record: Any, where: str, unit: str) -> Pair:
-    if not isinstance(record, dict):
-        raise UserError(f"{where} is {_kind(record)}: each {unit} needs an object with {', '.join(FIELDS)}")
-    prompt, chosen, rejected = (record.get(name) for name in FIELDS)
-    for name in FIELDS:
+def _pair(record: dict[str, Any], row: Row, settings: dict[str, Any]) -> Pair:
+    prompt, chosen, rejected = (record.get(name) for name in PAIR)
+    for name in PAIR:
         implicit = name == "prompt" and isinstance(chosen, list)  # then the answers hold the prompt
         if record.get(name) is None and not implicit:
-            raise UserError(f"{where}: {name!r} is missing; each {unit} needs {', '.join(FIELDS)}")
+            raise UserError(f"{name!r} is missing; each {row.unit} needs {', '.join(PAIR)}")
+    if isinstance(chosen, dict) and isinstance(rejected, dict) and "role" in chosen:
+        chosen, rejected = [chosen], [rejected]
     kinds = (type(prompt), type(chosen), type(rejected))
     if list in kinds and kinds[1:] != (list, list):
-        raise UserError(_mixed(prompt, chosen, rejected, where))
+        raise UserError(_mixed(prompt, chosen, rejected))
+    settings = settings | _settings(record)
     if isinstance(chosen, list) and isinstance(rejected, list):
-        return _chat_pair(prompt, chosen, rejected, where)
-    chosen = _text(chosen, f"{where}: 'chosen'")
-    rejected = _text(rejected, f"{where}: 'rejected'")
-    return Pair(prompt=_text(prompt, f"{where}: 'prompt'"), chosen=chosen, rejected=rejected, where=where)
+        messages, *answers = _chat(prompt, chosen, rejected)
+        messages = _with_system(record.get("system"), messages)
+        return Pair(prompt=messages, chosen=answers[0], rejected=answers[1], where=row.where, settings=settings)
+    chosen, rejected = text(chosen, "'chosen'"), text(rejected, "'rejected'")
+    prompt = text(prompt, "'prompt'")
+    for name in ("system", "tools"):
+        if record.get(name):
+            raise UserError(
+                f"{name!r} is for chats, and prompt, chosen and rejected are text, which is taken as it is: set "
+                f'data_form = "chat" to make messages of them, or leave it out with columns = {{{name} = ""}}'
+            )
+    return Pair(prompt=prompt, chosen=chosen, rejected=rejected, where=row.where)
 
 
-def _chat_pair(prompt: Any, chosen: list[Any], rejected: list[Any], where: str) -> Pair:
-    *shared, chosen_answer = _messages(chosen, f"{where}: 'chosen'")
-    *other, rejected_answer = _messages(rejected, f"{where}: 'rejected'")
+# -- What belongs to the prompt --------------------------------------------------------------------------------------
+
+
+def _settings(record: dict[str, Any]) -> dict[str, Any]:
+    """What a row has for the chat template: chat_template_kwargs and tools."""
+    given = _parsed(record.get("chat_template_kwargs"), "'chat_template_kwargs'") or {}
+    if not isinstance(given, dict):
+        raise UserError(f"'chat_template_kwargs' is {kind(given)}: expected an object")
+    tools = _parsed(record.get("tools"), "'tools'")
+    if tools and not (isinstance(tools, list) and all(_is_tool(tool) for tool in tools)):
+        raise UserError("'tools' must be a list of objects, each with the name of a function")
+    return given | ({"tools": tools} if tools else {})
+
+
+def _is_tool(tool: Any) -> bool:
+    function = tool.get("function", tool) if isinstance(tool, dict) else None
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
+
+
+def _parsed(value: Any, place: str) -> Any:
+    """The value; of text, which is how many a table keeps it, the JSON in it."""
+    if not isinstance(value, str) or not value.strip():
+        return value or None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise UserError(f"{place} is text that is not JSON") from None
+
+
+def _with_system(system: Any, messages: list[Message]) -> list[Message]:
+    if system is None or system == "":
+        return messages
+    words = text(system, "'system'", may_be_blank=True)
+    if messages[0]["role"] == "system":
+        if messages[0]["content"] != words:
+            raise UserError("'system' is not what the prompt's own system message says: leave one of the two out")
+        return messages
+    return [{"role": "system", "content": words}, *messages]
+
+
+# -- Chats -----------------------------------------------------------------------------------------------------------
+
+
+def _chat(prompt: Any, chosen: list[Any], rejected: list[Any]) -> tuple[list[Message], Answer, Answer]:
+    """The prompt's messages, and the two answers."""
+    *shared, chosen_answer = read_messages(chosen, "'chosen'")
+    *other, rejected_answer = read_messages(rejected, "'rejected'")
     for name, message in (("chosen", chosen_answer), ("rejected", rejected_answer)):
         if message["role"] != "assistant":
-            raise UserError(f"{where}: {name!r} ends with role {message['role']!r}; it must end with 'assistant'")
+            raise UserError(f"{name!r} ends with role {message['role']!r}; it must end with 'assistant'")
     if shared != other:
         raise UserError(
-            f"{where}: 'chosen' and 'rejected' are conversations that differ before their last message; "
+            "'chosen' and 'rejected' are conversations that differ before their last message; "
             "give the shared messages as 'prompt' and one assistant message each"
         )
     if prompt is None and not shared:
-        raise UserError(f"{where}: 'prompt' is missing, and 'chosen' and 'rejected' hold no messages before the answer")
+        raise UserError("'prompt' is missing, and 'chosen' and 'rejected' hold no messages before the answer")
     if isinstance(prompt, str) and not shared:
-        raise UserError(_mixed(prompt, chosen, rejected, where))
-    messages = shared if prompt is None else _prompt_messages(prompt, shared, where)
+        raise UserError(_mixed(prompt, chosen, rejected))
+    messages = shared if prompt is None else _prompt_messages(prompt, shared)
     if messages[-1]["role"] == "assistant":
-        raise UserError(f"{where}: the prompt ends with role 'assistant'; it must end with the message to be answered")
-    return Pair(prompt=messages, chosen=chosen_answer["content"], rejected=rejected_answer["content"], where=where)
+        raise UserError("the prompt ends with role 'assistant'; it must end with the message to be answered")
+    answers = [x if has_more_than_text(x) else x["content"] for x in (chosen_answer, rejected_answer)]
+    return messages, answers[0], answers[1]
 
 
-def _prompt_messages(prompt: Any, shared: list[Message], where: str) -> list[Message]:
+def _prompt_messages(prompt: Any, shared: list[Message]) -> list[Message]:
     """The messages of a prompt that was given; `shared` are those that the answers repeat, if they do."""
     if isinstance(prompt, list):
-        messages = _messages(prompt, f"{where}: 'prompt'")
+        messages = read_messages(prompt, "'prompt'")
         agree = not shared or messages == shared
     else:  # such as in UltraFeedback: the question once more, as a string
-        text = _text(prompt, f"{where}: 'prompt'")
+        words = text(prompt, "'prompt'")
         messages = shared
-        agree = any(message["content"] == text for message in shared)
+        agree = any(message.get("content") == words for message in shared)
     if not agree:
-        raise UserError(f"{where}: 'prompt' is not what 'chosen' and 'rejected' begin with; leave one of the two out")
+        raise UserError("'prompt' is not what 'chosen' and 'rejected' begin with; leave one of the two out")
     return messages
 
 
-def _mixed(prompt: Any, chosen: Any, rejected: Any, where: str) -> str:
-    kinds = f"'prompt' is {_kind(prompt)}, 'chosen' {_kind(chosen)} and 'rejected' {_kind(rejected)}"
-    return f"{where}: {kinds}; make all three text, or all three lists of messages"
-
-
-def _messages(value: Any, place: str) -> list[Message]:
-    if not isinstance(value, list):
-        raise UserError(f"{place} is {_kind(value)}: expected a list of messages")
-    if not value:
-        raise UserError(f"{place} is an empty list: expected messages with role and content")
-    messages = []
-    for number, message in enumerate(value, start=1):
-        spot = f"{place} message {number}"
-        if not isinstance(message, dict):
-            raise UserError(f"{spot} is {_kind(message)}: expected an object with role and content")
-        for name in ("role", "content"):
-            if message.get(name) is None:
-                raise UserError(f"{spot}: {name!r} is missing; each message needs role and content")
-        given = {  # such as a score or a time is no part of the text; parquet has None where JSON has nothing
-            str(name): x
-            for name, x in message.items()
-            if name in ("role", "content") or isinstance(x, (str, list, dict))
-        }
-        system = given["role"] == "system"  # often left empty
-        messages.append(
-            {name: _text(x, f"{spot}: {name!r}", may_be_blank=system or name != "content") for name, x in given.items()}
-        )
-    return messages
-
-
-def _text(value: Any, place: str, *, may_be_blank: bool = False) -> str:
-    if not isinstance(value, str):
-        raise UserError(f"{place} is {_kind(value)}: expected text")
-    if not value.strip() and not may_be_blank:
-        raise UserError(f"{place} is {'blank' if value else 'empty'}: write the text or remove the pair")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise UserError(f"{place} holds half a character (\\u{ord(value[error.start]):04x}): mend it") from None
-    return value
-
-
-def _kind(value: Any) -> str:
-    """What JSON calls it."""
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number" if isinstance(value, (int, float)) else f"of type {type(value).__name__}")
+def _mixed(prompt: Any, chosen: Any, rejected: Any) -> str:
+    kinds = f"'prompt' is {kind(prompt)}, 'chosen' {kind(chosen)} and 'rejected' {kind(rejected)}"
+    return f"{kinds}; make all three text, or all three lists of messages"

@@ -13,9 +13,10 @@ from typing import Any
 
 from simpo_core.chats.messages import Message
 from simpo_core.chats.templates import DATE as DATE
-from simpo_core.chats.templates import Answered, chat_template
+from simpo_core.chats.templates import Answered, chat_template, common_length
 from simpo_core.chats.tokens import adds_bos, answer_parts, encode, encode_behind, eos, turn_end
 from simpo_core.inputs import UserError
+from simpo_core.records.bad_rows import RowError
 
 Prompt = str | list[Message]
 Answer = str | Message
@@ -129,12 +130,12 @@ def tokenize_whole(pair: Pair, tokenizer: Any) -> WholePair:
     try:
         return _whole_strings(pair, tokenizer) if isinstance(pair.prompt, str) else _whole_chat(pair, tokenizer)
     except UserError as error:
-        raise UserError(f"{pair.where}: {error}") from None
+        raise RowError(pair.where, str(error)) from None
 
 
 def _whole_chat(pair: Pair, tokenizer: Any) -> WholePair:
     template = chat_template(tokenizer)
-    prompt = list(pair.prompt)
+    prompt = [message for message in pair.prompt if isinstance(message, dict)]
     answered = []
     for name, answer in (("chosen", pair.chosen), ("rejected", pair.rejected)):
         answered.append(template.answered(prompt, _answer(name, answer, tokenizer), pair.settings))
@@ -144,10 +145,10 @@ def _whole_chat(pair: Pair, tokenizer: Any) -> WholePair:
         responses = [_encode_answered(x, at, tokenizer) for x in answered]
     else:
         tokens, responses = _parted(before, answered, tokenizer)
-        at = min(_common(before, x.text) for x in answered)
+        at = min(common_length(before, x.text) for x in answered)
     closed = [x if y.closed else (*x, eos(tokenizer)) for x, y in zip(responses, answered, strict=True)]
     markup = max(len(encode(x.text[at : x.start], tokenizer)) for x in answered)
-    return WholePair(TokenPair(tuple(tokens), *closed, truncated=False), markup, left_out=before[at:])
+    return WholePair(TokenPair(tokens, closed[0], closed[1], truncated=False), markup, left_out=before[at:])
 
 
 def _answer(name: str, answer: Answer, tokenizer: Any) -> Message:
@@ -166,15 +167,10 @@ def _parted(before: str, answered: Sequence[Answered], tokenizer: Any) -> tuple[
     """
     wholes = [_encode_answered(x, 0, tokenizer) for x in answered]
     asked = encode(before, tokenizer)
-    shared = min(_common(asked, whole) for whole in wholes)
+    shared = min(common_length(asked, whole) for whole in wholes)
     for x in answered:
-        shared = min(shared, len(encode(x.text[: min(x.start, _common(before, x.text))], tokenizer)))
+        shared = min(shared, len(encode(x.text[: min(x.start, common_length(before, x.text))], tokenizer)))
     return tuple(asked[:shared]), [whole[shared:] for whole in wholes]
-
-
-def _common(one: Sequence[Any], other: Sequence[Any]) -> int:
-    """How many items the two begin with alike."""
-    return next((n for n, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), min(len(one), len(other)))
 
 
 def _whole_strings(pair: Pair, tokenizer: Any) -> WholePair:
@@ -190,7 +186,7 @@ def _whole_strings(pair: Pair, tokenizer: Any) -> WholePair:
         if not tokens:
             raise UserError(f"{name!r} has no tokens of its own; write an answer or remove the pair")
         responses.append((*tokens, end))
-    return WholePair(TokenPair(tuple(prompt), *responses, truncated=False), markup=0, left_out="")
+    return WholePair(TokenPair(tuple(prompt), responses[0], responses[1], truncated=False), markup=0, left_out="")
 
 
 def _end_of_string(prompt: str, ends: Sequence[str], tokenizer: Any) -> int:

@@ -39,8 +39,6 @@ class Form:
 
     parts: bool  # it reads contents only as lists of parts, such as SmolVLM's
     behind: str  # what it writes behind the last text
-    kept: int  # characters of `behind` up to and with the end of the turn
-    closed: bool  # there is a special token in it
 
 
 class ChatTemplate:
@@ -52,6 +50,7 @@ class ChatTemplate:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.specials = _special_names(tokenizer)
+        self._specials_in_a_row = re.compile(f"(?:{self.specials.pattern})+")  # Command R7B ends a turn with two
         self._forms: dict[Any, Form] = {}
 
     def generation_prompt(self, prompt: Sequence[Message], settings: dict[str, Any]) -> str:
@@ -95,53 +94,53 @@ class ChatTemplate:
     def _place(self, prompt: Sequence[Message], answer: Message, settings: dict[str, Any]) -> Answered:
         form = self.form([*prompt, answer], settings)
         whole = self._render([*prompt, answer], settings, parts=form.parts)
-        content = answer.get("content", "")
-        if not whole.endswith(form.behind):  # it depends on the words after all
-            at = whole.rfind(content.strip()) + len(content.strip())
-            form = self._form(form.parts, whole[at:], answer, settings)
-        end = len(whole) - len(form.behind)
-        text = whole[: end + form.kept]
         if "tool_calls" in answer:
-            return Answered(text, len(text), len(text), form.closed)
-        for words in (content, content.strip(), content.rpartition("</think>")[2].strip()):
+            return self._with_calls(prompt, whole, settings)
+        content = answer.get("content", "")
+        behind = form.behind
+        if not whole.endswith(behind):  # it depends on the words after all
+            behind = whole[whole.rfind(content.strip()) + len(content.strip()) :]
+        end = len(whole) - len(behind)
+        closing = self._specials_in_a_row.search(behind)
+        text = whole[: end + (closing.end() if closing else 0)]
+        said = content.rpartition("</think>")[2].strip() if content.lstrip().startswith("<think>") else content
+        for words in (said, said.strip()):
             at = whole.rfind(words, 0, end)
             if at >= 0 and not whole[at + len(words) : end].strip():
-                return Answered(text, at, at + len(words), form.closed)
+                return Answered(text, at, at + len(words), closing is not None)
         raise UserError(f"the chat template changes the words of role {answer['role']!r}; " + _OTHER_TEMPLATE)
 
+    def _with_calls(self, prompt: Sequence[Message], whole: str, settings: dict[str, Any]) -> Answered:
+        """Behind calls of tools other markup comes before the end: the token that ends words, or the last one."""
+        begin = common_length(self.generation_prompt(prompt, settings), whole)
+        rows = list(self._specials_in_a_row.finditer(whole, begin))
+        usual = self.end_of_turn(settings)
+        ends = [x for x in rows if usual and usual in x[0]] or [x for x in rows if not whole[x.end() :].strip()]
+        closed = bool(ends and usual)
+        text = whole[: ends[-1].end()] if closed else whole.rstrip()
+        return Answered(text, len(text), len(text), closed)
+
     def _probe(self, messages: Sequence[Message], settings: dict[str, Any]) -> Form:
-        failure: UserError | None = None
+        failures: list[tuple[int, UserError]] = []
         probed, probed_settings, probes = _probes(messages, settings)
         for parts in (False, True):
             try:
                 text = self._render(probed, probed_settings, parts=parts)
-                dropped = next((what for probe, what in probes.items() if probe not in text), None)
-                if dropped:
-                    raise UserError(f"the chat template drops {dropped}; " + _OTHER_TEMPLATE)
             except UserError as error:
-                failure = failure or error
+                failures.append((len(probes), error))
                 continue
-            ends = [text.rfind(probe) + len(probe) for probe, what in probes.items() if what != "the tools"]
-            return self._form(parts, text[max(ends, default=len(text)) :], messages[-1], settings)
-        assert failure
-        raise failure
-
-    def _form(self, parts: bool, behind: str, answer: Message, settings: dict[str, Any]) -> Form:
-        """Where in `behind` the turn of an answer ends: at the first special token behind words. Behind a call of a
-        tool other markup comes first: there at the token that ends words, or else at the last.
-        """
-        specials = list(self.specials.finditer(behind))
-        found = specials[:1]
-        if "tool_calls" in answer:
-            usual = self.end_of_turn(settings)
-            found = [x for x in specials if x[0] == usual][:1] or specials[-1:]
-        return Form(parts, behind, found[0].end() if found else 0, bool(found))
+            dropped = [what for probe, what in probes.items() if probe not in text]
+            if not dropped:
+                ends = [text.rfind(probe) + len(probe) for probe, what in probes.items() if what != _TOOLS]
+                return Form(parts, text[max(ends, default=len(text)) :])
+            failures.append((len(dropped), UserError(f"the chat template drops {dropped[0]}; {_OTHER_TEMPLATE}")))
+        raise min(failures, key=lambda failure: failure[0])[1]
 
     def end_of_turn(self, settings: dict[str, Any]) -> str:
         """The special token that the template puts behind an answer of words; "" if it puts none."""
         question, answer = {"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}
         form = self.form([question, answer], {name: x for name, x in settings.items() if name != "tools"})
-        found = self.specials.search(form.behind[: form.kept])
+        found = self.specials.search(form.behind)
         return found[0] if found else ""
 
     def _render(self, messages: Sequence[Message], settings: dict[str, Any], *, parts: bool, **how: Any) -> str:
@@ -165,6 +164,7 @@ class ChatTemplate:
         return text
 
 
+_TOOLS = "the tools"
 _OTHER_TEMPLATE = "name one that writes it, as chat_template in the run file, or leave the pair out"
 
 
@@ -183,6 +183,11 @@ def chat_template(tokenizer: Any) -> ChatTemplate:
 @functools.lru_cache(maxsize=8)
 def _cached(tokenizer: Any, template: str) -> ChatTemplate:
     return ChatTemplate(tokenizer)
+
+
+def common_length(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """How many items the two begin with alike."""
+    return next((n for n, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), min(len(one), len(other)))
 
 
 def _undated(template: str) -> str:
@@ -241,6 +246,6 @@ def _probes(
     if tools:
         for tool in tools:
             function = tool.get("function", tool)
-            function["name"] = probe("the tools")
+            function["name"] = probe(_TOOLS)
         settings = settings | {"tools": tools}
     return probed, settings, probes

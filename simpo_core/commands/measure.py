@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from simpo_core.commands.train import console
+from simpo_core.commands.train import Overrides, console
 from simpo_core.inputs import UserError
 
 commands = typer.Typer()
@@ -13,27 +13,38 @@ commands = typer.Typer()
 
 @commands.command("check-data")
 def check_data(
-    data: Annotated[Path, typer.Argument(help="Pairs, .jsonl or .parquet.")],
-    model: Annotated[str, typer.Option(help="Whose tokenizer to use.")] = "smollm2",
+    data: Annotated[str, typer.Argument(help="Pairs: a file, a folder, org/name:split; or a run file, .toml.")],
+    model: Annotated[str, typer.Option(help="Whose tokenizer to use, if not a run file's.")] = "smollm2",
     max_length: int = 1024,
     max_prompt_length: int = 512,
+    override: Overrides = None,
 ) -> None:
     """Count, measure and check pairs before training on them."""
     from simpo_core.data_report import check_pairs, report_lines
     from simpo_core.models import load_tokenizer
-    from simpo_core.pair_files import read_pairs
+    from simpo_core.training.config import make_config, override_all, read_config
+    from simpo_core.training.pairs import read_records, set_template
 
-    report = check_pairs(
-        read_pairs(data), load_tokenizer(model), max_length=max_length, max_prompt_length=max_prompt_length
-    )
-    for line in report_lines(report):
+    if data.endswith(".toml"):
+        config = read_config(Path(data), override or [])
+    else:
+        given = {"model": model, "data": data, "max_length": max_length, "max_prompt_length": max_prompt_length}
+        config = make_config(override_all({**given, "output": "none"}, override or []))
+    notes: list[str] = []
+    records = read_records(config, notes)
+    tokenizer = load_tokenizer(config.model)
+    if config.chat_template:
+        set_template(config, tokenizer)
+    lengths = {"max_length": config.max_length, "max_prompt_length": config.max_prompt_length}
+    report, _ = check_pairs(records, tokenizer, **lengths, skip_bad=config.skip_bad, notes=notes)
+    for line in [*report_lines(report), *(f"note: {note}" for note in notes)]:
         print(line)
 
 
 @commands.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="A checkpoint, a run's folder, smollm2, or a name on the hub.")],
-    data: Annotated[Path | None, typer.Option(help="Held-out pairs, .jsonl or .parquet.")] = None,
+    data: Annotated[str | None, typer.Option(help="Held-out pairs: a file, a folder, org/name:split.")] = None,
     rule: Annotated[str | None, typer.Option(help="Answer the test prompts; how many keep this rule?")] = None,
     temperature: Annotated[float, typer.Option(min=0, help="0: the likeliest token each time.")] = 0.0,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 96,

@@ -33,7 +33,8 @@ def finetune(
     config = read_config(run_file, override or [])
     if is_first():
         scores = "" if config.method == "simpo" else ", and the reference model's scores of all pairs"
-        print(f"preparing {config.model}, {config.data}{scores}", flush=True)
+        data = config.data if isinstance(config.data, str) else ", ".join(config.data)
+        print(f"preparing {config.model}, {data}{scores}", flush=True)
     training = start(config, resume=resume)
     if devices.rank() == 0:
         _say_settings(training)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from simpo_core.inputs import UserError
+from simpo_core.records.forms import check_columns
 
 PRECISIONS = ("auto", "bfloat16", "float32")
 SCHEDULES = ("cosine", "linear", "constant")
@@ -20,11 +21,16 @@ class FinetuneConfig:
     """Settings of one run. A loss's own settings have their defaults in methods.py, with the loss."""
 
     model: str  # a folder, a name on the hub, a .gguf file, "smollm2" or "fresh"
-    data: str  # pairs, .jsonl or .parquet
+    data: str | list[str]  # pairs: .jsonl, .json, .csv or .parquet, a folder, org/name:split on the hub, or several
     output: str  # a folder for checkpoints, metrics and the figure
     method: str = "simpo"  # simpo, dpo or squared
     loss_args: dict[str, float] = field(default_factory=dict)  # of the loss: beta, gamma
     fresh: dict[str, int] = field(default_factory=dict)  # for model = "fresh": settings of LlamaConfig
+    columns: dict[str, str] = field(default_factory=dict)  # of the data, by what they are read as: prompt = "question"
+    data_form: str = ""  # of data that is not in TRL's formats: hh-rlhf, sharegpt, alpaca or chat
+    skip_bad: bool = False  # leave out rows that can't be used; else they stop the run before it starts
+    chat_template: str = ""  # a file, in place of the model's own
+    chat_template_kwargs: dict[str, str | float | bool] = field(default_factory=dict)  # such as enable_thinking = false
     lora_rank: int = 0  # 0: all weights are trained
     lora_alpha: float = 0.0  # 0: twice the rank
     lora_dropout: float = 0.0
@@ -69,12 +75,17 @@ class FinetuneConfig:
                 "a response needs room behind its prompt"
             )
         loss_settings(self.method, self.loss_args)
+        check_columns(self.columns, self.data_form)
         if self.fresh and self.model != "fresh":
             raise UserError(f'[fresh] is for model = "fresh", and model is {self.model!r}: leave one of the two out')
         if not self.lora_rank and (self.lora_alpha or self.lora_dropout):
             raise UserError("lora_alpha and lora_dropout are for adapters, and lora_rank is 0: set it, to 16 say")
         for name in ("model", "data", "output"):
             given = getattr(self, name)
+            if isinstance(given, list):
+                if not given or not all(x.strip() for x in given):
+                    raise UserError(f"{name} is {given}: give names, or one name")
+                continue
             if not given.strip():
                 raise UserError(f"{name} is empty: give a name")
             if given.startswith("~/"):
@@ -115,9 +126,14 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> FinetuneConfig:
         raise UserError(f"{path} is not TOML: {error}") from None
     except (ValueError, RecursionError):
         raise UserError(f"{path} can't be read as TOML: a number is too long, or it is nested too deep") from None
+    return make_config(override_all(values, overrides))
+
+
+def override_all(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """The settings with `key=value` overrides, as `read_config`."""
     for override in overrides:
         _override(values, override)
-    return make_config(values)
+    return values
 
 
 def make_config(values: Mapping[str, Any]) -> FinetuneConfig:
@@ -151,7 +167,8 @@ def _override(values: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):  # a bare word is a string
         value = text
-    if get_type_hints(FinetuneConfig).get(name.strip()) is str and not isinstance(value, str):
+    hint = get_type_hints(FinetuneConfig).get(name.strip())
+    if str in (hint, *get_args(hint)) and not isinstance(value, (str, list)):
         value = text.strip()  # such as a folder named 2024
     *tables, last = name.strip().split(".")
     for table in tables:
@@ -166,8 +183,12 @@ def _required(x: Any) -> bool:
 
 
 def _fits(value: Any, hint: Any) -> bool:
+    if get_origin(hint) is types.UnionType:
+        return any(_fits(value, x) for x in get_args(hint))
     if get_origin(hint) is dict:
         return isinstance(value, dict) and all(_fits(x, get_args(hint)[1]) for x in value.values())
+    if get_origin(hint) is list:
+        return isinstance(value, list) and all(_fits(x, get_args(hint)[0]) for x in value)
     if hint is float:
         return isinstance(value, float) or (_fits(value, int) and abs(value) < 1e300)
     if hint is int:
@@ -176,8 +197,14 @@ def _fits(value: Any, hint: Any) -> bool:
 
 
 def _kind(hint: Any) -> str:
-    if isinstance(hint, types.GenericAlias):
-        return f"a table of {_kind(get_args(hint)[1]).removeprefix('a ')}s"
+    if get_origin(hint) is types.UnionType:
+        return " or ".join(map(_kind, get_args(hint)))
+    if get_origin(hint) is list:
+        return f"a list of {_kind(get_args(hint)[0]).removeprefix('a ')}s"
+    if get_origin(hint) is dict:
+        inner = get_args(hint)[1]
+        single = get_origin(inner) is None
+        return f"a table of {_kind(inner).removeprefix('a ')}s" if single else f"a table, each value {_kind(inner)}"
     return {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}[hint]
 
 

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from simpo_core import devices
 from simpo_core.inputs import UserError
-from simpo_core.models import check_fit, load_model
-from simpo_core.pair_files import read_pairs
-from simpo_core.preferences import TokenPair, fingerprint, tokenize_pairs
+from simpo_core.models import check_fit, load_model, stop_at_end_of_turn
+from simpo_core.preferences import TokenPair, fingerprint
 from simpo_core.saved_models import newest_checkpoint
 from simpo_core.scoring.activations import keep_less, share_casts
 from simpo_core.scoring.scorers import PairScorer, PlainScorer, choose_scorer
@@ -21,6 +20,7 @@ from simpo_core.training.checkpoint import load_checkpoint
 from simpo_core.training.config import FinetuneConfig
 from simpo_core.training.lora import add_lora
 from simpo_core.training.methods import METHODS, Method, loss_settings
+from simpo_core.training.pairs import read_records, set_template, tokens_of
 from simpo_core.training.reference import reference_key, reference_scores, weights_hash
 
 
@@ -58,10 +58,13 @@ def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
     device = devices.choose_device(config.device)
     devices.join_processes(device)
     torch.manual_seed(config.seed)  # a fresh model's weights
-    records = read_pairs(Path(config.data))
+    notes: list[str] = []
+    records = read_records(config, notes)
     model, tokenizer = load_model(config.model, fresh=config.fresh)
-    lengths = {"max_length": config.max_length, "max_prompt_length": config.max_prompt_length}
-    pairs, notes = tokenize_pairs(records, tokenizer, **lengths)
+    if config.chat_template:
+        set_template(config, tokenizer)
+        stop_at_end_of_turn(model, tokenizer)
+    pairs = tokens_of(records, config, tokenizer, notes)
     training = assemble(config, model, tokenizer, pairs)
     training.notes[:0] = notes
     checkpoint = newest_checkpoint(Path(config.output)) if resume else None
