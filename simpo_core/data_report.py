@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from simpo_core.chats.templates import chat_template
-from simpo_core.chats.tokens import AnswerParts, adds_bos, answer_parts
+from simpo_core.chats.tokens import TURN_ENDS, AnswerParts, adds_bos, answer_parts
 from simpo_core.preferences import Pair, TokenPair, WholePair, fit, tokenize_whole
 from simpo_core.records.bad_rows import RowError, leave_out
 
@@ -42,6 +42,8 @@ class DataReport:
     special_text: tuple[str, ...]  # other special tokens stand written in a chat's prompt or inside an answer
     repeated_prompt: tuple[str, ...]  # both answers begin with the prompt, a string: it would be there twice
     other_roles: tuple[str, ...]  # a message's role is not in ROLES; many a template writes it out all the same
+    other_models: tuple[str, ...]  # a string that was rendered for a model with other special tokens
+    unread: tuple[str, ...]  # the chat template doesn't know a setting that the pair brings, such as enable_thinking
     parted: tuple[str, ...]  # the template asks for an answer with something that it doesn't write before this one
     left_out: str  # what that is in the first of them, such as "<think>\n"
 
@@ -105,6 +107,8 @@ def _report(
         special_text=named(_special_text(pair, parts, tokenizer) for pair, parts in zip(pairs, answers, strict=True)),
         repeated_prompt=named(_repeats_prompt(pair) for pair in pairs),
         other_roles=named(_roles(pair) - ROLES != set() for pair in pairs),
+        other_models=named(_other_model(pair, tokenizer) for pair in pairs),
+        unread=named(bool(pair.settings and chat_template(tokenizer).unread(pair.settings)) for pair in pairs),
         parted=named(bool(x.left_out) for x in whole),
         left_out=next((x.left_out for x in whole if x.left_out), ""),
     )
@@ -135,6 +139,8 @@ def odd_lines(report: DataReport) -> list[str]:
         ("with a special token written inside the text", report.special_text),
         ("with a prompt that both answers repeat: take it off them", report.repeated_prompt),
         ("with a role that models don't know, such as human for user", report.other_roles),
+        ("rendered with special tokens that this model doesn't have", report.other_models),
+        ("with chat_template_kwargs that the chat template doesn't read", report.unread),
         (
             f"whose chat template asks for an answer with {asked} and doesn't write this before a whole one: there the "
             "prompt ends before it, and the response begins",
@@ -178,6 +184,12 @@ def _special_text(pair: Pair, answers: Sequence[AnswerParts], tokenizer: Any) ->
     messages = [] if isinstance(pair.prompt, str) else pair.prompt
     plain = [message.get("content", "") for message in messages] + [part.content for part in answers]
     return any(specials.search(text) for text in plain)
+
+
+def _other_model(pair: Pair, tokenizer: Any) -> bool:
+    known = chat_template(tokenizer).specials
+    texts = [str(pair.prompt), *_texts(pair)] if isinstance(pair.prompt, str) else []
+    return any(name in text and not known.fullmatch(name) for name in TURN_ENDS for text in texts)
 
 
 def _repeats_prompt(pair: Pair) -> bool:

@@ -11,6 +11,7 @@ import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from simpo_core.chats.messages import Message
@@ -33,11 +34,19 @@ class Answered:
     closed: bool  # the text ends in a special token; if not, EOS must follow
 
 
+class Shape(Enum):
+    """What a message's content is given as."""
+
+    TEXT = "text"
+    NEVER_MISSING = "text, empty where there is none"  # as beside tool calls
+    PARTS = "a list of parts"  # which is all that SmolVLM's and LLaVA's templates read
+
+
 @dataclass(frozen=True)
 class Form:
     """What a template does with conversations of one form."""
 
-    parts: bool  # it reads contents only as lists of parts, such as SmolVLM's
+    shape: Shape  # in which it reads contents
     behind: str  # what it writes behind the last text
 
 
@@ -59,8 +68,7 @@ class ChatTemplate:
         Raises:
             UserError: There is no template, or it refuses the messages, or drops one; names its role.
         """
-        parts = self.form(prompt, settings).parts
-        return self._render(prompt, settings, parts=parts, add_generation_prompt=True)
+        return self._render(prompt, settings, shape=self.form(prompt, settings).shape, add_generation_prompt=True)
 
     def answered(self, prompt: Sequence[Message], answer: Message, settings: dict[str, Any]) -> Answered:
         """The conversation with its answer. Raises UserError as `generation_prompt`."""
@@ -72,13 +80,13 @@ class ChatTemplate:
             apart = self._place(prompt, split, settings)
         except UserError:
             apart = None
-        before = self._render(prompt, settings, parts=self.form(prompt, settings).parts)
+        before = self._render(prompt, settings, shape=self.form(prompt, settings).shape)
         blocks = plain.text.count("</think>") - before.count("</think>")
         dropped = thought not in plain.text
         if apart and (blocks > 1 or dropped or (thought and "</think>" not in apart.text)):  # gpt-oss has channels
             return apart
         if dropped:
-            raise UserError("the chat template drops the answer's <think>; " + _OTHER_TEMPLATE)
+            raise UserError("the chat template drops the answer's <think>; " + _ADVICE)
         return plain
 
     def form(self, messages: Sequence[Message], settings: dict[str, Any]) -> Form:
@@ -93,7 +101,7 @@ class ChatTemplate:
 
     def _place(self, prompt: Sequence[Message], answer: Message, settings: dict[str, Any]) -> Answered:
         form = self.form([*prompt, answer], settings)
-        whole = self._render([*prompt, answer], settings, parts=form.parts)
+        whole = self._render([*prompt, answer], settings, shape=form.shape)
         if "tool_calls" in answer:
             return self._with_calls(prompt, whole, settings)
         content = answer.get("content", "")
@@ -108,7 +116,7 @@ class ChatTemplate:
             at = whole.rfind(words, 0, end)
             if at >= 0 and not whole[at + len(words) : end].strip():
                 return Answered(text, at, at + len(words), closing is not None)
-        raise UserError(f"the chat template changes the words of role {answer['role']!r}; " + _OTHER_TEMPLATE)
+        raise UserError(f"the chat template changes the words of role {answer['role']!r}; " + _ADVICE)
 
     def _with_calls(self, prompt: Sequence[Message], whole: str, settings: dict[str, Any]) -> Answered:
         """Behind calls of tools other markup comes before the end: the token that ends words, or the last one."""
@@ -123,18 +131,24 @@ class ChatTemplate:
     def _probe(self, messages: Sequence[Message], settings: dict[str, Any]) -> Form:
         failures: list[tuple[int, UserError]] = []
         probed, probed_settings, probes = _probes(messages, settings)
-        for parts in (False, True):
+        for shape in Shape:
             try:
-                text = self._render(probed, probed_settings, parts=parts)
+                text = self._render(probed, probed_settings, shape=shape)
             except UserError as error:
                 failures.append((len(probes), error))
                 continue
             dropped = [what for probe, what in probes.items() if probe not in text]
             if not dropped:
                 ends = [text.rfind(probe) + len(probe) for probe, what in probes.items() if what != _TOOLS]
-                return Form(parts, text[max(ends, default=len(text)) :])
-            failures.append((len(dropped), UserError(f"the chat template drops {dropped[0]}; {_OTHER_TEMPLATE}")))
+                return Form(shape, text[max(ends, default=len(text)) :])
+            advice = _ADVICE + (', and columns = {tools = ""} the tools' if dropped[0] == _TOOLS else "")
+            failures.append((len(dropped), UserError(f"the chat template drops {dropped[0]}; {advice}")))
         raise min(failures, key=lambda failure: failure[0])[1]
+
+    def unread(self, settings: dict[str, Any]) -> list[str]:
+        """The settings, tools apart, whose names don't occur in the template: they change nothing."""
+        source = repr(self.tokenizer.chat_template)
+        return [name for name in settings if name != "tools" and name not in source]
 
     def end_of_turn(self, settings: dict[str, Any]) -> str:
         """The special token that the template puts behind an answer of words; "" if it puts none."""
@@ -143,7 +157,7 @@ class ChatTemplate:
         found = self.specials.search(form.behind)
         return found[0] if found else ""
 
-    def _render(self, messages: Sequence[Message], settings: dict[str, Any], *, parts: bool, **how: Any) -> str:
+    def _render(self, messages: Sequence[Message], settings: dict[str, Any], *, shape: Shape, **how: Any) -> str:
         from jinja2 import TemplateError
 
         if not getattr(self.tokenizer, "chat_template", None):
@@ -153,7 +167,7 @@ class ChatTemplate:
         arguments = {"tools": None, **settings, "tokenize": False, **how}
         try:
             template = _undated(self.tokenizer.get_chat_template(tools=arguments["tools"]))
-            given = [_for_template(message, parts=parts) for message in messages]
+            given = [_for_template(message, shape) for message in messages]
             text = str(self.tokenizer.apply_chat_template(given, chat_template=template, **arguments))
             text.encode("utf-8")
         except UnicodeEncodeError:
@@ -165,7 +179,7 @@ class ChatTemplate:
 
 
 _TOOLS = "the tools"
-_OTHER_TEMPLATE = "name one that writes it, as chat_template in the run file, or leave the pair out"
+_ADVICE = "name a file as chat_template that writes it; skip_bad = true leaves such pairs out"
 
 
 def _special_names(tokenizer: Any) -> re.Pattern[str]:
@@ -195,12 +209,14 @@ def _undated(template: str) -> str:
     return re.sub(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""", lambda found: repr(DATE.strftime(found[2])), template)
 
 
-def _for_template(message: Message, *, parts: bool) -> Message:
+def _for_template(message: Message, shape: Shape) -> Message:
     given = dict(message)
     if "reasoning_content" in message:
         given["thinking"] = message["reasoning_content"]  # which gpt-oss's template reads
-    if parts and "content" in message:
+    if shape is Shape.PARTS and "content" in message:
         given["content"] = [{"type": "text", "text": message["content"]}]
+    if shape is Shape.NEVER_MISSING:
+        given.setdefault("content", "")
     return given
 
 

@@ -168,7 +168,7 @@ def _override(values: dict[str, Any], override: str) -> None:
     except (ValueError, RecursionError):  # a bare word is a string
         value = text
     hint = get_type_hints(FinetuneConfig).get(name.strip())
-    if str in (hint, *get_args(hint)) and not isinstance(value, (str, list)):
+    if (hint is str or get_origin(hint) is types.UnionType) and not isinstance(value, (str, list)):
         value = text.strip()  # such as a folder named 2024
     *tables, last = name.strip().split(".")
     for table in tables:

@@ -17,7 +17,7 @@ def pairs_of(*texts):
 
 
 def report_of(tokenizer, *texts, max_length=20, max_prompt_length=10):
-    return check_pairs(pairs_of(*texts), tokenizer, max_length=max_length, max_prompt_length=max_prompt_length)
+    return check_pairs(pairs_of(*texts), tokenizer, max_length=max_length, max_prompt_length=max_prompt_length)[0]
 
 
 def test_lengths_are_of_tokens_before_cutting():

@@ -148,9 +148,10 @@ def test_bos_of_a_template_is_not_doubled():
     assert tokenize_prompt(CHAT, BOS).count(BOS.bos_token_id) == 1
 
 
-def test_bos_is_added_where_the_template_lacks_it_and_the_tokenizer_adds_it():
-    for tokenizer in SPACED:
-        assert words(tokenizer, tokenize_prompt(CHAT, tokenizer))[:3] == ["<s>", "▁", "["]
+def test_before_a_chat_bos_stands_where_the_template_writes_it():
+    for tokenizer in SPACED:  # its template writes none, the tokenizer puts one before plain text
+        assert words(tokenizer, tokenize_prompt(CHAT, tokenizer))[:2] == ["▁", "["]
+        assert tokenize_prompt(CHAT, tokenizer) == tokenizer.apply_chat_template(CHAT)["input_ids"]
 
 
 def test_no_bos_where_the_tokenizer_adds_none():
@@ -198,10 +199,9 @@ def test_the_space_that_sentencepiece_puts_before_text_is_not_in_a_response(toke
 
 
 @pytest.mark.parametrize("tokenizer", SPACED)
-def test_the_space_that_a_template_puts_before_the_answer_is_kept(tokenizer):
+def test_the_spaces_that_a_template_puts_around_the_answer_are_the_responses(tokenizer):
     # Llama 2: "[INST] 2 + 2? [/INST] Paris. </s>", and nothing is added as a generation prompt
-    for answer in ("Paris.", " Paris."):
-        assert words(tokenizer, tokenized(tokenizer, CHAT, answer).chosen) == ["▁Paris", ".", "</s>"]
+    assert words(tokenizer, tokenized(tokenizer, CHAT, "Paris.").chosen) == ["▁Paris", ".", "▁", "</s>"]
 
 
 @pytest.mark.parametrize("trims", [False, True])
@@ -222,13 +222,15 @@ def test_a_template_that_writes_the_date_gives_the_same_tokens_every_day():
     assert tokenized(dated, CHAT) == tokenized(written, CHAT) != tokenized(CHATML, CHAT)
 
 
-def test_what_else_a_template_puts_before_the_answer_is_not_the_responses():
+def test_what_else_a_template_puts_before_the_answer_is_the_responses():
     thinking = chatml_tokenizer()
     thinking.chat_template = CHATML.chat_template.replace(
         "{{ message.content }}",
         "{% if message.role == 'assistant' %}<think>\n\n</think>\n\n{% endif %}{{ message.content }}",
     )
-    assert tokenized(thinking, CHAT) == tokenized(CHATML, CHAT)
+    pair = tokenized(thinking, CHAT)
+    assert pair.prompt == tokenized(CHATML, CHAT).prompt
+    assert thinking.decode(pair.chosen) == "<think>\n\n</think>\n\n4.<|im_end|>"
 
 
 # -- Cutting to fit --------------------------------------------------------------------------------------------------
@@ -280,6 +282,9 @@ def test_prompt_and_responses_are_never_empty_nor_too_long(tokenizer, prompt, an
             tokenized(tokenizer, messages, *answers)
         return
     pair = tokenized(tokenizer, messages, *answers, max_length=max_length, max_prompt_length=max_prompt_length)
+    if not pair:  # the markup of a chat is longer than that
+        assert chat
+        return
     end = end_of_turn(tokenizer, chat)
     assert 1 <= len(pair.prompt) <= max_prompt_length
     for response in (pair.chosen, pair.rejected):

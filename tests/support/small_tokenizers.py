@@ -1,5 +1,7 @@
 """Tokenizers of a few hundred tokens, made on the spot: one for each way in which real ones differ."""
 
+import re
+
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
@@ -82,3 +84,14 @@ def _fast(tokenizer, chat_template, **kwargs):
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **kwargs)
     fast.chat_template = chat_template
     return fast
+
+
+MARKUP = (
+    r"</s>|<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]+｜>|</?\w+_of_\w+>|<\|?turn\|?>|<\|channel>|<channel\|>|<\|?tool[a-z_]*\|?>"
+)
+
+
+def template_tokenizer(chat_template):
+    """Bytes, the markup that a published chat template writes as special tokens, and that template."""
+    specials = ["<bos>", "<eos>", *sorted(set(re.findall(MARKUP, chat_template)))]
+    return _fast(_byte_level(specials), chat_template, bos_token="<bos>", eos_token="<eos>")

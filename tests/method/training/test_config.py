@@ -186,5 +186,11 @@ def test_settings_written_as_toml_are_read_back_the_same(config):
 
 
 def test_every_setting_is_written_out():
-    config = make_config(NEEDED | {"model": "fresh", "loss_args": {"beta": 2.0}, "fresh": {"hidden_size": 8}})
+    tables = {
+        "fresh": {"hidden_size": 8},
+        "columns": {"prompt": "q"},
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
+    config = make_config(NEEDED | {"model": "fresh", "loss_args": {"beta": 2.0}} | tables)
+    assert make_config(tomllib.loads(to_toml(config))) == config
     assert set(tomllib.loads(to_toml(config))) == {x.name for x in dataclasses.fields(FinetuneConfig)}
