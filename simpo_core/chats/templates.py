@@ -247,7 +247,7 @@ def _probes(
         probes[f"theanswer{len(probes)}x"] = what
         return list(probes)[-1]
 
-    probed = copy.deepcopy(list(messages))
+    probed = [copy.deepcopy(message) for message in messages]  # one by one: the same may stand there twice
     for message in probed:
         role = message["role"]
         if message.get("content", "").strip():

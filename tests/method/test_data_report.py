@@ -82,6 +82,41 @@ def test_roles_that_no_template_knows_are_named():
     assert report_lines(report)[-1] == "1 with a role that models don't know, such as human for user (line 2)"
 
 
+def test_what_a_template_asks_with_and_does_not_write_is_named():
+    thinking = chatml_tokenizer()
+    thinking.chat_template = thinking.chat_template.replace("assistant\n", "assistant\n<think>")
+    report = report_of(thinking, ("1", "2", "3"), ([{"role": "user", "content": "1"}], "2", "3"), max_length=90)
+    assert (report.parted, report.left_out) == (("line 2",), "<think>")
+    assert report_lines(report)[-1].startswith("1 whose chat template asks for an answer with '<think>' and doesn't")
+
+
+def test_what_is_meant_for_another_model_is_named():
+    asked = [{"role": "user", "content": "1"}]
+    report = report_of(CHATML, ("<start_of_turn>user\n1<end_of_turn>\n", "2", "3"), ("1", "2", "3"), max_length=90)
+    assert report.other_models == ("line 1",)
+    pair = Pair(prompt=asked, chosen="2", rejected="3", where="line 1", settings={"enable_thinking": False})
+    report, _ = check_pairs([pair], CHATML, max_length=90, max_prompt_length=50)
+    assert report_lines(report)[-1] == "1 with chat_template_kwargs that the chat template doesn't read (line 1)"
+
+
+def test_pairs_that_a_template_drops_can_be_left_out():
+    tokenizer = chatml_tokenizer()
+    tokenizer.chat_template = (
+        "{% for m in messages if m.role != 'tool' %}<|im_start|>{{ m.content }}{% endfor %}<|im_end|>"
+    )
+    chats = [([{"role": role, "content": "1"}], "2", "3") for role in ("user", "tool", "tool")]
+    with pytest.raises(
+        UserError, match="2 of 3 rows can't be used; with skip_bad = true they are left out: line 2, li"
+    ):
+        report_of(tokenizer, *chats)
+    notes = []
+    report, fitted = check_pairs(
+        pairs_of(*chats), tokenizer, max_length=90, max_prompt_length=50, skip_bad=True, notes=notes
+    )
+    assert (report.pairs, len(fitted)) == (1, 1)
+    assert "line 2, line 3: the chat template drops what role 'tool' says" in notes[0]
+
+
 def test_the_lines_say_what_was_found_and_where():
     report = report_of(CHATML, ("1", "2", "33"), *[("1", "2", "2")] * 5)
     assert report_lines(report) == [
@@ -90,8 +125,8 @@ def test_the_lines_say_what_was_found_and_where():
         "chosen: 2 to 2 tokens, median 2",
         "rejected: 2 to 3 tokens, median 2",
         "chosen is 0.2 tokens shorter than rejected on average",
-        "4 the same as an earlier pair (line 3, line 4, line 5, …)",
         "5 with two equal answers: nothing to learn from (line 2, line 3, line 4, …)",
+        "4 the same as an earlier pair (line 3, line 4, line 5, …)",
     ]
 
 

@@ -199,6 +199,87 @@ def test_without_pyarrow_parquet_says_what_to_do(tmp_path, monkeypatch):
     assert read_pairs(write(tmp_path, STRINGS))
 
 
+# -- What belongs to the prompt --------------------------------------------------------------------------------------
+
+TOOL = {"type": "function", "function": {"name": "plus", "parameters": {"type": "object"}}}
+CALL = {"type": "function", "function": {"name": "plus", "arguments": {"a": 2}}}
+
+
+def test_a_system_column_is_the_first_message(tmp_path):
+    system = {"role": "system", "content": "Be brief."}
+    for prompt in ([USER], [system, USER]):
+        pair = read_pairs(write(tmp_path, CHAT | {"system": "Be brief.", "prompt": prompt}))[0]
+        assert pair.prompt == [system, USER]
+    assert read_pairs(write(tmp_path, CHAT | {"system": ""}))[0].prompt == [USER]
+    other = write(tmp_path, CHAT | {"system": "Be long.", "prompt": [system, USER]})
+    assert "'system' is not what the prompt's own system message says" in error_of(other)
+    strings = write(tmp_path, STRINGS | {"system": "Be brief."})
+    assert "'system' is for chats, and prompt, chosen and rejected are text" in error_of(strings)
+    assert read_pairs(strings, form="chat")[0].prompt == [system, USER]
+    assert read_pairs(strings, columns={"system": ""})[0].prompt == "2 + 2?"
+
+
+def test_tools_and_settings_of_the_template_come_with_the_pair(tmp_path):
+    row = CHAT | {"tools": [TOOL], "chat_template_kwargs": {"enable_thinking": False}}
+    as_text = {name: json.dumps(row[name]) for name in ("tools", "chat_template_kwargs")}
+    for record in (row, row | as_text):  # text is how many a table keeps them
+        pair = read_pairs(write(tmp_path, record), settings={"enable_thinking": True, "effort": "low"})[0]
+        assert pair.settings == {"tools": [TOOL], "enable_thinking": False, "effort": "low"}
+    for empty in ({"tools": []}, {"tools": None}, {"tools": ""}):
+        assert read_pairs(write(tmp_path, CHAT | empty))[0].settings == {}
+    assert "'tools' is text that is not JSON" in error_of(write(tmp_path, CHAT | {"tools": "plus()"}))
+    assert "'tools' must be a list of objects, each with the name" in error_of(write(tmp_path, CHAT | {"tools": [{}]}))
+    wrong = write(tmp_path, CHAT | {"chat_template_kwargs": [1]})
+    assert "'chat_template_kwargs' is a list: expected an object" in error_of(wrong)
+
+
+def test_an_answer_with_more_than_text_is_kept_whole(tmp_path):
+    called = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+    thought = WRONG | {"reasoning": "sums"}
+    pair = read_pairs(write(tmp_path, CHAT | {"tools": [TOOL], "chosen": [called], "rejected": [thought]}))[0]
+    assert pair.chosen == {"role": "assistant", "tool_calls": [CALL]}
+    assert pair.rejected == WRONG | {"reasoning_content": "sums"}
+
+
+def test_answers_may_be_one_message_each(tmp_path):
+    assert read_pairs(write(tmp_path, CHAT | {"chosen": RIGHT, "rejected": WRONG}))[0].chosen == "4."
+
+
+# -- Columns, forms, bad rows ----------------------------------------------------------------------------------------
+
+
+def test_columns_and_forms_are_read_as_the_run_says(tmp_path):
+    path = write(tmp_path, {"question": "2 + 2?", "chosen": "4.", "rejected": "5."})
+    assert read_pairs(path, columns={"prompt": "question"})[0].prompt == "2 + 2?"
+    hh = {name: f"\n\nHuman: 2 + 2?\n\nAssistant: {text}" for name, text in (("chosen", "4."), ("rejected", "5."))}
+    path = write(tmp_path, hh)
+    assert error_of(path).endswith('this looks like hh-rlhf\'s conversations as text: set data_form = "hh-rlhf"')
+    assert read_pairs(path, form="hh-rlhf")[0].prompt == [USER]
+
+
+def test_bad_rows_are_all_named_or_left_out(tmp_path):
+    path = write(tmp_path, STRINGS, STRINGS | {"chosen": ""}, "{", STRINGS)
+    with pytest.raises(UserError, match="2 of 4 rows can't be used") as caught:
+        read_pairs(path)
+    assert "\n  prefs.jsonl line 2: 'chosen' is empty" in str(caught.value)
+    assert "\n  prefs.jsonl line 3: it is not JSON" in str(caught.value)
+    notes = []
+    assert [pair.where for pair in read_pairs(path, skip_bad=True, notes=notes)] == [
+        "prefs.jsonl line 1",
+        "prefs.jsonl line 4",
+    ]
+    assert notes[0].startswith("2 of 4 rows left out, as skip_bad says:")
+
+
+def test_a_column_that_is_not_read_and_sounds_like_the_prompts_is_named(tmp_path):
+    notes = []
+    read_pairs(write(tmp_path, CHAT | {"system_prompt": "Be brief.", "id": 7}), notes=notes)
+    assert notes == [
+        "the column 'system_prompt' is not read; if it belongs to the prompt, write columns = "
+        '{system = "system_prompt"}, and columns = {system = ""} says the contrary'
+    ]
+
+
 # -- Garbage ---------------------------------------------------------------------------------------------------------
 
 texts = st.text(st.characters(), max_size=5) | st.sampled_from(["user", "assistant", "system", "4."])

@@ -6,9 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_tokenizers import bos_tokenizer, chatml_tokenizer, spaced_tokenizer
 
+from simpo_core.chats.tokens import answer_parts
 from simpo_core.inputs import UserError
 from simpo_core.models import load_tokenizer
-from simpo_core.preferences import DATE, Pair, TokenPair, end_of_turn, fingerprint, tokenize_pair, tokenize_prompt
+from simpo_core.preferences import (
+    DATE,
+    Pair,
+    TokenPair,
+    end_of_turn,
+    fingerprint,
+    tokenize_pair,
+    tokenize_pairs,
+    tokenize_prompt,
+)
 
 CHATML = chatml_tokenizer()
 BOS = bos_tokenizer()
@@ -125,6 +135,28 @@ def test_a_template_that_refuses_the_messages_is_an_error():
     strict.chat_template = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
     with pytest.raises(UserError, match=r"prefs.jsonl line 1: the chat template refuses the messages: no system role"):
         tokenized(strict, [{"role": "system", "content": "Be brief."}, *CHAT])
+
+
+# -- Strings that were rendered for a model ---------------------------------------------------------------------------
+
+
+def test_a_rendered_string_ends_as_the_template_ends_a_turn():
+    prompt = BOS.apply_chat_template(CHAT, tokenize=False, add_generation_prompt=True)
+    chat = tokenized(BOS, CHAT)
+    for chosen, rejected in (("4.<end>\n", "5<end>"), ("4.", "5"), ("4.<end></s>", "5</s>")):
+        assert tokenized(BOS, prompt, chosen, rejected) == chat
+
+
+def test_special_tokens_inside_a_rendered_answer_are_meant():
+    prompt = "[user]\n2 + 2?<end>\n[assistant]\n"
+    pair = tokenized(BOS, prompt, "thinking<end>[assistant]\n4.<end>")
+    assert words(BOS, pair.chosen).count("<end>") == 2
+
+
+def test_the_turn_end_of_another_model_is_stripped_too():
+    for end in ("<end_of_turn>\n", "<|eot_id|>", "<|end_of_text|><|im_end|>"):
+        assert tokenized(CHATML, "2 + 2?", "4." + end) == tokenized(CHATML, "2 + 2?", "4.")
+        assert tokenized(CHATML, CHAT, "4." + end) == tokenized(CHATML, CHAT, "4.")
 
 
 # -- The prompt: BOS exactly once ------------------------------------------------------------------------------------
@@ -252,6 +284,51 @@ def test_a_cut_response_has_no_end_of_turn():
     assert pair.truncated
 
 
+def test_a_long_chat_is_cut_inside_its_longest_message_never_in_its_markup():
+    system = {"role": "system", "content": "of is of is of is of is of is of is of is of is"}
+    messages = [system, {"role": "user", "content": "Paris is of" * 20}, {"role": "user", "content": "2 + 2?"}]
+    whole = tokenized(CHATML, messages, max_length=400, max_prompt_length=300)
+    assert not whole.truncated
+    for short in (60, 80):
+        pair = tokenized(CHATML, messages, max_length=200, max_prompt_length=short)
+        assert pair.truncated
+        assert len(pair.prompt) == short
+        kept = CHATML.decode(pair.prompt).split("<|im_start|>user\n")[1].removesuffix("<|im_end|>\n")
+        assert kept
+        assert messages[1]["content"].endswith(kept)
+        rest = [system, {"role": "user", "content": kept}, messages[2]]
+        assert list(pair.prompt) == tokenize_prompt(rest, CHATML)
+    assert tokenized(CHATML, messages, max_length=200, max_prompt_length=20) is None  # the others are longer
+
+
+def test_a_response_is_not_cut_inside_its_markup():
+    thinking = chatml_tokenizer()
+    thinking.chat_template = CHATML.chat_template.replace(
+        "{{ message.content }}",
+        "{% if message.role == 'assistant' %}<think></think>{% endif %}{{ message.content }}",
+    )
+    markup, prompt = len("<think></think>"), len(tokenized(thinking, CHAT).prompt)
+    assert tokenized(thinking, CHAT, "1234", max_length=prompt + markup, max_prompt_length=prompt) is None
+    pair = tokenized(thinking, CHAT, "1234", max_length=prompt + markup + 1, max_prompt_length=prompt)
+    assert thinking.decode(pair.chosen) == "<think></think>1"
+
+
+def test_pairs_that_cant_be_cut_are_left_out_and_counted():
+    pairs = [
+        Pair(prompt=[{"role": "user", "content": text}], chosen="4.", rejected="5", where="line")
+        for text in ("1", "1" * 30)
+    ]
+    pairs.append(
+        Pair(prompt=[{"role": "tool", "content": "1" * 4}, *CHAT * 3], chosen="4.", rejected="5", where="line")
+    )
+    kept, notes = tokenize_pairs(pairs, CHATML, max_length=40, max_prompt_length=18)
+    assert len(kept) == 2
+    assert notes[0].startswith("1 of 3 pairs left out: to fit max_prompt_length = 18 and max_length = 40, the chat")
+    assert notes[1].startswith("1 of 2 pairs are cut: ")
+    with pytest.raises(UserError, match="no pair is left: all 1 are longer than max_prompt_length = 3"):
+        tokenize_pairs(pairs[:1], CHATML, max_length=40, max_prompt_length=3)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_long_prompt_does_not_empty_the_response(trl_response):
     prompt = "Paris" * 11
@@ -277,7 +354,7 @@ def test_a_prompt_that_could_fill_everything_is_an_error(max_length, max_prompt_
 def test_prompt_and_responses_are_never_empty_nor_too_long(tokenizer, prompt, answers, chat, max_prompt_length, extra):
     max_length = max_prompt_length + extra
     messages = [{"role": "user", "content": prompt}] if chat else prompt
-    if not all(answer.strip() for answer in answers):
+    if not all(answer_parts(answer, tokenizer).content.strip() for answer in answers):
         with pytest.raises(UserError, match="has no tokens of its own"):
             tokenized(tokenizer, messages, *answers)
         return

@@ -169,3 +169,63 @@ def test_a_template_gives_trls_tokens_or_the_reason_is_listed(path, trl_tokens):
             apart = row | {"chosen": answer("It is 4.", reasoning_content="sums")}
             assert found == ours(tokenizer, apart)
             assert "<think>\nsums" in tokenizer.decode(theirs[1])
+
+
+# -- What templates drop, refuse and double ---------------------------------------------------------------------------
+
+PLAIN = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+
+
+def tokenizer_of(template):
+    specials = "{# <|user|> <|assistant|> <|system|> <|tool|> <|end|> #}"
+    return template_tokenizer(specials + template)
+
+
+def rendered(template, row):
+    tokenizer = tokenizer_of(template)
+    return [tokenizer.decode(tokens) for tokens in ours(tokenizer, row)]
+
+
+def test_a_role_that_the_template_drops_is_named_even_if_its_words_stand_elsewhere():
+    row = CASES["plain"][0] | {"prompt": [{"role": "developer", "content": "a"}, *ASKED]}  # as in <|assistant|>
+    knows = PLAIN.replace("messages %}", "messages if m.role in ['user', 'assistant'] %}")
+    with pytest.raises(UserError, match="line 1: the chat template drops what role 'developer' says; name a file as"):
+        rendered(knows, row)
+
+
+def test_a_template_that_reads_contents_as_parts_alone_gets_parts():
+    parts = PLAIN.replace("{{ m.content }}", "{% for x in m.content if x is mapping %}{{ x.text }}{% endfor %}")
+    assert rendered(parts, CASES["turns"][0]) == rendered(PLAIN, CASES["turns"][0])
+
+
+def test_a_template_that_needs_a_content_gets_an_empty_one_beside_tool_calls():
+    calls = PLAIN.replace("{{ m.content }}", "{{ m.content + (m.tool_calls | tojson if m.tool_calls else '') }}")
+    found = rendered("{{ tools | tojson }}" + calls, CASES["call"][0])
+    assert '"arguments": {"a": 4711}' in found[1]
+    assert found[1].endswith("<|end|>")
+    assert found[2] == "<|assistant|>Five.<|end|>"
+
+
+def test_the_words_of_an_answer_are_found_even_if_the_template_goes_by_them():
+    by_words = PLAIN + "{% if 'Five' in messages[-1].content %} indeed{% endif %}"
+    assert rendered(by_words, CASES["plain"][0]) == rendered(PLAIN, CASES["plain"][0])
+    with pytest.raises(UserError, match="the chat template changes the words of role 'assistant'"):
+        rendered(PLAIN.replace("m.content", "m.content | replace('Five', 'Six')"), CASES["plain"][0])
+
+
+def test_where_two_renderings_part_inside_an_answers_words_the_prompt_ends_before_them():
+    # asked with <think>, answered with words that begin with < as well
+    asks = "{% if add_generation_prompt %}<|assistant|><think>{% endif %}"
+    row = CASES["plain"][0] | {"chosen": answer("<b>4</b>"), "rejected": answer("<i>5</i>")}
+    assert rendered(PLAIN + asks, row)[0] == "<|user|>2+2?<|end|><|assistant|>"
+    assert rendered(PLAIN + asks, row)[1] == "<b>4</b><|end|>"
+
+
+@pytest.mark.parametrize("thought", ["sums", ""])
+def test_a_think_block_in_an_answer_is_not_doubled(thought):
+    writes = PLAIN.replace(
+        "{{ m.content }}",
+        "{% if m.role == 'assistant' %}<think>{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}",
+    )
+    row = CASES["plain"][0] | {"chosen": answer(f"<think>\n{thought}\n</think>\n\n4.")}
+    assert rendered(writes, row)[1] == f"<|assistant|><think>{thought}</think>4.<|end|>"
