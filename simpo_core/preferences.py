@@ -257,13 +257,11 @@ def tokenize_prompt(prompt: Prompt, tokenizer: Any) -> list[int]:
         UserError: Messages for a tokenizer without a chat template, or that its template refuses or drops;
             or a prompt without tokens.
     """
-    if isinstance(prompt, str):
-        tokens = list(encode(prompt, tokenizer))
-        if adds_bos(tokenizer) and tokens[:1] != [tokenizer.bos_token_id]:
-            tokens.insert(0, tokenizer.bos_token_id)
-    else:
-        tokens = list(encode(chat_template(tokenizer).generation_prompt(prompt, {}), tokenizer))
-    bos = tokenizer.bos_token_id
+    if not isinstance(prompt, str):
+        return list(encode(chat_template(tokenizer).generation_prompt(prompt, {}), tokenizer))
+    tokens, bos = list(encode(prompt, tokenizer)), tokenizer.bos_token_id
+    if adds_bos(tokenizer) and tokens[:1] != [bos]:
+        tokens.insert(0, bos)
     while bos is not None and tokens[:2] == [bos, bos]:
         del tokens[0]
     if not tokens:

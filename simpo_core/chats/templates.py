@@ -164,7 +164,7 @@ class ChatTemplate:
             raise UserError(
                 "the tokenizer has no chat template, which messages need: give strings, or use another model"
             )
-        arguments = {"tools": None, **settings, "tokenize": False, **how}
+        arguments = {"tools": None, **settings, "tokenize": False, "add_generation_prompt": False, **how}
         try:
             template = _undated(self.tokenizer.get_chat_template(tools=arguments["tools"]))
             given = [_for_template(message, shape) for message in messages]

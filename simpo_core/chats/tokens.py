@@ -1,7 +1,5 @@
 """Text to tokens, one piece at a time: no special token that the text doesn't mean, and none twice at its ends."""
 
-import functools
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +74,7 @@ class AnswerParts:
 
     bos: str
     content: str
-    ends: str  # tokens that end a turn or a text, of this model or another, with white space around them
+    ends: str  # tokens that end a turn or a text, of this model or another, with white space behind them
 
 
 def answer_parts(text: str, tokenizer: Any) -> AnswerParts:
@@ -84,12 +82,7 @@ def answer_parts(text: str, tokenizer: Any) -> AnswerParts:
     bos = tokenizer.bos_token or ""
     bos = bos if text.startswith(bos) else ""
     content = text.removeprefix(bos)
-    if found := _ends_of(tokenizer.eos_token or "", turn_end(tokenizer)).search(content):
-        content = content[: found.start()]
+    names = {name for name in (tokenizer.eos_token, turn_end(tokenizer), *TURN_ENDS) if name}
+    while name := next((name for name in names if content.rstrip().endswith(name)), ""):
+        content = content.rstrip().removesuffix(name)
     return AnswerParts(bos, content, text[len(bos) + len(content) :])
-
-
-@functools.lru_cache(maxsize=8)
-def _ends_of(*own: str) -> re.Pattern[str]:
-    names = "|".join(re.escape(name) for name in {*own, *TURN_ENDS} if name)
-    return re.compile(rf"(?:\s*(?:{names}))+\s*\Z")

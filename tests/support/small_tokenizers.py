@@ -86,7 +86,7 @@ def _fast(tokenizer, chat_template, **kwargs):
     return fast
 
 
-MARKUP = r"</s>|<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]+｜>|</?\w+_of_\w+>|<\|?turn\|?>|<\|channel>|<channel\|>|<\|?tool[a-z_]*\|?>"
+MARKUP = r"<\w+_of_\w+>|<[|｜][^|｜<>\s]{1,40}[|｜]>|<\|?turn\|?>|<\|channel>|<channel\|>|<\|?tool[a-z_]*\|?>|</s>"
 
 
 def template_tokenizer(chat_template):

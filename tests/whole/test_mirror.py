@@ -51,6 +51,7 @@ TESTED_IN = {  # modules whose work shows in another's tests
     "autograder/results.py": "course/grading/test_marking.py",
     "autograder/values.py": "course/test_checks.py",
     "simpo_core/__main__.py": "method/training/test_run.py",
+    "simpo_core/chats/tokens.py": "method/test_preferences.py",
     "simpo_core/cli.py": "method/training/test_run.py",
     "simpo_core/commands/train.py": "method/training/test_run.py",
     "simpo_core/demo.py": "method/commands/test_measure.py",

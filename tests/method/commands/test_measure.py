@@ -45,6 +45,21 @@ def test_check_data_names_the_line_that_cannot_be_used(call, model, tmp_path):
     assert "pairs.jsonl line 1: 'rejected' is missing" in words
 
 
+def test_check_data_looks_at_what_a_run_would_train_on(call, model, tmp_path):
+    row = {"question": "2 + 2?", "chosen": "4.", "rejected": "5."}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(row | {"chosen": ""}) + "\n")
+    run = write_run(tmp_path, model=str(model), data=str(tmp_path / "rows.jsonl"), columns={"prompt": "question"})
+    status, said, words = call("check-data", run)
+    assert status == 2
+    assert "rows.jsonl line 2: 'chosen' is empty" in words
+    status, said, _ = call("check-data", run, "--set", "skip_bad=true")
+    assert status == 0
+    assert said.startswith("1 pairs\n")
+    assert "note: 1 of 2 rows left out" in said
+    overrides = ("--set", "columns.prompt=question", "--set", "skip_bad=true")
+    assert call("check-data", tmp_path / "rows.jsonl", "--model", model, *overrides)[1] == said
+
+
 def test_evaluate_measures_pairs_and_answers(call, model, tmp_path, monkeypatch):
     monkeypatch.setattr("simpo_core.answers.make_pairs.read_prompts", lambda split: ["What is a tide?", "What is ice?"])
     data = write_pairs(tmp_path / "pairs.jsonl")
