@@ -174,7 +174,8 @@ class ChatTemplate:
             raise UserError("a message or a tool holds half a character: mend it") from None
         except (TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
             reason = str(error).partition("\n")[0]
-            raise UserError(f"the chat template refuses the messages: {reason}") from None
+            roles = ", ".join(dict.fromkeys(message["role"] for message in messages))
+            raise UserError(f"the chat template refuses messages of {roles}: {reason}") from None
         return text
 
 

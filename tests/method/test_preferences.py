@@ -133,7 +133,9 @@ def test_a_tokenizer_without_an_end_or_a_template_is_an_error():
 def test_a_template_that_refuses_the_messages_is_an_error():
     strict = chatml_tokenizer()
     strict.chat_template = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
-    with pytest.raises(UserError, match=r"prefs.jsonl line 1: the chat template refuses the messages: no system role"):
+    with pytest.raises(
+        UserError, match=r"prefs.jsonl line 1: the chat template refuses messages of system, user: no system role"
+    ):
         tokenized(strict, [{"role": "system", "content": "Be brief."}, *CHAT])
 
 
