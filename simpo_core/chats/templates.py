@@ -81,9 +81,9 @@ class ChatTemplate:
         except UserError:
             apart = None
         before = self._render(prompt, settings, shape=self.form(prompt, settings).shape)
-        blocks = plain.text.count("</think>") - before.count("</think>")
-        dropped = thought not in plain.text
-        if apart and (blocks > 1 or dropped or (thought and "</think>" not in apart.text)):  # gpt-oss has channels
+        said = plain.text[common_length(before, plain.text) :]
+        doubled, dropped = said.count("</think>") > 1, thought not in said
+        if apart and (doubled or dropped or (thought and "</think>" not in apart.text)):  # gpt-oss has channels
             return apart
         if dropped:
             raise UserError("the chat template drops the answer's <think>; " + _ADVICE)
