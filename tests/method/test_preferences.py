@@ -134,7 +134,7 @@ def test_a_template_that_refuses_the_messages_is_an_error():
     strict = chatml_tokenizer()
     strict.chat_template = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
     with pytest.raises(
-        UserError, match=r"prefs.jsonl line 1: the chat template refuses messages of system, user: no system role"
+        UserError, match=r"prefs.jsonl line 1: the chat template refuses messages of system, user, assistant: no system"
     ):
         tokenized(strict, [{"role": "system", "content": "Be brief."}, *CHAT])
 

@@ -194,3 +194,19 @@ def test_every_setting_is_written_out():
     config = make_config(NEEDED | {"model": "fresh", "loss_args": {"beta": 2.0}} | tables)
     assert make_config(tomllib.loads(to_toml(config))) == config
     assert set(tomllib.loads(to_toml(config))) == {x.name for x in dataclasses.fields(FinetuneConfig)}
+
+
+def test_data_may_be_several_and_a_table_may_hold_values_of_several_kinds():
+    kwargs = {"enable_thinking": False, "reasoning_effort": "low", "budget": 64}
+    config = make_config(NEEDED | {"data": ["a.jsonl", "org/name:train"], "chat_template_kwargs": kwargs})
+    assert (config.data, config.chat_template_kwargs) == (["a.jsonl", "org/name:train"], kwargs)
+    for values, message in (
+        ({"data": 4}, "data is 4: it must be a string or a list of strings"),
+        ({"data": []}, r"data is \[\]: give names, or one name"),
+        ({"columns": {"prompt": 4}}, "it must be a table of strings"),
+        ({"columns": {"promt": "q"}}, r"columns\.promt: it must be one of prompt, chosen"),
+        ({"chat_template_kwargs": {"a": []}}, "it must be a table, each value a string or a number or true or false"),
+        ({"data_form": "hh"}, "data_form is 'hh': it must be one of hh-rlhf"),
+    ):
+        with pytest.raises(UserError, match=message):
+            make_config(NEEDED | values)
