@@ -128,14 +128,15 @@ def fingerprint(token_pairs: Sequence[TokenPair]) -> str:
 def tokenize_whole(pair: Pair, tokenizer: Any) -> WholePair:
     """The tokens of a pair at full length. Raises UserError as `tokenize_pair`."""
     try:
-        return _whole_strings(pair, tokenizer) if isinstance(pair.prompt, str) else _whole_chat(pair, tokenizer)
+        if isinstance(pair.prompt, str):
+            return _whole_strings(pair.prompt, pair, tokenizer)
+        return _whole_chat(pair.prompt, pair, tokenizer)
     except UserError as error:
         raise RowError(pair.where, str(error)) from None
 
 
-def _whole_chat(pair: Pair, tokenizer: Any) -> WholePair:
+def _whole_chat(prompt: list[Message], pair: Pair, tokenizer: Any) -> WholePair:
     template = chat_template(tokenizer)
-    prompt = [message for message in pair.prompt if isinstance(message, dict)]
     answered = []
     for name, answer in (("chosen", pair.chosen), ("rejected", pair.rejected)):
         answered.append(template.answered(prompt, _answer(name, answer, tokenizer), pair.settings))
@@ -146,6 +147,8 @@ def _whole_chat(pair: Pair, tokenizer: Any) -> WholePair:
     else:
         tokens, responses = _parted(before, answered, tokenizer)
         at = min(common_length(before, x.text) for x in answered)
+    if not tokens:
+        raise UserError("the chat template writes nothing alike with an answer and where it asks for one: no prompt")
     closed = [x if y.closed else (*x, eos(tokenizer)) for x, y in zip(responses, answered, strict=True)]
     markup = max(len(encode(x.text[at : x.start], tokenizer)) for x in answered)
     return WholePair(TokenPair(tokens, closed[0], closed[1], truncated=False), markup, left_out=before[at:])
@@ -173,13 +176,13 @@ def _parted(before: str, answered: Sequence[Answered], tokenizer: Any) -> tuple[
     return tuple(asked[:shared]), [whole[shared:] for whole in wholes]
 
 
-def _whole_strings(pair: Pair, tokenizer: Any) -> WholePair:
-    prompt = tokenize_prompt(pair.prompt, tokenizer)
+def _whole_strings(text: str, pair: Pair, tokenizer: Any) -> WholePair:
+    prompt = tokenize_prompt(text, tokenizer)
     texts = [x if isinstance(x, str) else x.get("content", "") for x in (pair.chosen, pair.rejected)]
     parts = [answer_parts(x, tokenizer) for x in texts]
-    end = _end_of_string(str(pair.prompt), [x.ends for x in parts], tokenizer)
+    end = _end_of_string(text, [x.ends for x in parts], tokenizer)
     # a prompt that was rendered already names its special tokens, and so do its answers
-    specials = bool(chat_template(tokenizer).specials.search(str(pair.prompt)))
+    specials = bool(chat_template(tokenizer).specials.search(text))
     responses = []
     for name, part in zip(("chosen", "rejected"), parts, strict=True):
         tokens = encode_behind(part.content, tokenizer, specials=specials) if part.content.strip() else ()
@@ -212,7 +215,7 @@ def fit(pair: Pair, whole: WholePair, tokenizer: Any, *, max_length: int, max_pr
         if isinstance(pair.prompt, str):
             kept = 1 if adds_bos(tokenizer) and max_prompt_length > 1 else 0
             prompt = prompt[:kept] + prompt[len(prompt) - max_prompt_length + kept :]
-        elif shorter := _shorter_chat(pair, whole, tokenizer, max_prompt_length):
+        elif shorter := _shorter_chat(pair.prompt, pair, whole, tokenizer, max_prompt_length):
             whole = shorter
             prompt = whole.tokens.prompt
         else:
@@ -225,10 +228,12 @@ def fit(pair: Pair, whole: WholePair, tokenizer: Any, *, max_length: int, max_pr
     return TokenPair(prompt, whole.tokens.chosen[:room], whole.tokens.rejected[:room], truncated)
 
 
-def _shorter_chat(pair: Pair, whole: WholePair, tokenizer: Any, max_prompt_length: int) -> WholePair | None:
+def _shorter_chat(
+    prompt: list[Message], pair: Pair, whole: WholePair, tokenizer: Any, max_prompt_length: int
+) -> WholePair | None:
     """The pair with less of its longest message but system's; None where that is not enough."""
-    messages = [dict(message) for message in pair.prompt if isinstance(message, dict)]
-    lengths = [0 if x["role"] == "system" else len(x.get("content", "")) for x in messages]
+    messages = [dict(message) for message in prompt]
+    lengths = [0 if x["role"] in ("system", "developer") else len(x.get("content", "")) for x in messages]
     longest = messages[lengths.index(max(lengths))]
     tokens = encode(longest.get("content", ""), tokenizer, specials=False)
     excess = len(whole.tokens.prompt) - max_prompt_length

@@ -161,6 +161,13 @@ def test_the_turn_end_of_another_model_is_stripped_too():
         assert tokenized(CHATML, CHAT, "4." + end) == tokenized(CHATML, CHAT, "4.")
 
 
+def test_a_template_that_asks_and_answers_with_nothing_alike_is_an_error():
+    odd = chatml_tokenizer()
+    odd.chat_template = "{% if add_generation_prompt %}?{% endif %}" + CHATML.chat_template
+    with pytest.raises(UserError, match="line 1: the chat template writes nothing alike with an answer and where it"):
+        tokenized(odd, CHAT)
+
+
 # -- The prompt: BOS exactly once ------------------------------------------------------------------------------------
 
 
@@ -235,7 +242,21 @@ def test_the_space_that_sentencepiece_puts_before_text_is_not_in_a_response(toke
 @pytest.mark.parametrize("tokenizer", SPACED)
 def test_the_spaces_that_a_template_puts_around_the_answer_are_the_responses(tokenizer):
     # Llama 2: "[INST] 2 + 2? [/INST] Paris. </s>", and nothing is added as a generation prompt
-    assert words(tokenizer, tokenized(tokenizer, CHAT, "Paris.").chosen) == ["▁Paris", ".", "▁", "</s>"]
+    pair = tokenized(tokenizer, CHAT, "Paris.")
+    assert words(tokenizer, pair.chosen) == ["▁Paris", ".", "▁", "</s>"]
+    whole = [*CHAT, {"role": "assistant", "content": "Paris."}]
+    assert [*pair.prompt, *pair.chosen] == tokenizer.apply_chat_template(whole)["input_ids"]
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_behind_a_special_token_the_answer_has_the_tokens_of_the_whole(normalised):
+    # Phi 3: "<|assistant|>" is special, and such a tokenizer may put a space behind it
+    turns = "{% for m in messages %}{{ m.role }}<s>{{ m.content }}</s>{% endfor %}"
+    asks = "{% if add_generation_prompt %}assistant<s>{% endif %}"
+    tokenizer = spaced_tokenizer(normalised=normalised, chat_template=turns + asks)
+    pair = tokenized(tokenizer, CHAT, "Paris is.")
+    whole = [*CHAT, {"role": "assistant", "content": "Paris is."}]
+    assert [*pair.prompt, *pair.chosen] == tokenizer.apply_chat_template(whole)["input_ids"]
 
 
 @pytest.mark.parametrize("trims", [False, True])
