@@ -82,8 +82,8 @@ def gather(downloads: Path, scratch: Path) -> tuple[list[File], list[Left]]:
 
 
 def is_litter(name: PurePosixPath) -> bool:
-    """Files that operating systems and Jupyter leave about."""
-    if name.name.casefold() in ("thumbs.db", "desktop.ini"):
+    """Files that operating systems, Office and Jupyter leave about."""
+    if name.name.casefold() in ("thumbs.db", "desktop.ini") or name.name.startswith("~$"):
         return True
     return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in name.parts)
 

@@ -17,7 +17,7 @@ from autograder.cells import read_notebook
 from autograder.course import Course
 from autograder.handing_in.archives import NOT_A_NOTEBOOK, STUDENT_BYTES, File, Left
 from autograder.handing_in.columns import ANONYMOUS
-from autograder.handing_in.lms_files import TIMESTAMP, LmsFiles, Origin, read_lms_files
+from autograder.handing_in.lms_files import TABLES, TIMESTAMP, LmsFiles, Origin, read_lms_files
 from autograder.handing_in.people import People, Sender, plain_name, same_name
 from autograder.handing_in.reading import read_student_notebook
 from autograder.handing_in.which_exercise import Marks, found_in, marks_of, named_in
@@ -65,7 +65,7 @@ def identify(course: Course, people: People, files: Sequence[File]) -> tuple[lis
             continue
         try:
             if not (NOTEBOOK.search(name) or (named_in(name, known) and _holds_cells(file.path))):
-                is_list = file.name.suffix.lower() == ".csv" and len(file.name.parts) == 1
+                is_list = file.name.suffix.lower() in TABLES and len(file.name.parts) == 1
                 raise ValueError(NO_WORKSHEET if is_list else NOT_A_NOTEBOOK)
             origins, rest = _origins(file.name, beside, list(known))
             its, reasons = _identified(course, people, file, origins, rest, known)

@@ -31,6 +31,7 @@ from autograder.handing_in.tables import first_of, heading, read_sheet
 
 TIMESTAMP, METADATA, MANIFEST = "timestamp.txt", "submission_metadata.yml", "simpo-practice.json"
 TIME_BYTES = 200
+TABLES = (".csv", ".xlsx")
 MANIFEST_BYTES = 10_000
 WORKSHEET = "Moodle's grading worksheet"
 _UPLOAD = re.compile(r".*_assignsubmission_|\w+?_\d+_\d{3,}_")  # what Moodle and Canvas put before a student's file
@@ -76,7 +77,7 @@ def read_lms_files(files: Iterable[File]) -> LmsFiles:
         if name.name == f"{name.parent.name}.ipynb":
             found.exercises.add(name.parent)
         try:
-            if name.suffix.lower() == ".csv" and len(name.parts) == 1 and not _UPLOAD.match(name.name):
+            if name.suffix.lower() in TABLES and len(name.parts) == 1 and not _UPLOAD.match(name.name):
                 read = _read_table(file.path, found)
             elif name.name == METADATA:
                 read = not any(parent in found.folders for parent in name.parents) and _read_metadata(file, found)

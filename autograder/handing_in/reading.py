@@ -27,6 +27,13 @@ LARGE = 5_000_000  # bytes; of a larger file the outputs are not even read
 STEPS = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
 CELL_DEPTH = 3  # a notebook, its list of cells, a cell
 TAGS = 100  # of a cell; more are nobody's
+OTHER_KINDS = (  # how other files begin that come under a notebook's or a table's name
+    (re.compile(rb"\s*<(!doctype|html|head|meta|table|\?xml)", re.IGNORECASE), "a web page"),
+    (re.compile(rb"PK\x03\x04"), "a zip file"),
+    (re.compile(rb"\x1f\x8b"), "a gzip file"),
+    (re.compile(rb"%PDF"), "a PDF file"),
+    (re.compile(rb"\xd0\xcf\x11\xe0"), "a file of an old Office"),
+)
 # The longer mark first: UTF-32's begins with UTF-16's.
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -58,6 +65,9 @@ def read_content(content: bytes) -> Reading:
     """
     if not content.strip():
         raise ValueError("it is empty")
+    if kind := other_kind(content):
+        where = ": the page that shows it was saved; download the file itself" if kind == "a web page" else ""
+        raise ValueError(f"it is {kind}, not a notebook{where}")
     text, remarks = decoded(content)
     if len(content) > LARGE or has_many_objects(content):
         stored, behind = _without_outputs(text), 0
@@ -78,6 +88,11 @@ def rebuilt(stored: Any) -> NotebookNode:
 
 
 # From bytes to JSON
+
+
+def other_kind(content: bytes) -> str:
+    """What a file is that is no text of ours, going by how it begins; empty if nothing is known against it."""
+    return next((kind for begin, kind in OTHER_KINDS if begin.match(content)), "")
 
 
 def decoded(content: bytes) -> tuple[str, list[str]]:
@@ -180,6 +195,8 @@ def _cells(stored: Any) -> Iterable[Any]:
     """The cells of a notebook of any version. Raises ValueError, with a sentence, if it has none."""
     if not isinstance(stored, dict):
         raise ValueError(f"it is not a notebook: it holds {_kind(stored)} instead of cells")
+    if isinstance(stored.get("content"), dict):
+        stored = stored["content"]  # as a Jupyter server sends a notebook, and JupyterLite keeps it
     if isinstance(cells := stored.get("cells"), list):
         return cells
     try:  # before version 4, cells stood in worksheets, or had other names

@@ -14,15 +14,13 @@ from typing import Any
 from autograder.course import UserError
 from autograder.handing_in.columns import POINTS, WHO
 from autograder.handing_in.csv_text import Table, is_open, parse, value
-from autograder.handing_in.reading import encoding_of
+from autograder.handing_in.reading import encoding_of, other_kind
 
 BANNER = 15  # rows in which headings are looked for
 SEPARATORS = (",", ";", "\t")
 SHORTENED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)  # what a spreadsheet makes of a long number
 AS_TEXT = re.compile(r"=\"(.*)\"|'(\d+)")
 EXACT = 10**15  # a spreadsheet keeps no digits beyond these
-OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-WEB_PAGE = re.compile(rb"\s*<(!doctype|html|head|meta|table|\?xml)", re.IGNORECASE)  # often under the name .xls
 
 Grid = list[list[str]]  # a table's cells, row by row from its first
 
@@ -81,8 +79,7 @@ def read_sheets(path: Path) -> list[Sheet]:
 def read_csv(path: Path) -> tuple[Table, str]:
     """A CSV file taken apart by the separator that makes most of its headings known, and its encoding."""
     content = path.read_bytes()
-    if content.startswith(OLD_EXCEL) or WEB_PAGE.match(content):
-        kind = "a workbook in Excel's old format" if content.startswith(OLD_EXCEL) else "a web page"
+    if kind := other_kind(content):
         raise UserError(f"{path} is {kind}: open it in a spreadsheet and save it as .xlsx or CSV UTF-8")
     encoding = encoding_of(content)
     if not encoding:

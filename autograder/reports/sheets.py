@@ -77,18 +77,17 @@ def fill(
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     find = _finder(scores.students, roster)
-    filled, written, found = Filled(), {}, set()
+    filling = _Filling(scores, points, options)
+    filled = filling.filled
+    written: dict[Cell, str] = {}
+    found = set()
     for sheet in {id(column.sheet): column.sheet for column in columns}.values():
+        its = [column for column in columns if column.sheet is sheet]
         for line, row in sheet.rows:
             identifiers, name = _who(row)
             if student := find(identifiers, name):
                 found.add(student.id)
-                for column in (column for column in columns if column.sheet is sheet):
-                    earned = points(student.id, column.exercise)
-                    if earned is not None:
-                        words = _scaled(earned, column, row, scores, options, filled)
-                        if _is_to_write(words, (line, student.id), column, options, filled):
-                            written[Cell(sheet.name, line - 1, column.place)] = words
+                written |= dict(filling.row(student.id, line, row, its))
             elif any(identifiers) and "Points Possible" not in name:
                 filled.nobody.append(name or next(filter(None, identifiers)))
     filled.without_row = sorted(s.id for s in scores.students if scores.of(s.id) and s.id not in found)
@@ -96,37 +95,50 @@ def fill(
     return filled
 
 
-def _scaled(
-    earned: float, column: Column, row: Mapping[str, str], scores: ClassScores, options: Options, filled: Filled
-) -> str:
-    """The points as they are to stand in a row."""
-    maximum = as_number(first_of(row, MAXIMA)) or column.maximum
-    if maximum and maximum != scores.max_points[column.exercise]:
-        filled.maxima[column.exercise] = maximum
-        earned *= maximum / scores.max_points[column.exercise] if options.scale else 1
-    return number(earned)
+@dataclass
+class _Filling:
+    """What is put into a student's row."""
 
+    scores: ClassScores
+    points: Callable[[str, str], float | None]
+    options: Options
+    filled: Filled = field(default_factory=Filled)
 
-def _is_to_write(words: str, where: tuple[int, str], column: Column, options: Options, filled: Filled) -> bool:
-    """Whether points go into a cell: not over a word such as EX, nor over other points that are to stay."""
-    line, student = where
-    cells = column.sheet.grid[line - 1]
-    there = cells[column.place] if column.place < len(cells) else ""
-    place = f"{student}, {column.exercise}"
-    if (before := as_number(there)) is not None:
-        if number(before) != words:
-            filled.others.append(
-                f"{place}: {there}, here {words}" if options.keep else f"{place}: {there}, now {words}"
-            )
-            filled.cells += not options.keep
-            return not options.keep
-        filled.cells += 1
-        return False
-    if there and not NO_POINTS.fullmatch(there):
-        filled.words.append(f"{place}: {there}")
-        return False
-    filled.cells += 1
-    return True
+    def row(
+        self, student: str, line: int, row: Mapping[str, str], columns: Iterable[Column]
+    ) -> Iterator[tuple[Cell, str]]:
+        """The cells to write, and what into each."""
+        for column in columns:
+            earned = self.points(student, column.exercise)
+            if earned is None:
+                continue
+            words = self._scaled(earned, column, row)
+            cells = column.sheet.grid[line - 1]
+            there = cells[column.place] if column.place < len(cells) else ""
+            if self._gives_way(there, words, f"{student}, {column.exercise}: {there}"):
+                yield Cell(column.sheet.name, line - 1, column.place), words
+
+    def _scaled(self, earned: float, column: Column, row: Mapping[str, str]) -> str:
+        """The points as they are to stand in a row."""
+        maximum, ours = as_number(first_of(row, MAXIMA)) or column.maximum, self.scores.max_points[column.exercise]
+        if maximum and maximum != ours:
+            self.filled.maxima[column.exercise] = maximum
+            earned *= maximum / ours if self.options.scale else 1
+        return number(earned)
+
+    def _gives_way(self, there: str, words: str, said: str) -> bool:
+        """Whether a cell gives way to points: not if it says EX or the like, or the same, or other points to keep."""
+        before = as_number(there)
+        if before is None and there and not NO_POINTS.fullmatch(there):
+            self.filled.words.append(said)
+            return False
+        is_same = before is not None and number(before) == words
+        if before is not None and not is_same:
+            self.filled.others.append(f"{said}, {'here' if self.options.keep else 'now'} {words}")
+            if self.options.keep:
+                return False
+        self.filled.cells += 1
+        return not is_same
 
 
 def notes(filled: Filled, scores: ClassScores, options: Options) -> Iterator[str]:

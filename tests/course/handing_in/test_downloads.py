@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from lms_downloads import Handed, canvas, gradescope, moodle, moodle_worksheet
+from openpyxl import Workbook
 from project import ROOT
 
 from autograder.handing_in.people import Person
@@ -315,6 +316,17 @@ def test_a_groups_work_is_each_members(course, downloads, groups, system):
     (downloads / "groups.csv").write_text(groups, encoding="utf-8")
     taken, left = collect(course, downloads)
     assert (students(taken), left) == (["s1", "s2"], [])
+
+
+def test_a_worksheet_saved_as_a_workbook_is_read(course, downloads):
+    moodle(downloads / "m.zip", [ZOE])
+    book = Workbook()
+    book.active.append(["Identifier", "Full name", "ID number", "Last modified (submission)"])
+    book.active.append([f"Participant {ZOE.number}", f"{ZOE.first} {ZOE.last}", 20261, ZOE.time])
+    book.save(downloads / "Grades.xlsx")
+    taken, left = collect(course, downloads)
+    assert (students(taken), left) == (["20261"], [])
+    assert taken[0].time_from == "Moodle's grading worksheet"
 
 
 def test_a_bomb_is_refused_and_the_others_are_taken(course, downloads):

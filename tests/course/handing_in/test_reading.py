@@ -269,3 +269,27 @@ def test_whatever_nbformat_reads_is_gradable(cases):
 
     run()
     assert gradable > cases / 2
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (
+            b"\n\n<!DOCTYPE html><html>",
+            "it is a web page, not a notebook: the page that shows it was saved; download the file",
+        ),
+        (b"PK\x03\x04...", "it is a zip file, not a notebook"),
+        (b"\x1f\x8b\x08", "it is a gzip file, not a notebook"),
+        (b"%PDF-1.7", "it is a PDF file, not a notebook"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "it is a file of an old Office, not a notebook"),
+    ],
+)
+def test_another_file_under_a_notebooks_name_is_called_what_it_is(content, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        read_content(content)
+
+
+def test_a_notebook_as_a_jupyter_server_sends_it():
+    notebook = {"cells": [{"cell_type": "code", "source": "x = 1"}]}
+    model = {"name": "a.ipynb", "type": "notebook", "format": "json", "content": notebook}
+    assert [cell.source for cell in read_content(json.dumps(model).encode()).notebook.cells] == ["x = 1"]

@@ -113,7 +113,7 @@ def test_headings_and_numbers_as_people_and_spreadsheets_write_them(tmp_path, te
 
 @pytest.mark.parametrize(
     ("content", "kind"),
-    [(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "Excel's old format"), (b"<html><table>", "a web page")],
+    [(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "a file of an old Office"), (b"<html><table>", "a web page")],
 )
 def test_what_is_called_xls_is_told_apart(tmp_path, content, kind):
     (tmp_path / "list.xls").write_bytes(content)
