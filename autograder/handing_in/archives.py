@@ -20,9 +20,8 @@ from autograder.handing_in.reading import encoding_of
 NOTEBOOK_BYTES = 20_000_000  # a notebook of this course takes 50 kB, with figures 500 kB; of a larger one outputs go
 STUDENT_BYTES = 10 * NOTEBOOK_BYTES  # what any file may have, and any archive unpack to
 CLASS_BYTES = 4_000_000_000  # what a large one may, if it is not mostly air:
-CHINESE = re.compile(
-    r"[\x00-\x7f\u3000-\u303f\u4e00-\u9fff\uff00-\uffef·—…“”‘’]*"
-)  # what file names are written in there
+# what file names in Chinese are made of
+CHINESE = re.compile(r"[\x00-\x7f\u3000-\u303f\u4e00-\u9fff\uff00-\uffef·—…“”‘’]*")
 RATIO = 20  # notebooks shrink 5 to 10 times
 MEMBERS = 100_000
 NAME, FOLDERS = 1000, 30  # characters and parts of a file's name in an archive

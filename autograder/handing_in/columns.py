@@ -24,14 +24,13 @@ FULL_NAMES = (
     "学生",
     "First name / Last name",
 )
-EMAILS = (*ADDRESSES, "SIS Login ID")
+EMAILS = (*ADDRESSES, "SIS Login ID", "Login ID")
 ROLES = ("Role", "Roles", "角色", "身份")
 STAFF = re.compile(r"instructor|teacher|\bta\b|assistant|grader|reader|designer|manager|教师|老师|助教", re.IGNORECASE)
-TOTALS = re.compile(
-    r"平均分?|合计|总计|最高分|最低分|average|mean|median|total|count", re.IGNORECASE
-)  # a row's, below the students
+# in the place of a name: rows below the students'
+TOTALS = re.compile(r"平均分?|合计|总计|最高分|最低分|average|mean|median|total|count", re.IGNORECASE)
 
-# Moodle's grading worksheet, and the groups.csv that a person may put beside it
+# worksheets, and columns that take points
 IDENTIFIERS = ("Identifier", "识别码")
 CHANGED = ("Last modified (submission)", "最后修改（学生）")
 GRADES = ("Grade", "Score", "成绩", "得分", "分数")
@@ -42,22 +41,14 @@ MAXIMUM = re.compile(
     r"(?P<points>\d+([.,]\d+)?)[^）)\]]*[）)\]]",
     re.IGNORECASE,
 )
-NO_POINTS = re.compile(
-    r"[-–—/]*|needs grading.*|in progress.*|未(批阅|评分|打分|提交|交)|待(批阅|评分)", re.IGNORECASE
-)  # in a cell
-POINTS = re.compile(rf"({'|'.join(GRADES)})({MAXIMUM.pattern})?", re.IGNORECASE)
-# and Canvas's own list (People → Groups)
+POINTS = re.compile(rf"({'|'.join(GRADES)})({MAXIMUM.pattern})?", re.IGNORECASE)  # a heading
+# in a cell: nothing is known, or there are no points yet
+NO_POINTS = re.compile(r"[-–—/]*|needs grading.*|in progress.*|未(批阅|评分|打分|提交|交)|待(批阅|评分)", re.IGNORECASE)
+# groups.csv, and Canvas's own list of groups
 GROUPS = ("group", "group_name", "小组", "组名")
 MEMBERS = ("student", "member", "user_id", "login_id", "学号", "成员")
 ANONYMOUS = ("Participant", "参与者")  # everybody's name where marking is blind, and what stands before the number
 PARTICIPANT = re.compile(rf"({'|'.join(ANONYMOUS)})\s*(?P<number>\d+)")
 
-WHO = (
-    *IDS,
-    *IDENTIFIERS,
-    *FULL_NAMES,
-    *FIRST_NAMES,
-    *LAST_NAMES,
-    *GROUPS,
-    *MEMBERS,
-)  # by these a row of headings is known
+# by these a row of headings is known
+WHO = (*IDS, *IDENTIFIERS, *FULL_NAMES, *FIRST_NAMES, *LAST_NAMES, *GROUPS, *MEMBERS)

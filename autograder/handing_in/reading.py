@@ -195,7 +195,7 @@ def _cells(stored: Any) -> Iterable[Any]:
     """The cells of a notebook of any version. Raises ValueError, with a sentence, if it has none."""
     if not isinstance(stored, dict):
         raise ValueError(f"it is not a notebook: it holds {_kind(stored)} instead of cells")
-    if isinstance(stored.get("content"), dict):
+    if "cells" not in stored and isinstance(stored.get("content"), dict):
         stored = stored["content"]  # as a Jupyter server sends a notebook, and JupyterLite keeps it
     if isinstance(cells := stored.get("cells"), list):
         return cells
