@@ -5,6 +5,7 @@ it. A code answer is known by the names that its stub defines, an essay by its p
 What a student wrote wins over a stub that comes back, and every such match is a sentence for the student.
 """
 
+import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from autograder.execution.syntax import syntax_tree
 from autograder.handing_in.written import bound, written_names
 
 READ = 2_000_000  # characters of a submission that are read for names; its own cells take some thousand
+REMEMBERED = 10_000  # characters of a cell whose names are kept for the next submission; longer ones are nobody else's
 FENCED = re.compile(r"\s*```[\w{} .-]*\n(.*?)\n?```\s*", re.DOTALL)
 
 
@@ -42,6 +44,25 @@ def as_code(source: str) -> str:
     return fenced[1] if fenced else source
 
 
+def _names_in(source: str) -> frozenset[str] | None:
+    """As `written_names`; what a whole class was given is read once."""
+    return _read_once(source) if len(source) <= REMEMBERED else _read(source)
+
+
+def _read(source: str) -> frozenset[str] | None:
+    names = written_names(source)
+    return None if names is None else frozenset(names)
+
+
+_read_once = functools.lru_cache(maxsize=2048)(_read)
+
+
+@functools.lru_cache(maxsize=2048)
+def _bound_in(source: str) -> frozenset[str]:
+    """The names that a given cell binds."""
+    return frozenset(bound(syntax_tree(source)))
+
+
 @dataclass
 class _Submission:
     """A submission's cells, and what is known of them."""
@@ -50,15 +71,15 @@ class _Submission:
     wanted: Sequence[NotebookNode]  # the released cells with a role, in order
     places: Mapping[int, int]  # of those that are known: where they stand
     given: Collection[str]  # texts that the student did not write
-    read: dict[int, set[str] | None] = field(default_factory=dict)  # see `written`
+    read: dict[int, frozenset[str] | None] = field(default_factory=dict)  # see `written`
     left: int = READ  # characters that may still be read
 
-    def written(self, place: int) -> set[str] | None:
+    def written(self, place: int) -> frozenset[str] | None:
         """The names that a cell gives a value; None if it is no valid Python, or too much has been read."""
         if place not in self.read:
             source = as_code(self.cells[place].source)
             self.left -= len(source)
-            self.read[place] = written_names(source) if self.left >= 0 else None
+            self.read[place] = _names_in(source) if self.left >= 0 else None
         return self.read[place]
 
     def own(self, place: int) -> bool:
@@ -95,7 +116,7 @@ def find_lost_answers(
 def _code(submission: _Submission, number: int, taken: Collection[int]) -> Elsewhere | None:
     """The cell that defines what the stub should, if the answer's own cell does not."""
     cells, stub, place = submission.cells, submission.wanted[number], submission.places.get(number)
-    names = bound(syntax_tree(stub.source))
+    names = _bound_in(stub.source)
     if not names or (place is not None and _is_given(cells[place], submission.written(place), names)):
         return None
     how = f"{role(stub)['grade_id']} was missing" if place is None else f"{role(stub)['grade_id']} was not filled in"
@@ -104,7 +125,7 @@ def _code(submission: _Submission, number: int, taken: Collection[int]) -> Elsew
         one: found
         for one in range(len(cells))
         if one != place and one not in taken and any(name in cells[one].source for name in names)
-        if (found := names & (submission.written(one) or set()))
+        if (found := names & (submission.written(one) or frozenset()))
     }
     own = [one for one in defining if submission.own(one)]
     best = [one for one in own if defining[one] == names] or own
@@ -115,7 +136,7 @@ def _code(submission: _Submission, number: int, taken: Collection[int]) -> Elsew
     for one in (one for one in defining if one in submission.places.values()):
         theirs = submission.stub_of(one)
         name = role(theirs)["grade_id"]
-        if cells[one].source.strip() == theirs.source.strip() or names & bound(syntax_tree(_code_of(theirs))):
+        if cells[one].source.strip() == theirs.source.strip() or names & _bound_in(_code_of(theirs)):
             continue
         if is_answer(theirs):  # merged cells, say: what it defines must not be undone by a stub that comes back below
             return Elsewhere(f"{how}; {name} defines {what}, which counts", f"# {what}: see {name}")
@@ -123,7 +144,7 @@ def _code(submission: _Submission, number: int, taken: Collection[int]) -> Elsew
     return None
 
 
-def _is_given(cell: NotebookNode, written: set[str] | None, names: set[str]) -> bool:
+def _is_given(cell: NotebookNode, written: frozenset[str] | None, names: frozenset[str]) -> bool:
     """Whether an answer's cell holds one: it defines a name that it should, or is no valid Python yet."""
     return bool(cell.source.strip()) and (written is None or bool(written & names))
 

@@ -9,7 +9,7 @@ import codecs
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,13 +109,22 @@ def encoding_of(content: bytes) -> str:
     for mark, encoding in BYTE_ORDER_MARKS:
         if content.startswith(mark):
             return encoding
-    for encoding in ("utf-8", *_wide(content), *(["cp1252"] if _is_western(content) else []), "gb18030"):
+    for encoding in _encodings(content):
         try:
             content.decode(encoding)
         except UnicodeError:
             continue
         return encoding
     return ""
+
+
+def _encodings(content: bytes) -> Iterator[str]:
+    """Those to try, each only when the one before has failed."""
+    yield "utf-8"
+    yield from _wide(content)
+    if _is_western(content):
+        yield "cp1252"
+    yield "gb18030"
 
 
 def _wide(content: bytes) -> list[str]:
