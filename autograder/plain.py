@@ -20,6 +20,7 @@ TENSOR_TYPES = (
 )
 SCALARS = frozenset({bool, int, float, complex, str, bytes, type(None), type(...)})
 SEQUENCES, SETS = (list, tuple), (set, frozenset)
+EXACT = SCALARS | {range, dict, *SEQUENCES, *SETS}
 DEEPEST = 64  # containers in containers, as numpy has dimensions; what lies deeper, without end maybe, counts as dots
 STANDS_FOR = "stands_for"  # of a type: names of the types that a value had in the student's process
 
@@ -117,7 +118,7 @@ def is_itself(got: Any) -> bool:
     kind = type(got)
     if kind is np.ndarray or isinstance(got, np.generic):
         return got.dtype.kind in NUMBERS + TEXTS and type(_plain_array(got)) is kind
-    return kind in SCALARS or kind in (range, dict, *SEQUENCES, *SETS) or (kind.__name__ == "Tensor" and is_tensor(got))
+    return kind in EXACT or (is_tensor(got) and kind is sys.modules["torch"].Tensor)
 
 
 def is_of(got: Any, types: tuple[type, ...]) -> bool:
@@ -128,7 +129,7 @@ def is_of(got: Any, types: tuple[type, ...]) -> bool:
 
 def _plain_itself(item: Any) -> Any:
     """The item as one of the plain kinds, its parts as they are; itself if it has no plain form."""
-    if type(item) in SCALARS or type(item) is range or callable(item):
+    if type(item) in EXACT or callable(item):
         return item
     try:
         return _converted(item)
@@ -144,7 +145,7 @@ def _converted(item: Any) -> Any:
         return item.dequantize() if item.is_quantized else item if item.layout == torch.strided else item.to_dense()
     for kind, convert in _BASES.items():
         if isinstance(item, kind):
-            return item if type(item) is kind and kind is not bytearray else convert(item)
+            return convert(item)
     if hasattr(type(item), "__array__"):
         return _plain_array(np.asarray(item))
     if isinstance(item, Sequence):  # an array.array, a memoryview, a deque

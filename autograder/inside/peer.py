@@ -195,10 +195,15 @@ class Peer:
 
 
 def stand_in(value: Any, names: Any) -> Any:
-    """The value, of a type that has the name of the other side's. names: what `type_names` gives there."""
+    """The value, of a type that has the name of the other side's.
+
+    names: what `type_names` gives there. Raises NotPlain if they are none.
+    """
+    if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names[:TYPES]):
+        raise NotPlain("types of another form")
     base = type(value)
-    module, _, name = str(names[0])[:TEXT].rpartition(".")
-    known: dict[str, Any] = {STANDS_FOR: frozenset(str(one)[:TEXT] for one in names[:TYPES])}
+    module, _, name = names[0][:TEXT].rpartition(".")
+    known: dict[str, Any] = {STANDS_FOR: frozenset(one[:TEXT] for one in names[:TYPES])}
     if isinstance(value, Foreign):
         setattr(base, STANDS_FOR, known[STANDS_FOR])
         return value

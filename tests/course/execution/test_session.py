@@ -116,6 +116,18 @@ def test_an_object_of_the_students_own_class_equals_nothing(notebook):
     )
 
 
+def test_what_is_said_of_a_values_types_gives_it_no_behaviour(notebook):
+    notebook.run(
+        "import fractions, autograder.inside.peer as peer\nx = fractions.Fraction(1, 4)\n"
+        "def say(types):\n    peer.type_names = lambda got: types\n    return x"
+    )
+    assert "it is 0.25, expected 0.5" in message(
+        notebook.examine("check_close(answer('x', say(['__main__.Half', 'numpy.ndarray', 'float'])), 0.5)")
+    )
+    for types in ("7", "[]", "[7]", "{'a': 1}"):
+        assert "types of another form" in message(notebook.examine(f"check_close(call(say, {types}), 0.25)"))
+
+
 def test_patches_in_the_students_process_change_no_check(notebook):
     notebook.run(
         "import numpy.testing, math, autograder.checks, IPython\n"
