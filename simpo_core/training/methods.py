@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from simpo_core.inputs import UserError
-from simpo_core.losses import dpo_loss, preference_score, simpo_loss, squared_loss
+from simpo_core.losses import dpo_loss, orpo_loss, preference_score, simpo_loss, squared_loss
 from simpo_core.scoring.packing import Pack, means, sums
 
 
@@ -27,19 +27,30 @@ class Method:
     needs_reference: bool
 
 
-def simpo(policy: Tensor, reference: Tensor | None, *, beta: float = 2.0, gamma: float = 1.0) -> tuple[Tensor, Tensor]:
+def simpo(
+    policy: Tensor, reference: Tensor | None, *, beta: float = 2.0, gamma: float = 1.0, label_smoothing: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """The published SimPO: rewards are beta times mean log-probabilities; gamma is in units of reward."""
-    return simpo_loss(policy[:, 0], policy[:, 1], beta=beta, gamma=gamma), beta * policy
+    losses = simpo_loss(policy[:, 0], policy[:, 1], beta=beta, gamma=gamma, label_smoothing=label_smoothing)
+    return losses, beta * policy
 
 
-def dpo(policy: Tensor, reference: Tensor, *, beta: float = 0.1) -> tuple[Tensor, Tensor]:
+def dpo(
+    policy: Tensor, reference: Tensor, *, beta: float = 0.1, label_smoothing: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """DPO: rewards are beta times the log-ratio to the reference, summed over tokens."""
-    return dpo_loss(_margin(policy, reference), beta), beta * (policy - reference)
+    losses = dpo_loss(_margin(policy, reference), beta, label_smoothing=label_smoothing)
+    return losses, beta * (policy - reference)
 
 
 def squared(policy: Tensor, reference: Tensor, *, beta: float = 5.0) -> tuple[Tensor, Tensor]:
     """The handout's squared loss, IPO's with tau = 1 / (2 * beta): the margin of log-ratios should be beta nats."""
     return squared_loss(_margin(policy, reference), beta), policy - reference
+
+
+def orpo(policy: Tensor, reference: Tensor | None, *, beta: float = 0.1) -> tuple[Tensor, Tensor]:
+    """ORPO: rewards are beta times mean log-probabilities, as in TRL."""
+    return orpo_loss(policy[:, 0], policy[:, 1], beta=beta), beta * policy
 
 
 def _margin(policy: Tensor, reference: Tensor) -> Tensor:
@@ -50,6 +61,7 @@ METHODS = {
     "simpo": Method(score=means, loss=simpo, needs_reference=False),
     "dpo": Method(score=sums, loss=dpo, needs_reference=True),
     "squared": Method(score=sums, loss=squared, needs_reference=True),
+    "orpo": Method(score=means, loss=orpo, needs_reference=False),
 }
 
 
@@ -73,6 +85,8 @@ def loss_settings(method: str, given: Mapping[str, float]) -> dict[str, float]:
     settings = defaults | {name: float(value) for name, value in given.items()}
     if settings["beta"] <= 0:
         raise UserError(f"loss_args.beta is {settings['beta']}: it must be above 0")
+    if not 0 <= settings.get("label_smoothing", 0) < 0.5:
+        raise UserError(f"loss_args.label_smoothing is {settings['label_smoothing']}: it must be from 0 to below 0.5")
     if "gamma_beta_ratio" in settings:
         if "gamma" in given:
             raise UserError("loss_args has gamma and gamma_beta_ratio: give one, they say the same")

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simpo_core.losses import dpo_loss, preference_score, simpo_loss, squared_loss
+from simpo_core.losses import dpo_loss, nll_loss, orpo_loss, preference_score, simpo_loss, squared_loss
 
 MARGINS = np.concatenate(
     [np.random.default_rng(0).normal(0, 5, 200), [0.0, 1.0, -1.0, 40.0, -40.0, 700.0, -700.0, 1e4, -1e4]]
@@ -58,6 +58,21 @@ def test_simpo_loss_by_hand():
     assert simpo_loss(np.array([-1.0]), np.array([-1.5]), beta=2.0, gamma=1.0) == pytest.approx(np.log(2))
 
 
+def test_label_smoothing_by_hand():
+    # 0.9 * -log sigmoid(2) + 0.1 * -log sigmoid(-2) = 0.9 * 0.126928 + 0.1 * 2.126928; SimPO's z is 2 * 1.5 - 1 = 2
+    assert dpo_loss(2.0, label_smoothing=0.1) == pytest.approx(0.326928, abs=1e-6)
+    assert simpo_loss(-1.0, -2.5, beta=2.0, gamma=1.0, label_smoothing=0.1) == pytest.approx(0.326928, abs=1e-6)
+
+
+def test_orpo_loss_by_hand():
+    # p of 0.5 and 0.25: odds 1 and 1/3, sigmoid(log 3) = 3/4; loss log 2 - 0.1 * log(3/4) = 0.693147 + 0.028768
+    assert orpo_loss(np.log([0.5]), np.log([0.25])).tolist() == pytest.approx([0.721915], abs=1e-6)
+
+
+def test_nll_loss_by_hand():
+    assert nll_loss(np.array([-1.5, 0.0])).tolist() == [1.5, 0.0]
+
+
 def test_preference_score_by_hand():
     # (-10 + 11) - (-12 + 12.5) = 1 - 0.5
     got = preference_score(np.array([-10.0]), np.array([-12.0]), np.array([-11.0]), np.array([-12.5]))
@@ -92,9 +107,43 @@ def test_simpo_loss_against_50_digits(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_label_smoothing_against_50_digits(dtype):
+    r = of_type(MARGINS, dtype)
+    e = 0.125  # exact in every type
+    want = exact(lambda r: (1 - e) * log1pexp(-r) + e * log1pexp(r), r)
+    assert_close(dpo_loss(r, label_smoothing=e), want, dtype)
+    assert_close(simpo_loss(r, 0 * r, beta=1.0, gamma=0.0, label_smoothing=e), want, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_orpo_loss_against_50_digits(dtype):
+    chosen = of_type([-1e-3, -0.1, -0.7, -3.0, -30.0, -1e4], dtype)
+    rejected = of_type([-5.0, -0.1, -1e-3, -3.0, -2.0, -1e4], dtype)
+
+    def formula(w, l):  # noqa: E741
+        odds = [mpmath.exp(x) / (1 - mpmath.exp(x)) if x > -1e3 else mpmath.exp(x) for x in (w, l)]
+        return -w + mpmath.mpf("0.25") * mpmath.log1p(odds[1] / odds[0])
+
+    got = np.asarray(orpo_loss(chosen, rejected, beta=0.25), dtype=np.float64)
+    np.testing.assert_allclose(got, exact(formula, chosen, rejected), rtol=1e-5 if "32" in str(dtype) else 1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_orpo_of_a_certain_response_is_finite_and_so_is_its_gradient(dtype):
+    certain = of_type([0.0, 0.0], dtype)
+    # odds of 1 / eps against themselves: log 2; the term of fine-tuning is 0
+    assert np.asarray(orpo_loss(certain, certain, beta=1.0)).tolist() == pytest.approx([np.log(2)] * 2)
+    if isinstance(certain, torch.Tensor):
+        certain.requires_grad_()
+        orpo_loss(certain, of_type([-1.0, -2.0], dtype)).sum().backward()
+        assert torch.isfinite(certain.grad).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_type_and_kind_are_kept(dtype):
     r = of_type([0.5, 2.0], dtype)
-    for loss in (squared_loss(r, 1.0), dpo_loss(r), simpo_loss(r, r)):
+    smoothed = (dpo_loss(r, label_smoothing=0.1), simpo_loss(r, r, label_smoothing=0.1))
+    for loss in (squared_loss(r, 1.0), dpo_loss(r), simpo_loss(r, r), orpo_loss(-r, -2 * r), nll_loss(-r), *smoothed):
         assert type(loss) is type(r)
         assert loss.dtype == r.dtype
         assert loss.shape == (2,)
@@ -132,8 +181,12 @@ def test_simpo_is_dpo_of_the_margin_less_gamma(chosen, rejected, beta, gamma):
         lambda r: dpo_loss(r, 0.3),
         lambda r: simpo_loss(r, -r, beta=2.5, gamma=1.4),
         lambda r: preference_score(r, 2 * r, 3 * r, r**2),
+        lambda r: dpo_loss(r, 0.3, label_smoothing=0.2),
+        lambda r: simpo_loss(r, -r, beta=2.5, gamma=1.4, label_smoothing=0.2),
+        lambda r: orpo_loss(-(r / 10).exp(), -2 * (-r / 20).exp(), beta=0.5),
+        nll_loss,
     ],
-    ids=["squared", "dpo", "simpo", "preference_score"],
+    ids=["squared", "dpo", "simpo", "preference_score", "smoothed dpo", "smoothed simpo", "orpo", "nll"],
 )
 def test_gradients_agree_with_finite_differences(loss):
     r = torch.tensor([-30.0, -1.5, 0.0, 0.8, 30.0], dtype=torch.float64, requires_grad=True)
@@ -168,12 +221,44 @@ def test_simpo_and_dpo_agree_with_trl():
     )  # fmt: skip
     theirs, _, _ = CPOTrainer.cpo_loss(trainer, chosen, rejected)
     torch.testing.assert_close(simpo_loss(chosen, rejected, beta=beta, gamma=gamma), theirs, rtol=1e-6, atol=0)
+    trainer.label_smoothing = 0.1
+    theirs, _, _ = CPOTrainer.cpo_loss(trainer, chosen, rejected)
+    ours = simpo_loss(chosen, rejected, beta=beta, gamma=gamma, label_smoothing=0.1)
+    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=0)
     trainer.loss_type = "sigmoid"
+    theirs, _, _ = CPOTrainer.cpo_loss(trainer, chosen, rejected)
+    torch.testing.assert_close(dpo_loss(chosen - rejected, beta, label_smoothing=0.1), theirs, rtol=1e-6, atol=0)
+    trainer.label_smoothing = 0.0
     theirs, _, _ = CPOTrainer.cpo_loss(trainer, chosen, rejected)
     torch.testing.assert_close(dpo_loss(chosen - rejected, beta=beta), theirs, rtol=1e-6, atol=0)
     trainer.loss_type = "ipo"  # the squared loss with TRL's beta as tau
     theirs, _, _ = CPOTrainer.cpo_loss(trainer, chosen, rejected)
     torch.testing.assert_close(squared_loss(chosen - rejected, beta=1 / (2 * beta)), theirs, rtol=1e-6, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_orpo_agrees_with_trl():
+    from trl.experimental.orpo import ORPOTrainer
+
+    rng = np.random.default_rng(2)
+    chosen, rejected = (torch.tensor(rng.uniform(-4, -0.1, 500), dtype=torch.float32) for _ in range(2))
+    trainer = SimpleNamespace(beta=0.1, accelerator=SimpleNamespace(device="cpu"))
+    odds_ratio, *_ = ORPOTrainer.odds_ratio_loss(trainer, chosen, rejected)
+    torch.testing.assert_close(orpo_loss(chosen, rejected, beta=0.1), -chosen - odds_ratio, rtol=1e-6, atol=1e-7)
+
+
+@given(margins)
+def test_label_smoothing_asks_for_a_margin_that_is_not_endless(r):
+    # the least of (1 - e) a(r) + e a(-r), a = -log sigmoid, is at r = log((1 - e) / e)
+    best = np.log(0.9 / 0.1)
+    assert dpo_loss(r, label_smoothing=0.1) >= dpo_loss(best, label_smoothing=0.1) - 1e-12
+
+
+@pytest.mark.parametrize("label_smoothing", [-0.1, 0.5, float("nan")])
+def test_label_smoothing_is_a_chance_below_a_half(label_smoothing):
+    for loss in (lambda **e: dpo_loss(np.zeros(3), **e), lambda **e: simpo_loss(np.zeros(3), np.zeros(3), **e)):
+        with pytest.raises(ValueError, match="it must be from 0 to below 0.5"):
+            loss(label_smoothing=label_smoothing)
 
 
 def test_shapes_that_would_broadcast_raise():

@@ -42,7 +42,7 @@ def run_file(tmp_path):
         ({"loss_args": 2.0}, "loss_args is 2.0: it must be a table of numbers"),
         ({"loss_args": {"beta": "2"}}, "loss_args is {'beta': '2'}: it must be a table of numbers"),
         ({"loss_args": {"bta": 2.0}}, "loss_args.bta: simpo has no such setting"),
-        ({"method": "ipo"}, "method is 'ipo': it must be one of simpo, dpo, squared"),
+        ({"method": "ipo"}, "method is 'ipo': it must be one of simpo, dpo, squared, orpo"),
         ({"precision": "float16"}, "precision is 'float16': it must be one of auto, bfloat16, float32"),
         ({"schedule": "step"}, "schedule is 'step': it must be one of cosine, linear, constant"),
         ({"device": "tpu"}, "device is 'tpu': it must be one of auto, cpu, cuda"),

@@ -17,11 +17,12 @@ REFERENCE = torch.tensor([[-1.5, -1.5], [-1.0, -1.0], [-2.0, -1.0]])
 # -- The table -------------------------------------------------------------------------------------------------------
 
 
-def test_simpo_takes_means_and_no_reference_the_others_sums_and_one():
+def test_simpo_and_orpo_take_means_and_no_reference_the_others_sums_and_one():
     assert {name: (method.score, method.needs_reference) for name, method in METHODS.items()} == {
         "simpo": (means, False),
         "dpo": (sums, True),
         "squared": (sums, True),
+        "orpo": (means, False),
     }
 
 
@@ -44,6 +45,13 @@ def test_squared_by_hand():
     losses, rewards = METHODS["squared"].loss(POLICY, REFERENCE, beta=2.0)
     assert losses.tolist() == [2.25, 12.25, 3.0625]  # (0.5 - 2)^2, (-1.5 - 2)^2, (3.75 - 2)^2
     assert rewards.tolist() == [[0.5, 0.0], [-1.0, 0.5], [1.75, -2.0]]
+
+
+def test_orpo_by_hand():
+    # p of chosen and rejected 1/2 and 1/4, odds 1 and 1/3: loss log 2 - 0.5 * log(3 / 4)
+    losses, rewards = METHODS["orpo"].loss(torch.tensor([[0.5, 0.25]]).log(), None, beta=0.5)
+    assert losses.tolist() == pytest.approx([math.log(2) - 0.5 * math.log(0.75)])
+    assert rewards.tolist() == [pytest.approx([-0.5 * math.log(2), -math.log(2)])]
 
 
 def test_longer_answers_count_more_for_dpo_and_not_for_simpo():
@@ -98,8 +106,9 @@ def test_squared_is_trls_ipo_with_tau_of_1_over_2_beta(trl_loss):
 
 
 def test_what_is_not_given_has_the_losses_own_default():
-    assert loss_settings("simpo", {}) == {"beta": 2.0, "gamma": 1.0}
-    assert loss_settings("dpo", {}) == {"beta": 0.1}
+    assert loss_settings("simpo", {}) == {"beta": 2.0, "gamma": 1.0, "label_smoothing": 0.0}
+    assert loss_settings("dpo", {}) == {"beta": 0.1, "label_smoothing": 0.0}
+    assert loss_settings("orpo", {}) == {"beta": 0.1}
     assert loss_settings("squared", {"beta": 3}) == {"beta": 3.0}
 
 
@@ -109,7 +118,8 @@ def test_what_is_not_given_has_the_losses_own_default():
 )
 def test_the_published_ratios_become_gammas(beta, ratio, gamma):
     # Mistral-Base, Mistral-Instruct, Llama-3-Base, Llama-3-Instruct, its v0.2, Gemma: the authors' README
-    assert loss_settings("simpo", {"beta": beta, "gamma_beta_ratio": ratio}) == {"beta": beta, "gamma": gamma}
+    settings = loss_settings("simpo", {"beta": beta, "gamma_beta_ratio": ratio})
+    assert (settings["beta"], settings["gamma"]) == (beta, gamma)
 
 
 def test_the_ratio_without_beta_takes_the_default_beta():
@@ -127,8 +137,10 @@ def test_every_setting_reaches_the_loss():
 @pytest.mark.parametrize(
     ("method", "given", "words"),
     [
-        ("simpo", {"bata": 2.0}, "loss_args.bata: simpo has no such setting; it has beta, gamma, gamma_beta_ratio"),
-        ("dpo", {"gamma": 1.0}, "loss_args.gamma: dpo has no such setting; it has beta"),
+        ("simpo", {"bata": 2.0}, "bata: simpo has no such setting; it has beta, gamma, label_smoothing, gamma_beta_"),
+        ("dpo", {"gamma": 1.0}, "loss_args.gamma: dpo has no such setting; it has beta, label_smoothing"),
+        ("dpo", {"label_smoothing": 0.5}, "loss_args.label_smoothing is 0.5: it must be from 0 to below 0.5"),
+        ("squared", {"label_smoothing": 0.1}, "loss_args.label_smoothing: squared has no such setting; it has beta"),
         ("squared", {"gamma_beta_ratio": 1.0}, "loss_args.gamma_beta_ratio: squared has no such setting; it has beta"),
         ("simpo", {"gamma": 1.0, "gamma_beta_ratio": 0.5}, "gamma and gamma_beta_ratio: give one, they say the same"),
         ("simpo", {"beta": 0}, "loss_args.beta is 0.0: it must be above 0"),
