@@ -83,9 +83,10 @@ def _write(folder: Path, model: Any, weights: dict[str, Any], tokenizer: Any, st
 
 
 def _bring_to_disk(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return  # Windows can't open a folder
-    handle = os.open(path, os.O_RDONLY)
+    folder = path.is_dir()
+    if os.name == "nt" and folder:
+        return  # Windows can't open a folder, and refuses to bring to disk what is open for reading only
+    handle = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

@@ -1,9 +1,12 @@
 import contextlib
 import errno
+import fcntl
+import os
 import resource
 import shutil
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -167,6 +170,37 @@ def test_a_failed_write_leaves_the_checkpoint_before_it_whole(saved, tmp_path, m
     assert words.endswith("checkpoint-000002 is whole, go on from it with --resume")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["checkpoint-000002"]
     assert contents(folder) == before
+
+
+class Windows:
+    """The module os with what Windows refuses: to open a folder, and to bring to disk what is open for reading."""
+
+    name = "nt"
+    synced: ClassVar[list[int]] = []
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def open(self, path, flags, *rest):
+        if os.path.isdir(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return os.open(path, flags, *rest)
+
+    def fsync(self, handle):
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        self.synced.append(handle)
+        os.fsync(handle)
+
+
+def test_a_checkpoint_is_written_without_what_windows_refuses(saved, tmp_path, monkeypatch):
+    training, folder = saved
+    training.step = 3
+    monkeypatch.setattr(checkpoint, "os", Windows())
+    written = save(training)
+    assert {path.name for path in written.iterdir()} == {path.name for path in folder.iterdir()}
+    assert len(Windows.synced) == len(list(written.iterdir()))  # all files, no folder
+    assert prepare(make_run(tmp_path), resume=True).step == 3
 
 
 def test_other_errors_keep_their_traceback(saved, monkeypatch):
