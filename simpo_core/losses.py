@@ -2,7 +2,8 @@
 
 `squared_loss` is what the handout of this course calls L_SimPO; it has the form of IPO. `dpo_loss` is DPO.
 `simpo_loss` is the published SimPO, and `orpo_loss` ORPO; these two need no reference model. `nll_loss` is the term
-of supervised fine-tuning that can be added to any of them. Each formula is written once, for numpy and torch alike (the array API).
+of supervised fine-tuning that can be added to any of them. Each formula is written once, for numpy and torch alike
+(the array API).
 """
 
 import array_api_compat

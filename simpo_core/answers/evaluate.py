@@ -11,8 +11,8 @@ from simpo_core.answers.generate import answers
 from simpo_core.answers.rules import Rule, count_words
 from simpo_core.models import check_fit
 from simpo_core.preferences import TokenPair
+from simpo_core.scoring.choice import choose_scorer
 from simpo_core.scoring.packing import means, pack, plan_packs, sums
-from simpo_core.scoring.scorers import choose_scorer
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,9 @@ def pair_logps(model: Any, pairs: Sequence[TokenPair], *, budget: int = 2048) ->
     """
     check_fit(model, pairs)
     result = np.zeros((2, len(pairs), 2))
-    scorer, _ = choose_scorer(model, pairs)
     was_training = model.training
-    model.eval()
     try:
+        scorer, _ = choose_scorer(model, pairs)  # which puts it into evaluation mode
         with torch.inference_mode():
             for numbers in plan_packs(pairs, budget):
                 packed = pack([pairs[number] for number in numbers]).to(model.device)

@@ -12,7 +12,9 @@ from simpo_core.scoring.packing import NO_PAIR, Pack, fill, length
 
 BLOCK = 128  # tokens of a block of flex_attention's mask
 ROW = 4 * BLOCK  # on a GPU a row's length is a multiple of this at least: kernels are compiled for each length
-MOST_LENGTHS = 64  # that torch compiles for before it gives up and computes the slow way
+MOST_LENGTHS = (
+    128  # that torch compiles for before it gives up: some 40 up to 64k tokens, each with and without gradients
+)
 
 
 def packed_attention(
@@ -131,6 +133,7 @@ def prepare_for_gpu(packed: Pack) -> Pack:
         from torch.nn.attention.flex_attention import flex_attention
 
         torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, MOST_LENGTHS)
+        torch._dynamo.config.fail_on_recompile_limit_hit = True  # and not the slow way in silence
         _compiled_flex = torch.compile(flex_attention, dynamic=False)
     return fill(packed, row_multiple(len(packed.pair_of)))
 

@@ -35,9 +35,7 @@ def simpo(
     return losses, beta * policy
 
 
-def dpo(
-    policy: Tensor, reference: Tensor, *, beta: float = 0.1, label_smoothing: float = 0.0
-) -> tuple[Tensor, Tensor]:
+def dpo(policy: Tensor, reference: Tensor, *, beta: float = 0.1, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
     """DPO: rewards are beta times the log-ratio to the reference, summed over tokens."""
     losses = dpo_loss(_margin(policy, reference), beta, label_smoothing=label_smoothing)
     return losses, beta * (policy - reference)

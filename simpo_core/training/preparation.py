@@ -1,6 +1,6 @@
 """What a run needs before its first step: model, pairs, reference scores, optimiser; and where it left off."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from simpo_core import devices
+from simpo_core import devices, model_parts
 from simpo_core.inputs import UserError
 from simpo_core.models import check_fit, load_model, stop_at_end_of_turn
 from simpo_core.preferences import TokenPair, fingerprint
 from simpo_core.saved_models import newest_checkpoint
 from simpo_core.scoring.activations import keep_less, share_casts
-from simpo_core.scoring.scorers import PairScorer, PlainScorer, choose_scorer
+from simpo_core.scoring.choice import choose_scorer, why_not_compiled
+from simpo_core.scoring.scorers import PairScorer, PlainScorer
 from simpo_core.training.checkpoint import load_checkpoint
 from simpo_core.training.config import FinetuneConfig
 from simpo_core.training.lora import add_lora
@@ -92,15 +93,15 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
         model = add_lora(model, rank=config.lora_rank, alpha=config.lora_alpha or None, dropout=config.lora_dropout)
     check_fit(model, pairs)
     with explaining_memory(config):
-        scorer, why_plain = choose_scorer(model.to(device), pairs)
+        scorer, why_plain = choose_scorer(model.to(device), pairs, training=_products(config))
     if why_plain:
         notes.append(why_plain)
     identity = {"pairs": fingerprint(pairs)}
     if config.lora_rank or method.needs_reference:
         identity["base"] = weights_hash(scorer)
     key = reference_key(scorer, pairs, config, identity["base"]) if method.needs_reference else ""
-    layers = _layers(model)
-    notes += _suit(model, layers, device, config)
+    layers = model_parts.layers(model)
+    notes += _suit(scorer, pairs, layers, config)
     devices.shard(scorer, layers)
     with explaining_memory(config):
         reference = reference_scores(scorer, pairs, config, key, notes) if method.needs_reference else None
@@ -120,17 +121,27 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
     )
 
 
-def _suit(model: Any, layers: Any, device: torch.device, config: FinetuneConfig) -> list[str]:
-    """Have the model's layers do what is fast, and keeps little, on this device; what to tell about it."""
-    if device.type == "cpu":
-        keep_less(model)
+def _suit(
+    scorer: PairScorer | PlainScorer, pairs: Sequence[TokenPair], layers: Any, config: FinetuneConfig
+) -> list[str]:
+    """Have the model's layers do what is fast, and keeps little, on its device; what to tell about it."""
+    if next(scorer.parameters()).device.type == "cpu":
+        keep_less(scorer.model)
         return ["compile = true is left out: on a CPU every pack would be compiled anew"] if config.compile else []
     if config.compile:
         for layer in layers:
             layer.compile(dynamic=False)
-    else:
-        share_casts(model)
-    return []
+        reason = "" if isinstance(scorer, PlainScorer) else why_not_compiled(scorer, pairs, _products(config))
+        if not reason:
+            return []
+        for layer in layers:
+            layer._compiled_call_impl = None
+    share_casts(scorer.model)
+    return [f"compile = true is left out, for compiled layers do not fit: {reason}"] if config.compile else []
+
+
+def _products(config: FinetuneConfig) -> torch.dtype:
+    return torch.bfloat16 if config.precision == "bfloat16" else torch.float32
 
 
 def _optimizer(scorer: PairScorer | PlainScorer, device: torch.device, config: FinetuneConfig) -> torch.optim.AdamW:
@@ -157,11 +168,6 @@ def _parameter_groups(scorer: PairScorer | PlainScorer, weight_decay: float) -> 
     decayed, others = [x for x in trained if x.ndim > 1], [x for x in trained if x.ndim < 2]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
-
-
-def _layers(model: Any) -> Any:
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return getattr(causal.base_model, "layers", [])
 
 
 @contextmanager

@@ -257,7 +257,7 @@ def test_label_smoothing_asks_for_a_margin_that_is_not_endless(r):
 @pytest.mark.parametrize("label_smoothing", [-0.1, 0.5, float("nan")])
 def test_label_smoothing_is_a_chance_below_a_half(label_smoothing):
     for loss in (lambda **e: dpo_loss(np.zeros(3), **e), lambda **e: simpo_loss(np.zeros(3), np.zeros(3), **e)):
-        with pytest.raises(ValueError, match="it must be from 0 to below 0.5"):
+        with pytest.raises(ValueError, match=r"it must be from 0 to below 0\.5"):
             loss(label_smoothing=label_smoothing)
 
 

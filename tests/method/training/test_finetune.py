@@ -9,9 +9,10 @@ from tiny import SIZES, make_model, make_run, token_pairs, write_pairs
 from simpo_core import models
 from simpo_core.answers.evaluate import pair_logps
 from simpo_core.inputs import UserError
+from simpo_core.scoring.choice import choose_scorer
 from simpo_core.scoring.flops import pack_flops
 from simpo_core.scoring.packing import pack
-from simpo_core.scoring.scorers import PairScorer, PlainScorer, choose_scorer
+from simpo_core.scoring.scorers import PairScorer, PlainScorer
 from simpo_core.training import finetune as module
 from simpo_core.training import reference
 from simpo_core.training.finetune import METRICS, batch_numbers, finetune, learning_rate, save
@@ -52,7 +53,7 @@ def calls(monkeypatch):
 @pytest.mark.parametrize("lora_rank", [0, 4])
 def test_the_loss_falls_and_the_margin_grows(run, method, lora_rank):
     rows = run(method=method, lora_rank=lora_rank, steps=12, batch_pairs=12, learning_rate=1e-2)
-    assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
+    assert rows[-1]["loss"] < 0.85 * rows[0]["loss"]
     assert rows[-1]["rewards/margins"] > rows[0]["rewards/margins"]
     assert rows[-1]["rewards/accuracies"] == 1.0
 
@@ -272,7 +273,7 @@ def test_the_learning_rate_rises_and_falls(tmp_path, run, schedule, expected):
 
 # -- The reference ----------------------------------------------------------------------------------------------------
 
-CHECKED = 3  # pairs that hold the fast path against the plain one
+CHECKED = 3 + 2  # pairs whose scores, and whose gradients, hold the fast path against the plain one
 
 
 def test_the_reference_is_computed_once_for_the_same_model_and_pairs(tmp_path, calls):
@@ -344,8 +345,8 @@ def test_the_reference_is_that_of_the_beginning_when_a_run_goes_on(tmp_path):
     ("kind", "settings", "reason"),
     [
         ("Gemma2", {"head_dim": 8}, "soft-capping"),
-        ("Gemma2", {"head_dim": 8, "attn_logit_softcapping": None, "final_logit_softcapping": 2.0}, "off by"),
-        ("Granite", {"logits_scaling": 4.0}, "off by"),
+        ("Gemma2", {"head_dim": 8, "attn_logit_softcapping": None, "final_logit_softcapping": 2.0}, "soft-capping"),
+        ("Granite", {"logits_scaling": 4.0}, "its logits are not what its output layer gives"),
         ("Phi", {}, "its output layer has a bias"),
         ("Mistral", {"sliding_window": 8}, "a token sees 8 tokens, and the longest pair has 25"),
     ],
