@@ -25,6 +25,10 @@ def layers(model: Any) -> Any:
 
 def outside_the_language_model(model: Any) -> list[str]:
     """Names of weights that text alone does not reach, such as those of a vision tower."""
-    parts = [decoder(model), causal_model(model).get_input_embeddings(), causal_model(model).get_output_embeddings()]
-    reached = {id(x) for part in parts if part is not None for x in part.parameters()}
+    causal = causal_model(model)
+    output = causal.get_output_embeddings()
+    if output is None:  # then it isn't known which they are
+        return []
+    parts = (decoder(model), causal.get_input_embeddings(), output)
+    reached = {id(x) for part in parts for x in part.parameters()}
     return [name for name, x in model.named_parameters() if id(x) not in reached]

@@ -4,10 +4,13 @@ Whatever the source, what comes back is a float32 model on the CPU, ready to be 
 """
 
 import contextlib
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from simpo_core import model_parts
 from simpo_core.fetch import fetch_smollm2, load_gguf, quiet
 from simpo_core.inputs import UserError
 from simpo_core.preferences import TokenPair, end_of_turn
@@ -30,7 +33,8 @@ def load_model(name: str, *, fresh: dict[str, Any] | None = None) -> tuple[Any, 
 
     Returns:
         The model in float32 on the CPU, in evaluation mode, and its tokenizer. A folder with a LoRA
-        adapter gives the model with the adapter on.
+        adapter gives the model with the adapter on. `weights_left_out` of a model that was read from a folder or
+        from the hub are the names of weights there that it has no place for.
 
     Raises:
         UserError: There is no such model, it can't be read, or its weights are quantised.
@@ -69,12 +73,13 @@ def _fetched() -> tuple[Any, Any]:
 
 def _pretrained(source: str) -> tuple[Any, Any]:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(source)
-            model, found = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
+            model, found = _auto_class(source).from_pretrained(source, dtype=torch.float32, output_loading_info=True)
+            model.weights_left_out = _left_out(source, model, found["unexpected_keys"])
     except MemoryError:
         raise
     except Exception as error:  # transformers has errors of a dozen kinds for damaged files
@@ -86,6 +91,34 @@ def _pretrained(source: str) -> tuple[Any, Any]:
         raise UserError(f"model {source!r} is quantised and can't be trained: give a checkpoint in float")
     stop_at_end_of_turn(model, tokenizer)
     return model.eval(), tokenizer
+
+
+def _auto_class(source: str) -> Any:
+    """transformers' class for causal language models, or, where it knows none of the kind, for those that see too."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+    kind = type(AutoConfig.from_pretrained(source))
+    seeing = kind not in MODEL_FOR_CAUSAL_LM_MAPPING and kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+    return AutoModelForImageTextToText if seeing else AutoModelForCausalLM
+
+
+def _left_out(source: str, model: Any, unexpected: Sequence[str]) -> list[str]:
+    """Names of the checkpoint's weights that the model has no place for, such as those of a vision tower."""
+    from transformers.utils import cached_file
+
+    names: list[str] = []
+    patterns = model._keys_to_ignore_on_load_unexpected or []  # of which transformers says nothing
+    if patterns:
+        finding = {"_raise_exceptions_for_missing_entries": False}
+        if index := cached_file(source, "model.safetensors.index.json", **finding):
+            names = list(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"])
+        elif whole := cached_file(source, "model.safetensors", **finding):
+            from safetensors import safe_open
+
+            with safe_open(whole, "pt") as file:
+                names = list(file.keys())
+    return sorted({*unexpected, *(name for name in names if any(re.search(x, name) for x in patterns))})
 
 
 def stop_at_end_of_turn(model: Any, tokenizer: Any) -> None:
@@ -129,7 +162,7 @@ def check_fit(model: Any, pairs: Sequence[TokenPair]) -> None:
     longest = max(len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)) for pair in pairs)
     places = [
         x.num_embeddings - getattr(x, "offset", 0)
-        for name, x in model.named_modules()
+        for name, x in model_parts.decoder(model).named_modules()  # and not of pictures
         if isinstance(x, torch.nn.Embedding) and (name.endswith("wpe") or "position" in name)
     ]
     if places and min(places) < longest:

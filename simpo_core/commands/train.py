@@ -32,10 +32,13 @@ def finetune(
 
     config = read_config(run_file, override or [])
     if is_first():
-        scores = "" if config.method == "simpo" else ", and the reference model's scores of all pairs"
+        from simpo_core.training.methods import METHODS
+
+        scores = ", and the reference model's scores of all pairs" if METHODS[config.method].needs_reference else ""
         data = config.data if isinstance(config.data, str) else ", ".join(config.data)
         print(f"preparing {config.model}, {data}{scores}", flush=True)
     training = start(config, resume=resume)
+    config = training.config
     if devices.rank() == 0:
         _say_settings(training)
         if resume:
@@ -52,7 +55,7 @@ def finetune(
         elif training.step < config.steps:
             print(f"stopped after step {training.step} of {config.steps}, and saved. To go on: the same with --resume")
         else:
-            _say_end(config.output, last)
+            _say_end(training, last)
     status = 0 if training.step >= config.steps else 128 + (stopped.signal or signal.SIGTERM)
     devices.part(status)
     raise typer.Exit(status)
@@ -62,13 +65,18 @@ def _say_settings(training: Any) -> None:
     config = training.config
     for note in training.notes:
         print(f"note: {note}")
-    settings = ", ".join(f"{name} {value:g}" for name, value in training.loss_args.items())
+    used = training.loss_args | {"nll_weight": config.nll_weight}
+    settings = ", ".join(
+        f"{name} {value:g}" for name, value in used.items() if value or name not in ("label_smoothing", "nll_weight")
+    )
     if "gamma" in training.loss_args:
         ratio = training.loss_args["gamma"] / training.loss_args["beta"]
         settings += f" (in units of reward; gamma / beta = {ratio:g})"
     trained = sum(x.numel() for x in training.scorer.parameters() if x.requires_grad)
     weights = f"{trained / 1e6:.1f} M weights trained" if trained >= 1e5 else f"{trained} weights trained"
     print(f"{config.method} with {settings}; {len(training.pairs)} pairs; {weights} on {training.device}")
+    seen = f"all pairs {training.epochs:.3g} times" if training.epochs >= 1 else f"{training.epochs:.0%} of the pairs"
+    print(f"{config.steps} steps of {config.batch_pairs} pairs see {seen}")
 
 
 def _show_steps(training: Any, stopped: "_Stop") -> dict[str, Any]:
@@ -78,13 +86,64 @@ def _show_steps(training: Any, stopped: "_Stop") -> dict[str, Any]:
     row: dict[str, Any] = {}
     bar = [BarColumn()] if console.width >= 120 else []  # in a narrow terminal there is room for the numbers only
     columns = (MofNCompleteColumn(), TextColumn("{task.description}"), *bar, TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=devices.rank() > 0 or not console.is_terminal) as progress:
+    speaks = devices.rank() == 0
+    watch = _Watch(training)
+    with Progress(*columns, console=console, disable=not speaks or not console.is_terminal) as progress:
         task = progress.add_task("step", total=training.config.steps, completed=training.step)
         for row in train(training, lambda: bool(stopped.signal)):
+            for line in watch.news(row) if speaks else []:
+                progress.console.print(line, markup=False)
             progress.update(task, completed=row["step"], description=_one_line(row))
-            if not console.is_terminal and devices.rank() == 0:
+            if not console.is_terminal and speaks:
                 print(f"step {row['step']}  {_one_line(row)}", flush=True)
     return row
+
+
+class _Watch:
+    """What there is to say of a run beside its steps: evaluations, and each warning once."""
+
+    def __init__(self, training: Any) -> None:
+        self.training = training
+        self.evaluated = len(training.evaluations)
+        self.warned: set[str] = set()
+        self.rows: list[dict[str, Any]] = []
+
+    def news(self, row: dict[str, Any]) -> list[str]:
+        self.rows.append(row)
+        new = self.training.evaluations[self.evaluated :]
+        self.evaluated += len(new)
+        lines = [f"held-out pairs after step {x['step']}  {_evaluated(x)}" for x in new]
+        for warning in _symptoms(self.training, self.rows):
+            kind = warning.partition(":")[0]
+            if kind not in self.warned:
+                self.warned.add(kind)
+                lines.append(f"warning: {warning}")
+        return lines
+
+
+def _symptoms(training: Any, rows: list[dict[str, Any]]) -> list[str]:
+    from simpo_core.scoring.packing import means
+    from simpo_core.training.symptoms import symptoms
+
+    pairs = training.held_out.pairs if training.held_out else training.pairs
+    tokens = 1.0 if training.method.score is means else sum(len(pair.chosen) for pair in pairs) / len(pairs)
+    return symptoms(rows, training.evaluations, tokens)
+
+
+def _evaluated(row: dict[str, Any]) -> str:
+    parts = [
+        f"loss {row['eval_loss']:.4f}",
+        f"margin {row['eval_rewards/margins']:+.3f}",
+        f"accuracy {row['eval_rewards/accuracies']:.2f}",
+        f"chosen {row['eval_logps/chosen']:.3f}",
+        f"rejected {row['eval_logps/rejected']:.3f}",
+    ]
+    if "eval_completions/distinct" in row:
+        parts += [
+            f"answers of {row['eval_completions/mean_length']:.0f} tokens, "
+            f"{row['eval_completions/distinct']:.0%} of them distinct"
+        ]
+    return "  ".join(parts)
 
 
 def _one_line(row: dict[str, Any]) -> str:
@@ -99,12 +158,24 @@ def _one_line(row: dict[str, Any]) -> str:
     return "  ".join([*parts, f"{row['memory_gb']:.1f} GB"])
 
 
-def _say_end(output: str, row: dict[str, Any]) -> None:
-    from simpo_core.saved_models import newest_checkpoint
+def _say_end(training: Any, row: dict[str, Any]) -> None:
+    from simpo_core.saved_models import newest_model
+    from simpo_core.training.run import best_step, read_metrics
 
+    output = Path(training.config.output)
     if row:
         print("(tokens/s counts a prompt twice, as a plain implementation would process it)")
-    print(f"model: {newest_checkpoint(Path(output))}\nsteps: {output}/metrics.jsonl, {output}/run.png")
+    if training.evaluations:
+        print(f"held-out pairs before and after:\n  {_evaluated(training.evaluations[0])}")
+        print(f"  {_evaluated(training.evaluations[-1])}")
+    for warning in _symptoms(training, read_metrics(output)):
+        print(f"warning: {warning}")
+    print(f"model: {newest_model(output)}\nsteps: {output}/metrics.jsonl, {output}/run.png")
+    best = best_step(training)
+    if best:
+        print(f"best by {training.config.keep_best}: {output}/checkpoint-{best:06}")
+    elif best == 0:
+        print(f"best by {training.config.keep_best}: the model before training")
 
 
 def is_first() -> bool:

@@ -26,7 +26,7 @@ def pack_flops(model: Any, pairs: Sequence[TokenPair], *, plain: bool = False) -
     output = causal.get_output_embeddings()
     if not (isinstance(heads, int) and isinstance(layers, int)) or output is None:
         return None
-    if any(x.ndim > 2 for x in causal.parameters()):
+    if any(x.ndim > 2 or not x.is_floating_point() for x in causal.parameters()):
         return None
     width = heads * (getattr(config, "head_dim", None) or config.hidden_size // heads)
     rows = [len(pair.prompt) + len(response) for pair in pairs for response in (pair.chosen, pair.rejected)]

@@ -9,9 +9,11 @@ has come of the new weights (`forget_older`): an update can ruin them, and only 
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,26 @@ import torch
 from simpo_core import devices
 from simpo_core.fetch import quiet
 from simpo_core.inputs import UserError
-from simpo_core.saved_models import STATE, checkpoints, newest_checkpoint
+from simpo_core.saved_models import STATE, checkpoints, models, newest_checkpoint, step_of
 
 
 def save_checkpoint(
-    output: Path, step: int, scorer: Any, optimizer: Any, tokenizer: Any, identity: dict[str, str]
+    output: Path,
+    step: int,
+    scorer: Any,
+    optimizer: Any,
+    tokenizer: Any,
+    identity: dict[str, str],
+    *,
+    dtype: torch.dtype = torch.float32,
+    only_model: bool = False,
 ) -> Path:
     """Write the checkpoint of a step. All processes must call it.
 
-    identity: hashes of what a run can't change on its way, as in `Training`.
+    Args:
+        identity: Hashes of what a run can't change on its way, as in `Training`.
+        dtype: Of the model that is written; what a run goes on from are the weights as they are.
+        only_model: Without what a run needs to go on.
 
     Raises:
         UserError: The disk is full or can't be written to; the checkpoint before this one is still there.
@@ -36,16 +49,17 @@ def save_checkpoint(
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, get_optimizer_state_dict
 
     whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    weights = get_model_state_dict(scorer, options=whole)
-    optimizer_state = get_optimizer_state_dict(scorer, optimizer, options=whole)
+    adapted = hasattr(scorer.model, "peft_config")
+    weights = get_model_state_dict(scorer, options=replace(whole, ignore_frozen_params=adapted))
+    optimizer_state = {} if only_model else get_optimizer_state_dict(scorer, optimizer, options=whole)
     folder = output / f"checkpoint-{step:06}"
     if devices.rank() == 0:
         trainable = {name for name, x in scorer.named_parameters() if x.requires_grad}
         trained = {name: x for name, x in weights.items() if name in trainable}
-        state = {"step": step, "weights": trained, "optimizer": optimizer_state, **identity}
+        state = None if only_model else {"step": step, "weights": trained, "optimizer": optimizer_state, **identity}
         partial = folder.with_suffix(".partial")
         try:
-            _write(partial, scorer.model, _plain_names(weights), tokenizer, state)
+            _write(partial, scorer.model, _plain_names(weights, dtype), tokenizer, state, dtype)
             shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)
             _bring_to_disk(output)
@@ -56,19 +70,28 @@ def save_checkpoint(
     return folder
 
 
-def forget_older(output: Path) -> None:
-    """Remove all checkpoints but the newest, and what was left half written. Only one process may call it."""
-    newest = newest_checkpoint(output)
+def forget_older(output: Path, *, keep: int = 1, best: int | None = None) -> None:
+    """Remove all checkpoints but the newest ones, and what was left half written. Only one process may call it.
+
+    Args:
+        keep: How many stay.
+        best: A step whose checkpoint stays too.
+    """
+    kept = models(output)[-keep:]
     for folder in [*checkpoints(output), *output.glob("checkpoint-*.partial")]:
-        if newest and folder != newest:
+        if kept and folder not in kept and (folder.suffix or step_of(folder) != best):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _plain_names(weights: dict[str, Any]) -> dict[str, Any]:
-    return {name.removeprefix("model."): x for name, x in weights.items()}  # the scorer's attribute `model`
+def _plain_names(weights: dict[str, Any], dtype: torch.dtype) -> dict[str, Any]:
+    """Without the name of the scorer's attribute `model`; in bfloat16 if that is the type to write."""
+    cast = {name: x.to(dtype) for name, x in weights.items() if dtype == torch.bfloat16 and x.is_floating_point()}
+    return {name.removeprefix("model."): x for name, x in (weights | cast).items()}
 
 
-def _write(folder: Path, model: Any, weights: dict[str, Any], tokenizer: Any, state: dict[str, Any]) -> None:
+def _write(
+    folder: Path, model: Any, weights: dict[str, Any], tokenizer: Any, state: dict[str, Any] | None, dtype: torch.dtype
+) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     # no adapters are of embeddings, and to see whether any are, peft would ask the hub for the base's settings
@@ -77,9 +100,21 @@ def _write(folder: Path, model: Any, weights: dict[str, Any], tokenizer: Any, st
         model.save_pretrained(str(folder), state_dict=weights, **only_adapters)
         tokenizer.save_pretrained(str(folder))
     (folder / "README.md").unlink(missing_ok=True)  # peft's form of a model card, not filled in
-    torch.save(state, folder / STATE)
+    if dtype == torch.bfloat16:
+        _say_bfloat16(folder / "config.json")
+    if state:
+        torch.save(state, folder / STATE)
     for path in [*folder.iterdir(), folder]:
         _bring_to_disk(path)
+
+
+def _say_bfloat16(settings: Path) -> None:
+    """Have a model's settings name the type of its weights as they are written, in which transformers opens it."""
+    if settings.is_file():
+        values = json.loads(settings.read_text(encoding="utf-8"))
+        for part in (values, values.get("text_config", {})):
+            part["dtype"] = "bfloat16"
+        settings.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def _bring_to_disk(path: Path) -> None:
@@ -135,9 +170,24 @@ def load_checkpoint(folder: Path, scorer: Any, optimizer: Any, identity: dict[st
             scorer, state["weights"], options=StateDictOptions(full_state_dict=True, cpu_offload=True, strict=False)
         )
         set_optimizer_state_dict(
-            scorer, optimizer, state["optimizer"], options=StateDictOptions(full_state_dict=True, cpu_offload=True)
+            scorer,
+            optimizer,
+            _completed(state["optimizer"], scorer),
+            options=StateDictOptions(full_state_dict=True, cpu_offload=True),
         )
     return step
+
+
+def _completed(state: dict[str, Any], scorer: Any) -> dict[str, Any]:
+    """The optimiser's state with AdamW's first one for weights that have had no gradient yet, as of an expert.
+
+    torch refuses a state that lacks them; with this one AdamW takes the same steps as with none.
+    """
+    trained = {name: x for name, x in scorer.named_parameters() if x.requires_grad}
+    for name in trained.keys() - state["state"].keys():
+        zeros = torch.zeros(trained[name].shape, dtype=trained[name].dtype)
+        state["state"][name] = {"step": torch.tensor(0.0), "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
+    return state
 
 
 @contextlib.contextmanager

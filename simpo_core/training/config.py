@@ -14,6 +14,9 @@ from simpo_core.records.forms import check_columns
 
 PRECISIONS = ("auto", "bfloat16", "float32")
 SCHEDULES = ("cosine", "linear", "constant")
+BASE_WEIGHTS = ("float32", "bfloat16", "4bit")
+TRACKERS = ("tensorboard", "wandb")
+KEEP_BEST = ("eval_loss", "eval_rewards/accuracies", "eval_rewards/margins")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +26,9 @@ class FinetuneConfig:
     model: str  # a folder, a name on the hub, a .gguf file, "smollm2" or "fresh"
     data: str | list[str]  # pairs: .jsonl, .json, .csv or .parquet, a folder, org/name:split on the hub, or several
     output: str  # a folder for checkpoints, metrics and the figure
-    method: str = "simpo"  # simpo, dpo or squared
-    loss_args: dict[str, float] = field(default_factory=dict)  # of the loss: beta, gamma
+    method: str = "simpo"  # simpo, dpo, squared or orpo
+    loss_args: dict[str, float] = field(default_factory=dict)  # of the loss: beta, gamma, label_smoothing
+    nll_weight: float = 0.0  # of the term of fine-tuning on chosen, added to the loss: it keeps chosen likely
     fresh: dict[str, int] = field(default_factory=dict)  # for model = "fresh": settings of LlamaConfig
     columns: dict[str, str] = field(default_factory=dict)  # of the data, by what they are read as: prompt = "question"
     data_form: str = ""  # of data that is not in TRL's formats: hh-rlhf, sharegpt, alpaca or chat
@@ -34,10 +38,16 @@ class FinetuneConfig:
     lora_rank: int = 0  # 0: all weights are trained
     lora_alpha: float = 0.0  # 0: twice the rank
     lora_dropout: float = 0.0
+    lora_targets: list[str] = field(default_factory=list)  # layers that get adapters, such as q_proj; none: all linear
+    lora_dora: bool = False  # DoRA: an adapter has a length of its own for each output
+    lora_rslora: bool = False  # rsLoRA: an adapter's scale is alpha over the square root of the rank
+    base_weights: str = "float32"  # how weights under adapters are held: float32, bfloat16 or 4bit (by bitsandbytes)
     steps: int = 100  # optimiser updates
+    epochs: float = 0.0  # passes over the pairs, in place of steps
     batch_pairs: int = 8  # pairs in an update
     learning_rate: float = 5e-6  # its peak
     warmup_steps: int = 0  # updates over which the learning rate rises
+    warmup_ratio: float = 0.0  # the same as a share of all updates
     schedule: str = "cosine"  # cosine or linear to 0, or constant
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0  # longer gradients are cut to this
@@ -45,7 +55,15 @@ class FinetuneConfig:
     max_length: int = 1024  # tokens of a prompt and a response
     max_prompt_length: int = 512  # tokens of a prompt; longer ones lose their beginning
     pack_tokens: int = 2048  # tokens in one forward pass; lower it if memory runs out
+    eval_data: str | list[str] = ""  # held-out pairs, as data: measured before the first update and after the last
+    eval_every: int = 0  # and after each so many updates
+    eval_answers: int = 8  # held-out prompts that the model answers then, for their length and how many differ
     save_every: int = 0  # updates between checkpoints; 0: only at the end
+    save_dtype: str = "float32"  # of a checkpoint's model: float32 or bfloat16 (a run goes on from float32 anyway)
+    save_only_model: bool = False  # without training.pt, so that a run that is killed can't go on (a stopped one can)
+    keep: int = 1  # checkpoints that stay, the newest
+    keep_best: str = ""  # "eval_loss", "eval_rewards/accuracies" or "eval_rewards/margins": the best by it stays too
+    report_to: list[str] = field(default_factory=list)  # tensorboard, wandb
     seed: int = 0
     device: str = "auto"  # cuda where there is one, else cpu
     compile: bool = False  # on a GPU: torch.compile the layers, which pays after some minutes
@@ -58,15 +76,28 @@ class FinetuneConfig:
         _one_of("precision", self.precision, PRECISIONS)
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("device", self.device, ("auto", "cpu", "cuda"))
-        for name in ("steps", "batch_pairs", "max_length", "max_prompt_length", "pack_tokens"):
+        _one_of("base_weights", self.base_weights, BASE_WEIGHTS)
+        _one_of("save_dtype", self.save_dtype, ("float32", "bfloat16"))
+        _one_of("keep_best", self.keep_best or KEEP_BEST[0], KEEP_BEST)
+        for tracker in self.report_to:
+            _one_of("report_to", tracker, TRACKERS)
+        for name in ("steps", "batch_pairs", "max_length", "max_prompt_length", "pack_tokens", "keep"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("lora_rank", "lora_alpha", "lora_dropout", "warmup_steps", "weight_decay", "save_every"):
+        for name in (
+            *("lora_rank", "lora_alpha", "lora_dropout", "warmup_steps", "warmup_ratio", "weight_decay", "save_every"),
+            *("epochs", "nll_weight", "eval_every", "eval_answers"),
+        ):
             _at_least(name, getattr(self, name), 0)
         for name in ("learning_rate", "max_grad_norm"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UserError(f"{name} is {getattr(self, name)}: it must be above 0, and finite")
-        if self.lora_dropout >= 1:
-            raise UserError(f"lora_dropout is {self.lora_dropout}: it must be below 1")
+        for name in ("lora_dropout", "warmup_ratio"):
+            if getattr(self, name) >= 1:
+                raise UserError(f"{name} is {getattr(self, name)}: it must be below 1")
+        if self.warmup_steps and self.warmup_ratio:
+            raise UserError("warmup_steps and warmup_ratio are both set: give one")
+        if not self.eval_data and (self.eval_every or self.keep_best):
+            raise UserError("eval_every and keep_best need eval_data: name held-out pairs")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"seed is {self.seed}: it must be from 0 to 2^32 - 1")
         if self.max_prompt_length >= self.max_length:
@@ -78,15 +109,17 @@ class FinetuneConfig:
         check_columns(self.columns, self.data_form)
         if self.fresh and self.model != "fresh":
             raise UserError(f'[fresh] is for model = "fresh", and model is {self.model!r}: leave one of the two out')
-        if not self.lora_rank and (self.lora_alpha or self.lora_dropout):
-            raise UserError("lora_alpha and lora_dropout are for adapters, and lora_rank is 0: set it, to 16 say")
-        for name in ("model", "data", "output"):
+        adapters = ("lora_alpha", "lora_dropout", "lora_targets", "lora_dora", "lora_rslora")
+        if not self.lora_rank and (idle := [name for name in adapters if getattr(self, name)]):
+            are = "is" if len(idle) == 1 else "are"
+            raise UserError(f"{' and '.join(idle)} {are} for adapters, and lora_rank is 0: set it, to 16 say")
+        for name in ("model", "data", "output", "eval_data"):
             given = getattr(self, name)
             if isinstance(given, list):
                 if not given or not all(x.strip() for x in given):
                     raise UserError(f"{name} is {given}: give names, or one name")
                 continue
-            if not given.strip():
+            if not given.strip() and name != "eval_data":
                 raise UserError(f"{name} is empty: give a name")
             if given.startswith("~/"):
                 object.__setattr__(self, name, str(Path(given).expanduser()))
@@ -144,6 +177,8 @@ def make_config(values: Mapping[str, Any]) -> FinetuneConfig:
             raise UserError(f"{name} is not a setting" + _did_you_mean(name, list(hints)))
         if not _fits(value, hints[name]):
             raise UserError(f"{name} is {value!r}: it must be {_kind(hints[name])}")
+    if "steps" in values and values.get("epochs"):
+        raise UserError("steps and epochs are both set: give one")
     required = [x.name for x in dataclasses.fields(FinetuneConfig) if _required(x) and x.name not in values]
     if required:
         raise UserError(f"{' and '.join(required)} must be set: there is no default")
@@ -176,6 +211,9 @@ def _override(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise UserError(f"--set {override}: {table} is not a table")
     values[last] = value
+    for one, other in (("steps", "epochs"), ("epochs", "steps")):
+        if last == one and not tables:
+            values.pop(other, None)  # the last one said counts
 
 
 def _required(x: Any) -> bool:
@@ -209,9 +247,11 @@ def _kind(hint: Any) -> str:
 
 
 def to_toml(config: FinetuneConfig) -> str:
-    """The settings as the TOML that `read_config` reads, every field written out."""
+    """The settings as the TOML that `read_config` reads, every field written out; of steps and epochs what counts."""
     lines, tables = [], []
-    for name, value in dataclasses.asdict(config).items():
+    values = dataclasses.asdict(config)
+    del values["steps" if config.epochs else "epochs"]
+    for name, value in values.items():
         if isinstance(value, dict):
             tables += ["", f"[{name}]", *(f"{key} = {_toml(x)}" for key, x in value.items())] if value else []
         else:

@@ -21,24 +21,16 @@ import torch
 from torch import Tensor
 
 from simpo_core import devices
-from simpo_core.saved_models import newest_checkpoint
-from simpo_core.scoring.packing import length, pack, plan_packs
+from simpo_core.preferences import TokenPair
+from simpo_core.saved_models import newest_model
+from simpo_core.scoring.packing import length, plan_packs
 from simpo_core.scoring.scorers import PlainScorer
 from simpo_core.training.checkpoint import save_checkpoint
 from simpo_core.training.config import FinetuneConfig
+from simpo_core.training.passes import LOGGED, logged, mean_of, passes
 from simpo_core.training.preparation import Training, TrainingError, explaining_memory, training_mode
 
-METRICS = (  # TRL's names; the first seven are means over the pairs of a step
-    "loss",
-    "rewards/chosen",
-    "rewards/rejected",
-    "rewards/accuracies",
-    "rewards/margins",
-    "logps/chosen",
-    "logps/rejected",
-    "grad_norm",
-    "learning_rate",
-)
+METRICS = (*LOGGED, "grad_norm", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -83,69 +75,49 @@ def finetune(training: Training) -> Iterator[Step]:
         training.optimizer.zero_grad(set_to_none=True)
         training.step += 1
         devices.finish(training.device)
-        metrics = dict(zip(METRICS, [*means, norm, learning_rate(number, config)], strict=True))
-        tokens = sum(length(pair) + len(pair.prompt) for pair in (training.pairs[i] for i in batch))
+        metrics = dict(zip(logged(training), means, strict=True))
+        metrics |= {"grad_norm": norm, "learning_rate": learning_rate(number, config)}
+        tokens = sum(length(pair) + len(pair.prompt) for pair in _rows(training, batch)[0])
         yield Step(training.step, metrics, tokens, time.perf_counter() - started, _flops(training, batch))
         if training.step == config.steps:
             with explaining_memory(config):
-                loss = _loss(training, batch)
+                loss = mean_of(training, *_rows(training, batch))["loss"]
             if not math.isfinite(loss):
                 raise TrainingError(_not_finite(training.step + 1, loss, norm, config))
 
 
-def save(training: Training) -> Path:
-    """Write a checkpoint of where the run stands now; returns its folder."""
-    output, identity = Path(training.config.output), training.identity
-    return save_checkpoint(output, training.step, training.scorer, training.optimizer, training.tokenizer, identity)
+def save(training: Training, *, only_model: bool = False) -> Path:
+    """Write a checkpoint of where the run stands now; returns its folder. `only_model`: no run can go on from it."""
+    return save_checkpoint(
+        Path(training.config.output),
+        training.step,
+        training.scorer,
+        training.optimizer,
+        training.tokenizer,
+        training.identity,
+        dtype=torch.bfloat16 if training.config.save_dtype == "bfloat16" else torch.float32,
+        only_model=only_model,
+    )
 
 
 def _accumulate_gradients(training: Training, batch: Sequence[int]) -> Tensor:
     """One forward and backward pass for each pack of this process's share of the batch.
 
     The loss is the mean over the pairs of the whole batch, however they are packed or shared out.
-    Returns this process's sums of the first seven METRICS, shape (7,).
+    Returns this process's sums of what is logged, shape (names,).
     """
     workers = devices.world_size()
-    totals = torch.zeros(7, device=training.device)
-    for weight, losses, rewards, policy in _passes(training, batch):
+    totals = torch.zeros(len(logged(training)), device=training.device)
+    for weight, losses, sums in passes(training, *_rows(training, batch)):
         (losses.sum() * (weight * workers / len(batch))).backward()  # FSDP averages over the processes
-        totals += weight * _sums(losses.detach(), rewards.detach(), policy.detach())
+        totals += weight * sums
     return totals
 
 
-def _loss(training: Training, batch: Sequence[int]) -> float:
-    """The mean loss of the batch's pairs under the weights as they are now."""
-    total = torch.zeros(1, device=training.device)
-    with torch.no_grad():
-        for weight, losses, _, _ in _passes(training, batch):
-            total += weight * losses.sum()
-    devices.reshard(training.scorer)
-    return float(devices.add_up(total)) / len(batch)
-
-
-def _passes(training: Training, batch: Sequence[int]) -> Iterator[tuple[float, Tensor, Tensor, Tensor]]:
-    """A forward pass for each pack of this process's share: its weight, losses (pairs,), rewards and scores (pairs, 2).
-
-    Every process must take part in as many passes as the others; one that only keeps them company has weight 0.
-    """
-    config, device, workers = training.config, training.device, devices.world_size()
-    chosen = [training.pairs[number] for number in batch]
-    plan = plan_packs(chosen, config.pack_tokens)
-    for place in range(devices.rank(), len(plan) + -len(plan) % workers, workers):
-        rows = plan[place % len(plan)]
-        packed = pack([chosen[row] for row in rows]).to(device)
-        torch.manual_seed(((config.seed * 1_000_003 + training.step) * 1_000_003 + place) % 2**63)  # dropout
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            policy = training.method.score(training.scorer(packed), packed)
-        reference = None if training.reference is None else training.reference[[batch[row] for row in rows]].to(device)
-        losses, rewards = training.method.loss(policy, reference, **training.loss_args)
-        yield float(place < len(plan)), losses, rewards, policy
-
-
-def _sums(losses: Tensor, rewards: Tensor, policy: Tensor) -> Tensor:
-    margins = rewards[:, 0] - rewards[:, 1]
-    columns = [losses, rewards[:, 0], rewards[:, 1], (margins > 0).float(), margins, policy[:, 0], policy[:, 1]]
-    return torch.stack(columns).sum(1)
+def _rows(training: Training, batch: Sequence[int]) -> tuple[list[TokenPair], Tensor | None]:
+    """The batch's pairs and the reference's scores of them."""
+    pairs = [training.pairs[number] for number in batch]
+    return pairs, None if training.reference is None else training.reference[list(batch)]
 
 
 # -- What follows from the step's number -----------------------------------------------------------------------------
@@ -187,7 +159,7 @@ def _flops(training: Training, batch: Sequence[int]) -> float | None:
 
 
 def _not_finite(step: int, loss: float, norm: float, config: FinetuneConfig) -> str:
-    kept = newest_checkpoint(Path(config.output), before=step - 1)  # that of the step before has these very weights
+    kept = newest_model(Path(config.output), before=step - 1)  # that of the step before has these very weights
     if step == 1:
         return (
             f"step 1: the loss is {loss:.4g} and the length of the gradient {norm:.4g}, expected finite numbers. No "

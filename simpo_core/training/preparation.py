@@ -1,8 +1,9 @@
 """What a run needs before its first step: model, pairs, reference scores, optimiser; and where it left off."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from simpo_core import devices, model_parts
 from simpo_core.inputs import UserError
-from simpo_core.models import check_fit, load_model, stop_at_end_of_turn
+from simpo_core.models import check_fit, end_tokens, load_model, stop_at_end_of_turn
 from simpo_core.preferences import TokenPair, fingerprint
 from simpo_core.saved_models import newest_checkpoint
 from simpo_core.scoring.activations import keep_less, share_casts
@@ -19,7 +20,7 @@ from simpo_core.scoring.choice import choose_scorer, why_not_compiled
 from simpo_core.scoring.scorers import PairScorer, PlainScorer
 from simpo_core.training.checkpoint import load_checkpoint
 from simpo_core.training.config import FinetuneConfig
-from simpo_core.training.lora import add_lora
+from simpo_core.training.lora import add_lora, continue_lora, hold_base
 from simpo_core.training.methods import METHODS, Method, loss_settings
 from simpo_core.training.pairs import read_records, set_template, tokens_of
 from simpo_core.training.reference import reference_key, reference_scores, weights_hash
@@ -29,11 +30,20 @@ class TrainingError(UserError):
     """The run can't go on; the message says what to change, and which checkpoint is good."""
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """Pairs that a run is measured on and not trained with."""
+
+    pairs: list[TokenPair]
+    reference: Tensor | None  # as in `Training`
+    ends: set[int]  # tokens that end an answer, beside those that end the pairs'
+
+
 @dataclass
 class Training:
     """A run: what it works on and how far it has come. Made by `prepare`."""
 
-    config: FinetuneConfig
+    config: FinetuneConfig  # with its updates counted in steps
     scorer: PairScorer | PlainScorer
     tokenizer: Any
     optimizer: torch.optim.Optimizer
@@ -45,6 +55,13 @@ class Training:
     identity: dict[str, str]  # hashes: "pairs", and where the weights before training matter later, "base"
     step: int  # updates taken
     notes: list[str]  # what a person should be told about the preparation
+    held_out: HeldOut | None = None
+    evaluations: list[dict[str, Any]] = field(default_factory=list)  # of the held-out pairs so far, by step
+
+    @property
+    def epochs(self) -> float:
+        """How often the whole run sees each pair, on average."""
+        return self.config.steps * self.config.batch_pairs / len(self.pairs)
 
 
 def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
@@ -61,24 +78,32 @@ def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
     torch.manual_seed(config.seed)  # a fresh model's weights
     notes: list[str] = []
     records = read_records(config, notes)
+    held_out = replace(config, data=config.eval_data) if config.eval_data else None
+    other_notes: list[str] = []
+    other_records = read_records(held_out, other_notes) if held_out else []
     model, tokenizer = load_model(config.model, fresh=config.fresh)
     if config.chat_template:
         set_template(config, tokenizer)
         stop_at_end_of_turn(model, tokenizer)
     pairs = tokens_of(records, config, tokenizer, notes)
-    training = assemble(config, model, tokenizer, pairs)
-    training.notes[:0] = notes
+    others = tokens_of(other_records, held_out, tokenizer, other_notes) if held_out else []
+    training = assemble(config, model, tokenizer, pairs, others)
+    training.notes[:0] = [*notes, *(f"eval_data: {note}" for note in other_notes)]
     checkpoint = newest_checkpoint(Path(config.output)) if resume else None
     if checkpoint:
         training.step = load_checkpoint(checkpoint, training.scorer, training.optimizer, training.identity)
     return training
 
 
-def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[TokenPair]) -> Training:
+def assemble(
+    config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[TokenPair], held_out: Sequence[TokenPair] = ()
+) -> Training:
     """A run at its first step, of a model and tokenised pairs that are there already.
 
-    `config.model` and `config.data` are not read. Raises UserError for a model that can't be trained.
+    `config.model`, `config.data` and `config.eval_data` are not read. Raises UserError for a model that can't be
+    trained.
     """
+    config = _in_steps(config, len(pairs))
     device = devices.choose_device(config.device)
     notes: list[str] = []
     if device.type == "cpu":
@@ -87,24 +112,30 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
             notes.append('this CPU is slow at bfloat16: with precision = "float32" a step takes seconds, not minutes')
     torch.manual_seed(config.seed)  # adapters
     method = METHODS[config.method]
-    if hasattr(model, "peft_config"):
-        raise UserError(f"model {config.model!r} is a LoRA adapter: train on from what `simpo merge` makes of it")
-    if config.lora_rank:
-        model = add_lora(model, rank=config.lora_rank, alpha=config.lora_alpha or None, dropout=config.lora_dropout)
-    check_fit(model, pairs)
+    notes += _left_out(model)
+    continued = hasattr(model, "peft_config")  # a checkpoint's adapter is trained on
+    model = _adapted(model, config, device)
+    check_fit(model, [*pairs, *held_out])
     with explaining_memory(config):
-        scorer, why_plain = choose_scorer(model.to(device), pairs, training=_products(config))
+        scorer, why_plain = choose_scorer(model.to(device), [*pairs, *held_out], training=_products(config))
     if why_plain:
         notes.append(why_plain)
     identity = {"pairs": fingerprint(pairs)}
-    if config.lora_rank or method.needs_reference:
-        identity["base"] = weights_hash(scorer)
-    key = reference_key(scorer, pairs, config, identity["base"]) if method.needs_reference else ""
+    if continued or config.lora_rank or method.needs_reference:
+        identity["base"] = weights_hash(scorer, adapters=continued)
     layers = model_parts.layers(model)
     notes += _suit(scorer, pairs, layers, config)
     devices.shard(scorer, layers)
-    with explaining_memory(config):
-        reference = reference_scores(scorer, pairs, config, key, notes) if method.needs_reference else None
+
+    def reference(some: Sequence[TokenPair]) -> Tensor | None:
+        if not method.needs_reference:
+            return None
+        with explaining_memory(config):
+            key = reference_key(scorer, some, config, identity["base"])
+            return reference_scores(scorer, some, config, key, notes)
+
+    scores = reference(pairs)
+    others = HeldOut(list(held_out), reference(held_out), end_tokens(model, tokenizer)) if held_out else None
     return Training(
         config=config,
         scorer=training_mode(scorer),
@@ -114,10 +145,67 @@ def assemble(config: FinetuneConfig, model: Any, tokenizer: Any, pairs: list[Tok
         method=method,
         loss_args=loss_settings(config.method, config.loss_args),
         device=device,
-        reference=reference,
+        reference=scores,
         identity=identity,
         step=0,
         notes=notes,
+        held_out=others,
+    )
+
+
+def _in_steps(config: FinetuneConfig, pairs: int) -> FinetuneConfig:
+    """The settings with `epochs` and `warmup_ratio` counted in updates."""
+    steps = math.ceil(config.epochs * pairs / config.batch_pairs) if config.epochs else config.steps
+    warmup = math.ceil(config.warmup_ratio * steps) if config.warmup_ratio else config.warmup_steps
+    return replace(config, steps=steps, epochs=0.0, warmup_steps=warmup, warmup_ratio=0.0)
+
+
+def _left_out(model: Any) -> list[str]:
+    """What a person should be told of weights that are not loaded, or not trained; these are frozen."""
+    notes = []
+    kind = type(model_parts.causal_model(model)).__name__
+    if lost := getattr(model_parts.causal_model(model), "weights_left_out", []):
+        notes.append(
+            f"{len(lost)} of the checkpoint's weights are not loaded, such as {lost[0]}: {kind} has no place for them, "
+            "and what is saved is without them"
+        )
+    parameters, outside = dict(model.named_parameters()), model_parts.outside_the_language_model(model)
+    for name in outside:
+        parameters[name].requires_grad_(False)
+    if outside:
+        notes.append(
+            f"{len(outside)} of the weights are not trained, such as {outside[0]}: text alone does not reach them"
+        )
+    return notes
+
+
+def _adapted(model: Any, config: FinetuneConfig, device: torch.device) -> Any:
+    """The model with adapters, if the run has any, and the weights under them held as it says."""
+    continued = hasattr(model, "peft_config")
+    if continued and config.lora_rank:
+        raise UserError(
+            f"model {config.model!r} is a LoRA adapter, which is trained on as it is: leave lora_rank out. "
+            "For a new adapter on it, name what `simpo merge` makes of it"
+        )
+    if config.base_weights != "float32":
+        if not (continued or config.lora_rank):
+            raise UserError(f"base_weights is {config.base_weights!r}, for weights under adapters: set lora_rank")
+        if config.base_weights == "4bit" and (continued or devices.world_size() > 1):
+            raise UserError('base_weights = "4bit" is for a new adapter and one process: take "bfloat16"')
+        hold_base(model, config.base_weights, device)
+    if continued:
+        continue_lora(model, config.model)
+        return model
+    if not config.lora_rank:
+        return model
+    return add_lora(
+        model,
+        rank=config.lora_rank,
+        alpha=config.lora_alpha or None,
+        dropout=config.lora_dropout,
+        targets=config.lora_targets,
+        dora=config.lora_dora,
+        rslora=config.lora_rslora,
     )
 
 

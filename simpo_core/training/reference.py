@@ -23,8 +23,9 @@ def reference_scores(
 ) -> Tensor:
     """The scores of all pairs under the model as it is before training, shape (pairs, 2), on the CPU.
 
-    With LoRA the adapters are switched off. The scores are cached under `key`, from `reference_key`; where that
-    can't be done, `notes` gets a line for a person. All processes must call it.
+    New adapters are switched off; one that is trained on is part of the model before training. The scores are
+    cached under `key`, from `reference_key`; where that can't be done, `notes` gets a line for a person. All
+    processes must call it.
     """
     path = cache_folder() / "reference" / f"{key}.pt"
     cached = _read(path, len(pairs))
@@ -65,14 +66,14 @@ def reference_key(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfi
     return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def weights_hash(scorer: Any) -> str:
-    """A hash of the model's weights, the adapters' left out: 32 hexadecimal digits.
+def weights_hash(scorer: Any, *, adapters: bool = False) -> str:
+    """A hash of the model's weights, the adapters' left out unless asked for: 32 hexadecimal digits.
 
     To be taken before the weights are spread over processes.
     """
     digest = hashlib.blake2b(digest_size=16)
     for name, x in sorted(scorer.named_parameters()):
-        if "lora_" not in name:
+        if adapters or "lora_" not in name:
             digest.update(name.replace("base_model.model.", "").replace("base_layer.", "").encode())
             digest.update(x.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
@@ -84,7 +85,7 @@ def _compute(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig) ->
     workers = devices.world_size()
     scores = torch.zeros(len(pairs), 2, device=device)
     scorer.eval()
-    with torch.no_grad(), _adapters_off(scorer.model):
+    with torch.no_grad(), _adapters_off(scorer.model, config):
         for place in range(devices.rank(), len(plan) + -len(plan) % workers, workers):
             rows = plan[place % len(plan)]
             packed = pack([pairs[row] for row in rows]).to(device)
@@ -96,5 +97,5 @@ def _compute(scorer: Any, pairs: Sequence[TokenPair], config: FinetuneConfig) ->
     return devices.add_up(scores).cpu()
 
 
-def _adapters_off(model: Any) -> Any:
-    return model.disable_adapter() if hasattr(model, "disable_adapter") else contextlib.nullcontext()
+def _adapters_off(model: Any, config: FinetuneConfig) -> Any:
+    return model.disable_adapter() if config.lora_rank else contextlib.nullcontext()

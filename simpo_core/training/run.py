@@ -2,6 +2,7 @@
 
 run.toml        the settings, every one written out
 metrics.jsonl   a line a step, with TRL's names
+eval.jsonl      a line for each time that the held-out pairs were measured, the first before training
 .lock           held by the process that writes here
 run.png         loss, rewards and log-probabilities over the steps
 """
@@ -9,7 +10,7 @@ run.png         loss, rewards and log-probabilities over the steps
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,20 @@ from simpo_core.inputs import UserError
 from simpo_core.saved_models import STATE, newest_checkpoint, newest_model
 from simpo_core.training.checkpoint import explained, forget_older
 from simpo_core.training.config import FinetuneConfig, read_config, to_toml
+from simpo_core.training.evaluation import best, evaluate
 from simpo_core.training.finetune import METRICS, finetune, save
-from simpo_core.training.preparation import Training, prepare
+from simpo_core.training.passes import LOGGED
+from simpo_core.training.preparation import Training, explaining_memory, prepare
+from simpo_core.training.trackers import Tracker, check_installed, open_trackers, track
 
-MAY_CHANGE = {"output", "save_every", "device", "compile", "pack_tokens"}  # these change steps by rounding, and dropout
+METRICS_FILE = "metrics.jsonl"
+EVAL_FILE = "eval.jsonl"
+
+# These change steps by rounding at most, and what dropout drops.
+MAY_CHANGE = {
+    *("output", "save_every", "device", "compile", "pack_tokens"),
+    *("save_dtype", "save_only_model", "keep", "report_to", "eval_every", "eval_answers"),
+}
 
 
 def start(config: FinetuneConfig, *, resume: bool = False) -> Training:
@@ -41,6 +52,7 @@ def start(config: FinetuneConfig, *, resume: bool = False) -> Training:
     if devices.rank() == 0:
         _lock(output)
     try:
+        check_installed(config.report_to)
         _check(output, config, resume=resume)  # once more, now that no other run writes to it
         training = prepare(config, resume=resume)
     except BaseException:
@@ -51,9 +63,13 @@ def start(config: FinetuneConfig, *, resume: bool = False) -> Training:
         raise
     if devices.rank() == 0:
         _replace(output / "run.toml", to_toml(config))
-        kept = [row for row in read_metrics(output) if row["step"] <= training.step]
-        _replace(output / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
+        for path, rows in ((output / METRICS_FILE, read_metrics(output)), (output / EVAL_FILE, read_eval(output))):
+            kept = [row for row in rows if row["step"] <= training.step]
+            if path.name == METRICS_FILE or training.held_out:
+                _replace(path, "".join(json.dumps(row) + "\n" for row in kept))
     devices.wait_for_all()
+    if training.held_out:
+        training.evaluations = read_eval(output)
     return training
 
 
@@ -73,29 +89,68 @@ def _train(training: Training, stopped: Callable[[], bool]) -> Iterator[dict[str
     config, output = training.config, Path(training.config.output)
     peak = devices.peak_flops(training.device)
     saved = training.step
-    for step in finetune(training):
-        row: dict[str, Any] = {"step": step.number, **step.metrics, "tokens_per_second": step.tokens / step.seconds}
-        row["memory_gb"] = devices.peak_memory(training.device) / 1e9
-        if peak and step.flops:
-            row["mfu"] = step.flops / step.seconds / peak / devices.world_size()
-        if devices.rank() == 0:
-            forget_older(output)  # the newest one's weights gave this step's loss
-            _append(output / "metrics.jsonl", json.dumps(row) + "\n")
-        stop = _any_stopped(stopped(), training.device)
-        if stop or step.number == config.steps or (config.save_every and step.number % config.save_every == 0):
-            save(training)
-            saved = step.number
-        yield row
-        if stop:
-            break
-    else:
-        if devices.rank() == 0:
-            forget_older(output)
+    trackers = open_trackers(config, training.step) if devices.rank() == 0 else []
+    with contextlib.ExitStack() as closing:
+        for tracker in trackers:
+            closing.callback(tracker.close)
+        if training.held_out and not training.evaluations:
+            _evaluate(training, trackers)
+        for step in finetune(training):
+            row: dict[str, Any] = {"step": step.number, **step.metrics, "tokens_per_second": step.tokens / step.seconds}
+            row["memory_gb"] = devices.peak_memory(training.device) / 1e9
+            if peak and step.flops:
+                row["mfu"] = step.flops / step.seconds / peak / devices.world_size()
+            if devices.rank() == 0:
+                _forget_older(training)  # the newest one's weights gave this step's loss
+                _append(output / METRICS_FILE, json.dumps(row) + "\n")
+                track(trackers, row)
+            stop, last = _any_stopped(stopped(), training.device), step.number == config.steps
+            if training.held_out and (last or _is_due(step.number, config.eval_every)):
+                _evaluate(training, trackers)
+            if stop or last or _is_due(step.number, config.save_every) or _is_best(training):
+                save(training, only_model=config.save_only_model and (last or not stop))
+                saved = step.number
+            yield row
+            if stop:
+                break
+        else:
+            if devices.rank() == 0:
+                _forget_older(training)
     if devices.rank() == 0 and saved:
         try:
             draw(output)
         except OSError as error:
             raise explained(error, output, "run.png") from error
+
+
+def _is_due(step: int, every: int) -> bool:
+    return bool(every) and step % every == 0
+
+
+def _evaluate(training: Training, trackers: Sequence[Tracker]) -> None:
+    """Measure the held-out pairs, and log it."""
+    with explaining_memory(training.config):
+        row = {"step": training.step, **evaluate(training)}
+    training.evaluations.append(row)
+    if devices.rank() == 0:
+        _append(Path(training.config.output) / EVAL_FILE, json.dumps(row) + "\n")
+        track(trackers, row)
+
+
+def _is_best(training: Training) -> bool:
+    """Whether the weights as they are have just been found the best so far by the setting `keep_best`."""
+    return bool(training.config.keep_best) and best_step(training) == training.step
+
+
+def best_step(training: Training) -> int | None:
+    """The step whose weights are the best so far by the setting `keep_best`; None without it."""
+    row = best(training.evaluations, training.config.keep_best) if training.config.keep_best else None
+    return None if row is None else int(row["step"])
+
+
+def _forget_older(training: Training) -> None:
+    config = training.config
+    forget_older(Path(config.output), keep=config.keep, best=best_step(training))
 
 
 def _append(path: Path, line: str) -> None:
@@ -151,14 +206,22 @@ def _any_stopped(here: bool, device: torch.device) -> bool:
 
 def read_metrics(output: Path) -> list[dict[str, Any]]:
     """The whole lines of a run's metrics.jsonl; one that is damaged, or cut off by a crash, is left out."""
-    path = output / "metrics.jsonl"
+    return _read(output / METRICS_FILE, {"step", *METRICS})
+
+
+def read_eval(output: Path) -> list[dict[str, Any]]:
+    """The whole lines of a run's eval.jsonl, as `read_metrics`; none where there are no held-out pairs."""
+    return _read(output / EVAL_FILE, {"step", *(f"eval_{name}" for name in LOGGED)})
+
+
+def _read(path: Path, names: set[str]) -> list[dict[str, Any]]:
     rows = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             row = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if isinstance(row, dict) and {"step", *METRICS} <= row.keys():
+        if isinstance(row, dict) and names <= row.keys():
             rows.append(row)
     return rows
 
@@ -175,6 +238,8 @@ def draw(output: Path) -> Path:
 
     loss, rewards, logps = axes("Loss", "step", "loss of a pair", columns=3)
     draw_curves(loss, steps, curves("loss"))
+    if held_out := read_eval(output):
+        draw_curves(loss, [row["step"] for row in held_out], {"held-out pairs": [row["eval_loss"] for row in held_out]})
     draw_curves(rewards, steps, curves("rewards/margins", "rewards/accuracies"))
     rewards.set(title="Reward of chosen over rejected", ylabel="reward, or share of pairs")
     draw_curves(logps, steps, curves("logps/chosen", "logps/rejected"))
@@ -185,7 +250,8 @@ def draw(output: Path) -> Path:
 
 
 def _same_run(before: FinetuneConfig, now: FinetuneConfig) -> None:
-    may_change = MAY_CHANGE | ({"steps"} if now.schedule == "constant" else set())
+    longer = now.schedule == "constant" and not now.warmup_ratio
+    may_change = MAY_CHANGE | ({"steps", "epochs"} if longer else set())
     old, new = dataclasses.asdict(before), dataclasses.asdict(now)
     names = [name for name in old if name not in may_change and old[name] != new[name]]
     changed = [f"{name} (was {old[name]!r}, is {new[name]!r})" for name in names]

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -354,11 +355,136 @@ def test_what_cannot_be_merged_is_one_sentence(adapter, base, tmp_path):
         merge_lora(adapter[1], base)
 
 
-def test_an_adapter_is_merged_before_it_is_trained_on(adapter, tmp_path):
-    for lora_rank in (0, 4):
-        config = make_run(tmp_path, model=str(adapter[1]), output=str(tmp_path / "next"), lora_rank=lora_rank)
-        with pytest.raises(UserError, match="is a LoRA adapter: train on from what `simpo merge` makes of it"):
-            prepare(config)
+@pytest.mark.parametrize("method", ["simpo", "dpo"])
+def test_an_adapter_is_trained_on_and_the_reference_is_the_model_with_it(adapter, tmp_path, method):
+    before, folder = adapter
+    config = make_run(
+        tmp_path, model=str(folder), output=str(tmp_path / "next"), method=method, batch_pairs=12, steps=2
+    )
+    training = prepare(config)
+    assert torch.equal(logits(training.scorer.model), logits(before.scorer.model))
+    trained = {name for name, x in training.scorer.named_parameters() if x.requires_grad}
+    assert trained == {name for name, x in before.scorer.named_parameters() if x.requires_grad}
+    rows = [step.metrics for step in finetune(training)]
+    if method == "dpo":
+        assert rows[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)  # against itself, the adapter on
+    kept = save(training)
+    torch.testing.assert_close(logits(load_model(str(kept))[0]), logits(training.scorer.model), rtol=1e-5, atol=1e-6)
+    again = prepare(config, resume=True)
+    assert again.step == 2
+    assert torch.equal(logits(again.scorer.model), logits(training.scorer.model))
+
+
+def test_what_is_not_said_of_an_adapter_that_is_trained_on_is_one_sentence(adapter, tmp_path):
+    settings = {"model": str(adapter[1]), "output": str(tmp_path / "next")}
+    with pytest.raises(UserError, match="is a LoRA adapter, which is trained on as it is: leave lora_rank out"):
+        prepare(make_run(tmp_path, lora_rank=4, **settings))
+    with pytest.raises(UserError, match='base_weights = "4bit" is for a new adapter'):
+        prepare(make_run(tmp_path, base_weights="4bit", **settings))
+    settings_file = adapter[1] / "adapter_config.json"
+    settings_file.write_text(settings_file.read_text().replace('"LORA"', '"IA3"'))
+    with pytest.raises(UserError):
+        prepare(make_run(tmp_path, **settings))
+
+
+def test_a_run_with_an_adapter_does_not_go_on_from_another_adapter(adapter, base, tmp_path):
+    config = make_run(tmp_path, model=str(adapter[1]), output=str(tmp_path / "next"), steps=1)
+    training = prepare(config)
+    list(finetune(training))
+    save(training)
+    weights = load_file(adapter[1] / "adapter_model.safetensors")
+    save_file({name: 2 * x for name, x in weights.items()}, adapter[1] / "adapter_model.safetensors")
+    with pytest.raises(UserError, match="was trained from other weights than the model's"):
+        prepare(config, resume=True)
+
+
+def test_adapters_are_put_on_the_layers_that_are_named(base, tmp_path):
+    training = prepare(make_run(tmp_path, model=str(base), lora_rank=2, lora_targets=["q_proj", "down_proj"]))
+    trained = {name.split(".")[-4] for name, x in training.scorer.named_parameters() if x.requires_grad}
+    assert {name for name, _ in training.scorer.named_parameters() if "lora_" in name} == {
+        f"model.base_model.model.model.layers.{layer}.{part}.lora_{side}.default.weight"
+        for layer in range(2)
+        for part in ("self_attn.q_proj", "mlp.down_proj")
+        for side in "AB"
+    }
+    assert trained
+    with pytest.raises(UserError, match="no layer of the name c_attn; it has down_proj, gate_proj, k_proj, o_proj"):
+        prepare(make_run(tmp_path, model=str(base), lora_rank=2, lora_targets=["c_attn"]))
+
+
+@pytest.mark.parametrize("kind", [{"lora_dora": True}, {"lora_rslora": True}], ids=str)
+def test_dora_and_rslora_train_are_saved_merged_and_go_on(base, tmp_path, kind):
+    settings = {"model": str(base), "lora_rank": 4, "learning_rate": 2e-2, "steps": 3, "schedule": "constant", **kind}
+    training = prepare(make_run(tmp_path, **settings))
+    layer = training.scorer.model.get_base_model().model.layers[0].self_attn.q_proj
+    assert layer.scaling["default"] == (8 / 4**0.5 if "lora_rslora" in kind else 8 / 4)
+    assert any("magnitude" in name for name, _ in training.scorer.named_parameters()) is ("lora_dora" in kind)
+    list(finetune(training))
+    folder = save(training)
+    expected = logits(training.scorer.model)
+    torch.testing.assert_close(logits(load_model(str(folder))[0]), expected, rtol=1e-4, atol=1e-5)
+    merge_lora(folder, tmp_path / "merged")
+    torch.testing.assert_close(logits(load_model(str(tmp_path / "merged"))[0]), expected, rtol=1e-4, atol=1e-4)
+    assert prepare(make_run(tmp_path, **settings), resume=True).step == 3
+
+
+# -- The weights under adapters ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["simpo", "dpo"])
+def test_frozen_weights_in_bfloat16_train_adapters_in_float32(base, tmp_path, method):
+    settings = {"model": str(base), "lora_rank": 4, "method": method, "batch_pairs": 12, "steps": 6}
+    settings |= {"base_weights": "bfloat16", "learning_rate": 1e-2}
+    training = prepare(make_run(tmp_path, **settings))
+    assert not training.notes  # the fast path is taken
+    for name, x in training.scorer.named_parameters():
+        assert x.dtype == (torch.float32 if "lora_" in name else torch.bfloat16), name
+    assert training.scorer.model.get_base_model().model.rotary_emb.inv_freq.dtype == torch.float32
+    rows = [step.metrics for step in finetune(training)]
+    assert rows[-1]["loss"] < rows[0]["loss"] - 0.02
+    exact = prepare(make_run(tmp_path, **(settings | {"base_weights": "float32"})))
+    for row, other in zip(rows, (step.metrics for step in finetune(exact)), strict=True):
+        assert row["loss"] == pytest.approx(other["loss"], rel=0.1)
+    folder = save(training)
+    assert all(x.dtype == torch.float32 for x in load_file(folder / "adapter_model.safetensors").values())
+    assert prepare(make_run(tmp_path, **settings), resume=True).step == 6
+    merge_lora(folder, tmp_path / "merged")  # into the base's own weights
+    assert load_model(str(tmp_path / "merged"))[0].dtype == torch.float32
+
+
+def test_weights_that_are_trained_are_not_held_in_less(base, tmp_path):
+    with pytest.raises(UserError, match="base_weights is 'bfloat16', for weights under adapters: set lora_rank"):
+        prepare(make_run(tmp_path, model=str(base), base_weights="bfloat16"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_frozen_weights_in_four_bits_train_adapters(tmp_path):
+    bitsandbytes = pytest.importorskip("bitsandbytes")
+    torch.manual_seed(0)
+    model, tokenizer = fresh_model(initializer_range=0.2)  # 64 wide, as is a block of NF4
+    with fetch.quiet():
+        model.save_pretrained(tmp_path / "wide")
+        tokenizer.save_pretrained(tmp_path / "wide")
+    settings = {"model": str(tmp_path / "wide"), "lora_rank": 4, "base_weights": "4bit", "learning_rate": 1e-2}
+    training = prepare(make_run(tmp_path, batch_pairs=12, **settings))
+    small = dict(training.scorer.model.get_base_model().named_modules())
+    for name, layer in model.model.named_modules():  # the same numbers, in float32
+        if isinstance(layer, torch.nn.Linear):
+            weight = small[f"model.{name}"].base_layer.weight
+            assert (weight.dtype, weight.numel()) == (torch.uint8, layer.weight.numel() // 2)
+            layer.weight.data = bitsandbytes.functional.dequantize_4bit(weight.data, weight.quant_state).float()
+    torch.testing.assert_close(logits(training.scorer.model).float(), logits(model), rtol=0, atol=0.2)  # of about 1.3
+    steps = list(finetune(training))
+    assert steps[-1].metrics["loss"] < steps[0].metrics["loss"] - 0.02
+    assert steps[0].flops is None
+    save(training)
+    assert prepare(make_run(tmp_path, batch_pairs=12, **settings), resume=True).step == 6
+
+
+def test_four_bits_without_their_library_are_one_sentence(base, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(UserError, match="needs bitsandbytes: pip install bitsandbytes"):
+        prepare(make_run(tmp_path, model=str(base), lora_rank=4, base_weights="4bit"))
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,20 @@ def run_file(tmp_path):
         ({"learning_rate": float("nan")}, "learning_rate is nan: it must be above 0"),
         ({"max_grad_norm": float("inf")}, "max_grad_norm is inf: it must be above 0"),
         ({"weight_decay": float("nan")}, "weight_decay is nan: it must be at least 0"),
+        ({"steps": 5, "epochs": 1.0}, "steps and epochs are both set: give one"),
+        ({"epochs": -1}, "epochs is -1: it must be at least 0"),
+        ({"warmup_ratio": 1.0}, "warmup_ratio is 1.0: it must be below 1"),
+        ({"warmup_ratio": 0.1, "warmup_steps": 3}, "warmup_steps and warmup_ratio are both set: give one"),
+        ({"nll_weight": -0.1}, "nll_weight is -0.1: it must be at least 0"),
+        ({"eval_every": 5}, "eval_every and keep_best need eval_data: name held-out pairs"),
+        ({"keep_best": "eval_loss"}, "eval_every and keep_best need eval_data"),
+        ({"keep_best": "loss", "eval_data": "a"}, "keep_best is 'loss': it must be one of eval_loss, eval_rewards/"),
+        ({"keep": 0}, "keep is 0: it must be at least 1"),
+        ({"report_to": ["mlflow"]}, "report_to is 'mlflow': it must be one of tensorboard, wandb"),
+        ({"report_to": "wandb"}, "report_to is 'wandb': it must be a list of strings"),
+        ({"lora_targets": ["q_proj"], "lora_dora": True}, "lora_targets and lora_dora are for adapters, and lora_rank"),
+        ({"base_weights": "8bit"}, "base_weights is '8bit': it must be one of float32, bfloat16, 4bit"),
+        ({"save_dtype": "float16"}, "save_dtype is 'float16': it must be one of float32, bfloat16"),
         ({"max_length": 512}, "max_prompt_length is 512 and max_length 512: a response needs room behind its prompt"),
     ],
 )
@@ -193,7 +207,22 @@ def test_every_setting_is_written_out():
     }
     config = make_config(NEEDED | {"model": "fresh", "loss_args": {"beta": 2.0}} | tables)
     assert make_config(tomllib.loads(to_toml(config))) == config
-    assert set(tomllib.loads(to_toml(config))) == {x.name for x in dataclasses.fields(FinetuneConfig)}
+    names = {x.name for x in dataclasses.fields(FinetuneConfig)}
+    assert set(tomllib.loads(to_toml(config))) == names - {"epochs"}
+    assert set(tomllib.loads(to_toml(dataclasses.replace(config, epochs=1.0)))) == names - {"steps"}
+
+
+def test_of_steps_and_epochs_the_last_one_said_counts(run_file):
+    assert read_config(run_file, ["epochs=2"]).epochs == 2
+    run_file.write_text(run_file.read_text().replace("steps = 7", "epochs = 3.0"))
+    assert (read_config(run_file).epochs, read_config(run_file, ["steps=9"]).epochs) == (3, 0)
+    assert read_config(run_file, ["steps=9"]).steps == 9
+
+
+def test_lists_are_lists(run_file):
+    config = read_config(run_file, ['report_to=["wandb"]', "lora_rank=4", 'lora_targets=["q_proj", "v_proj"]'])
+    assert (config.report_to, config.lora_targets) == (["wandb"], ["q_proj", "v_proj"])
+    assert make_config(tomllib.loads(to_toml(config))) == config
 
 
 def test_data_may_be_several_and_a_table_may_hold_values_of_several_kinds():
