@@ -14,6 +14,7 @@ from simpo_processes import forked, simpo
 from tiny import losses, make_run, write_run
 
 from simpo_core.inputs import UserError
+from simpo_core.models import load_model
 from simpo_core.saved_models import STATE, newest_checkpoint
 from simpo_core.training import checkpoint
 from simpo_core.training.checkpoint import forget_older, save_checkpoint
@@ -96,6 +97,60 @@ def test_peft_opens_a_lora_checkpoint_which_holds_the_adapter_alone(tmp_path):
     state = torch.load(folder / STATE, weights_only=True)
     assert all("lora_" in name for name in state["weights"])
     assert (folder / "adapter_model.safetensors").stat().st_size < 60_000  # 14 adapters; all weights would be 400 KB
+
+
+def test_a_model_is_saved_in_bfloat16_and_the_run_goes_on_from_float32(tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    never = [step.metrics["loss"] for step in finetune(prepare(make_run(tmp_path)))]
+    config = make_run(tmp_path, save_dtype="bfloat16", save_every=3)
+    for row in train(start(config)):
+        if row["step"] == 3:
+            break
+    folder = newest_checkpoint(tmp_path / "out")
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    assert {x.dtype for x in model.parameters()} == {torch.bfloat16}
+    weights = torch.load(folder / STATE, weights_only=True)["weights"]
+    for name, x in model.named_parameters():
+        assert torch.equal(x, weights[f"model.{name}"].bfloat16()), name
+    list(train(start(config, resume=True)))
+    assert losses(tmp_path / "out") == never
+
+
+def test_a_model_without_its_optimiser_is_a_model_and_no_more(tmp_path, call):
+    run_file = write_run(tmp_path, save_only_model=True, save_every=2)
+    status, said, _ = call("finetune", run_file)
+    (folder,) = (tmp_path / "out").glob("checkpoint-*")
+    assert (status, folder.name, (folder / STATE).exists()) == (0, "checkpoint-000006", False)
+    assert f"model: {folder}\n" in said
+    load_model(str(tmp_path / "out"))
+    assert "has no training.pt, without which a run can't go on" in call("finetune", run_file, "--resume")[2]
+
+
+def test_a_run_that_is_stopped_can_go_on_all_the_same(tmp_path):
+    config = make_run(tmp_path, save_only_model=True, save_every=2)
+    stops = iter([False, False, True])
+    list(train(start(config), lambda: next(stops)))
+    kept = newest_checkpoint(tmp_path / "out")
+    assert kept is not None
+    assert kept.name == "checkpoint-000003"
+    list(train(start(config, resume=True)))
+    assert losses(tmp_path / "out") == [step.metrics["loss"] for step in finetune(prepare(make_run(tmp_path)))]
+
+
+def test_a_run_goes_on_whose_experts_have_not_all_had_a_token(tmp_path):
+    training = prepare(make_run(tmp_path))
+    name, idle = list(training.scorer.named_parameters())[5]
+    for step in finetune(training):
+        if step.number == 2:
+            break
+    del training.optimizer.state[idle]  # as if no gradient had come to it
+    save(training)
+    again = prepare(make_run(tmp_path), resume=True)
+    state = again.optimizer.state[dict(again.scorer.named_parameters())[name]]
+    assert (float(state["step"]), float(state["exp_avg"].abs().max())) == (0.0, 0.0)
+    for step, other in zip(finetune(again), finetune(training), strict=True):
+        assert step.metrics == other.metrics
 
 
 def test_only_the_newest_checkpoint_is_kept_once_its_loss_is_known(saved, tmp_path):

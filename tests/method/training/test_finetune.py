@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 
@@ -239,6 +240,40 @@ def test_a_steps_gradient_is_that_of_the_written_formula(tmp_path):
         torch.testing.assert_close(gradient, x.grad, rtol=1e-3, atol=1e-4 * float(x.grad.abs().max()))
 
 
+def test_the_term_of_fine_tuning_is_that_of_the_written_formula(tmp_path):
+    # DPO's scores are sums, and the term is per token: 0.5 * -(mean log-probability of chosen), pair by pair
+    settings = {"method": "dpo", "steps": 1, "batch_pairs": 12}
+    plain = prepare(make_run(tmp_path, **settings))
+    with torch.no_grad():
+        expected = -pair_logps(plain.scorer.model, plain.pairs).means[:, 0].mean()
+    without = next(finetune(plain)).metrics
+    metrics = next(finetune(prepare(make_run(tmp_path, nll_weight=0.5, **settings)))).metrics
+    assert metrics["nll_loss"] == pytest.approx(expected, rel=1e-5)
+    assert metrics["loss"] == pytest.approx(without["loss"] + 0.5 * expected, rel=1e-5)
+    for name in ("rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected"):
+        assert metrics[name] == pytest.approx(without[name], abs=1e-5)
+
+
+def test_the_term_of_fine_tuning_keeps_chosen_likely(tmp_path, run):
+    rows = [{"prompt": f"{i}:", "chosen": " the answer is 1", "rejected": " the answer is 2"} for i in range(6)]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = {"steps": 20, "batch_pairs": 6, "learning_rate": 2e-2}
+    fallen, kept = run(**settings)[-1], run(nll_weight=1.0, **settings)[-1]
+    assert kept["logps/chosen"] > fallen["logps/chosen"] + 1
+    assert kept["rewards/margins"] > 1
+
+
+def test_the_term_of_fine_tuning_does_not_depend_on_the_packs(tmp_path):
+    # TRL's, over all chosen tokens of a forward pass, does
+    found = []
+    for pack_tokens in (1, 10_000):
+        training = prepare(make_run(tmp_path, nll_weight=1.0, batch_pairs=8, pack_tokens=pack_tokens))
+        module._accumulate_gradients(training, range(8))
+        found.append([x.grad for x in training.scorer.parameters()])
+    for gradient, expected in zip(*found, strict=True):
+        torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
 # -- What follows from the step's number ------------------------------------------------------------------------------
 
 
@@ -269,6 +304,20 @@ def test_the_learning_rate_rises_and_falls(tmp_path, run, schedule, expected):
     assert rates == pytest.approx([2e-3 * x for x in expected])
     rows = run(steps=6, warmup_steps=2, schedule=schedule, learning_rate=2e-3)
     assert [row["learning_rate"] for row in rows] == rates
+
+
+def test_a_share_of_the_updates_warms_up_and_epochs_are_counted_in_updates(tmp_path):
+    # 12 pairs, 2.5 epochs of 4 pairs: 7.5 updates, of which a quarter is 2, both rounded up
+    training = prepare(make_run_of(tmp_path, epochs=2.5, warmup_ratio=0.25))
+    assert (training.config.steps, training.config.warmup_steps) == (8, 2)
+    rates = [learning_rate(step, training.config) for step in range(3)]
+    assert rates == pytest.approx([1e-3, 2e-3, 2e-3])
+    assert training.epochs == pytest.approx(8 * 4 / 12)
+
+
+def make_run_of(folder, **settings):
+    """As `make_run`, with no number of steps."""
+    return dataclasses.replace(make_run(folder), **settings)
 
 
 # -- The reference ----------------------------------------------------------------------------------------------------
