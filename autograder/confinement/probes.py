@@ -1,6 +1,7 @@
 """Try to break out of the confinement: the self-test that stands before every grading."""
 
 import ctypes
+import fcntl
 import os
 import socket
 from collections.abc import Callable
@@ -42,6 +43,9 @@ def escapes(secret: str) -> list[str]:
         "trace another process": lambda: _call(libc.ptrace, PTRACE_SEIZE, parent, 0, 0),
         "outlive the grader": lambda: _call(libc.prctl, 1, 0, 0, 0, 0),
         "make a namespace of its own": lambda: _call(libc.unshare, 0x10000000),
+        "make others wait for a file": lambda: _command_of_file(fcntl.F_SETLEASE, fcntl.F_RDLCK),
+        "be told of others' files": lambda: _command_of_file(fcntl.F_NOTIFY, fcntl.DN_ACCESS),
+        "send a byte out of band": _send_out_of_band,
         "hold files in memory": lambda: os.memfd_create("x"),
         "raise its limits": _raise_a_limit,
     }
@@ -66,6 +70,20 @@ def _start_a_process() -> None:
     if pid == 0:
         os._exit(0)
     os.waitpid(pid, 0)
+
+
+def _command_of_file(command: int, argument: int) -> None:
+    opened = os.open(os.path.dirname(os.__file__) if command == fcntl.F_NOTIFY else os.__file__, os.O_RDONLY)
+    try:
+        fcntl.fcntl(opened, command, argument)
+    finally:
+        os.close(opened)
+
+
+def _send_out_of_band() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        near.send(b"x", socket.MSG_OOB)
 
 
 def _raise_a_limit() -> None:

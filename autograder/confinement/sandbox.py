@@ -3,16 +3,16 @@
 Covered, without root and without a helper program:
 - files (Landlock): it reads the Python installation and the modules that students' notebooks import, and
   writes to its private folder; nothing else can be opened, listed, made, renamed or removed;
-- network (seccomp, see `syscalls`): no socket of any kind;
-- other processes: none can be started, signalled, traced or read; threads of its own can;
+- network (seccomp, see `allowed`): no socket of any kind;
+- other processes: none can be started, signalled, traced or read; threads of its own can; and nothing that others
+  would feel by files that both have open, such as leases;
 - amounts (resource limits): memory, CPU seconds, size of a file, open files. Who started it watches the
   rest: wall time, bytes in the private folder, threads, bytes sent;
 - privileges: root's are dropped, and it dies with the process that forked it.
 
 Not covered: faults of the kernel; that files exist, and their size and age (stat is not a right of
 Landlock's); how busy the machine is, and with what timing others could signal through that; the content
-of the Python installation, which includes installed packages. Files that were deleted but are still open
-are bounded by open files times the size of a file, not by the folder's limit.
+of the Python installation, which includes installed packages.
 
 Where Landlock or seccomp is missing (Linux before 5.13, other systems), `confine` raises NoConfinement.
 """
@@ -40,6 +40,7 @@ READ = READ_FILE | READ_DIR
 PRIVATE = READ | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | TRUNCATE
 
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo", "/etc/ld.so.cache", "/etc/localtime")
+SIGNALS = 1000  # timers and signals that wait, of which a user has so many in all processes together
 DEVICES = {"/dev/null": READ_FILE | WRITE_FILE, "/dev/zero": READ_FILE, "/dev/urandom": READ_FILE}
 
 
@@ -129,6 +130,7 @@ def limit(limits: Limits) -> None:
         (resource.RLIMIT_NOFILE, limits.open_files),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_SIGPENDING, SIGNALS),
         (resource.RLIMIT_CPU, limits.cpu_seconds),
     ):
         resource.setrlimit(kind, (amount, amount))
