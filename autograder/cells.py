@@ -8,12 +8,13 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
+from autograder.json_amounts import holds_more
+
 CHINESE_HALF = re.compile(r"^[ \t]*<!-- zh -->[ \t]*$", re.MULTILINE)
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LANGUAGES = ("en", "zh")
 MESSAGE = 200  # characters of what nbformat says; it may quote the whole file
 OBJECTS = 300_000  # of JSON in a notebook: each takes a hundred times its bytes in memory
-_TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 
 
 def read_notebook(path: Path) -> NotebookNode:
@@ -44,11 +45,7 @@ def parse_notebook(content: bytes) -> NotebookNode:
 
 def has_many_objects(content: bytes) -> bool:
     """Whether more objects or lists stand in it than a notebook needs, or memory has room for."""
-    return _has_many(content) and _has_many(_TEXTS.sub(b"", content))
-
-
-def _has_many(content: bytes) -> bool:
-    return content.count(b"{") > OBJECTS or content.count(b"[") > OBJECTS
+    return holds_more(content, b"{", OBJECTS) or holds_more(content, b"[", OBJECTS)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,4 @@
-"""A seccomp filter that lets a student's process make the system calls of `allowed`, and no other (Linux on x86-64 and on
-ARM64).
+"""A seccomp filter: a student's process may make the system calls of `allowed`, and no other (x86-64 and ARM64).
 
 A refused call fails with EPERM, so that Python raises PermissionError and the cell's next line can run.
 """

@@ -11,6 +11,7 @@ HEADER = struct.Struct("!cI")
 RUN, DONE, ASK, ANSWER = b"r", b"d", b"a", b"w"  # run a cell, its outputs; a question, its answer
 GUARDED, FLAG = b"g", b"f"  # run a cell where tests run, too (see `forgery`); something that a person should know
 MESSAGE_BYTES = 16_000_000
+PAUSE_SECONDS = 0.01  # before looking again where something seemed to have come, and had not
 
 
 class Lost(Exception):
@@ -74,7 +75,10 @@ class Channel:
         while len(self._arrived) < count:
             self._wait(deadline, to_send=False)
             try:
-                chunk = self.end.recv(1 << 16)
+                chunk = self.end.recv(1 << 16, 0 if deadline is None else socket.MSG_DONTWAIT)
+            except BlockingIOError:  # a byte out of band, say
+                time.sleep(PAUSE_SECONDS)
+                continue
             except OSError as error:
                 raise Lost(str(error)) from None
             if not chunk:

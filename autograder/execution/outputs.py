@@ -8,9 +8,15 @@ import json
 import re
 from typing import Any
 
+from autograder.json_amounts import is_deep
+
 CELL_OUTPUTS = 1000  # a cell that shows more is cut
 ERROR_CHARACTERS = 20_000  # of an error's words, and of each line of its traceback
 TRACEBACK_LINES = 200
+CELL_VALUES = (
+    200_000  # of JSON in a cell's outputs: numbers, texts, lists and objects; each costs far more than its bytes
+)
+DEPTH = 100  # of lists and objects in each other
 MIME_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}")
 
 Output = dict[str, Any]  # one output of a cell, in nbformat's form
@@ -20,10 +26,12 @@ def checked(outputs: Any) -> list[Output]:
     """The outputs of one cell.
 
     Raises:
-        AttributeError, KeyError, RecursionError, TypeError, ValueError: They are no outputs.
+        Exception: They are no outputs; of many kinds, as a student's process may send anything.
     """
     if not isinstance(outputs, list):
         raise TypeError(type(outputs).__name__)
+    if is_deep(outputs, DEPTH):
+        raise ValueError("nested too deeply")
     kept = [_checked(output) for output in outputs[:CELL_OUTPUTS]]
     if len(outputs) > CELL_OUTPUTS:
         kept.append(error_output("TooMuchOutput", f"The cell had {len(outputs):,} outputs; {CELL_OUTPUTS:,} are kept."))

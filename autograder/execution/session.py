@@ -15,7 +15,8 @@ from typing import Any
 
 from autograder.course import STUDENT_MODULES
 from autograder.execution.channel import ANSWER, ASK, DONE, RUN, Channel, Lost, TimeUp, TooLarge, decoded
-from autograder.execution.outputs import Output, checked, error_output
+from autograder.execution.outputs import CELL_VALUES, Output, checked, error_output
+from autograder.json_amounts import holds_more, values_in
 from autograder.results import DIED, GRADED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
 
 GRACE_SECONDS = 5  # a cell that doesn't stop when interrupted ends its process
@@ -25,6 +26,7 @@ FOLDER_ENTRIES = 2000
 THREADS = 64
 ITEMS = 1_000_000  # of one answer, an array counting as one
 OUTPUT_BYTES = 40_000_000  # of a notebook's outputs, all cells together
+OUTPUT_VALUES = 300_000  # of JSON in them
 EVENTS = {"CellTimeoutError": TIMED_OUT, "MemoryError": OUT_OF_MEMORY, "TooMuchOutput": TOO_MUCH_OUTPUT}
 
 NOT_RUN = "was not run: the notebook's time was up."
@@ -131,7 +133,7 @@ class Session:
         self.cell_seconds = cell_seconds
         self.deadline = time.monotonic() + seconds
         self.verdict = GRADED
-        self.shown = 0  # bytes of outputs
+        self.shown = self.values = 0  # bytes of outputs, and values of JSON in them
         self.has_asked = False  # the examiner, anything of the student's process
         self.is_spoilt = False  # the examiner's process has ended over what the student's code gave it
 
@@ -151,8 +153,9 @@ class Session:
             reply, was_late = _exchange(self.student, self.response(reply), deadline)
             late = late or was_late
         if reply is not None:
-            self.shown += len(reply[1])
-            if self.shown > OUTPUT_BYTES:
+            values = values_in(reply[1], CELL_VALUES)
+            self.shown, self.values = self.shown + len(reply[1]), self.values + values
+            if values > CELL_VALUES or self.shown > OUTPUT_BYTES or self.values > OUTPUT_VALUES:
                 self.student.end(TOO_MUCH_OUTPUT)
                 reply = None
         if reply is None:
@@ -202,7 +205,7 @@ class Session:
             elif late or reply is None or reply[0] not in (ASK, ANSWER):
                 ended = ("CellTimeoutError", self._too_long("it ran")) if late else self._why_ended()
                 reply = (ANSWER, _no_answer(*self._noted_words(*ended)))
-            elif reply[1].count(b",") > ITEMS:  # the examiner would take long over them
+            elif holds_more(reply[1], b",", ITEMS):  # the examiner would take long over them
                 words = f"It gave back more than {ITEMS:,} values; numpy arrays may hold more."
                 reply = (ANSWER, _no_answer(*self._noted_words("TooMuchOutput", words)))
             message = reply
@@ -285,7 +288,7 @@ def _outputs(within: Callable[[bytes], Any], reply: Reply) -> list[Output]:
     """The outputs that a reply holds; `within` finds them in its body."""
     try:
         return checked(within(reply[1]))
-    except (Lost, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever it is, what was sent is the cause
         return [error_output("OutputError", f"The cell's outputs can't be shown ({type(error).__name__}).")]
 
 

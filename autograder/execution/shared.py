@@ -58,7 +58,7 @@ class SharedSession(Session):
         if self.messages > MESSAGES:
             self.student.end(TOO_MUCH_OUTPUT)
         elif kind == FLAG:
-            self.flag(str(content))
+            self.flag(content if isinstance(content, str) else "the notebook's process sent a flag that is no text")
         else:
             self.flag("the notebook's process sent outputs for a cell before it ran, or another's; they were left")
         return False

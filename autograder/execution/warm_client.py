@@ -21,6 +21,7 @@ from typing import Any
 
 ROLES = ("student", "examiner")
 START_SECONDS = 120  # until it has imported everything; a slow disk takes a while
+ANSWER_SECONDS = 60  # until two processes are forked, or ended; either takes milliseconds
 KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "MPLCONFIGDIR", "PATH", "PYTHONPATH", "TMPDIR", "TZ")
 SERVE, SERVE_AT_ONCE = b"s", b"o"  # a server that has all loaded, or one for a single notebook that won't wait
 
@@ -59,7 +60,13 @@ class WarmServer:
             return False
 
     def _answer(self) -> Any:
-        message = self.control.recv(1 << 16)
+        self.control.settimeout(ANSWER_SECONDS)
+        try:
+            message = self.control.recv(1 << 16)
+        except OSError as error:
+            raise WarmProcessFault(f"the warm process gives no answer ({error})") from None
+        finally:
+            self.control.settimeout(None)
         if not message:
             raise WarmProcessFault("the warm process is gone")
         return json.loads(message)

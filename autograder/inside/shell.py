@@ -14,7 +14,8 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from autograder.execution.outputs import CELL_OUTPUTS, Output
+from autograder.execution.outputs import CELL_OUTPUTS, CELL_VALUES, Output
+from autograder.json_amounts import values_in
 
 OUTPUT_CHARACTERS = 1_000_000  # that one cell may print
 OUTPUT_BYTES = 8_000_000  # of figures and the like that one cell may show
@@ -88,12 +89,15 @@ class Shell(InteractiveShell):
         """Forget the last cell's outputs."""
         self.outputs: list[Output] = []
         self.printed = 0  # characters
-        self.shown = 0  # bytes
+        self.shown = self.values = 0  # bytes, and values of JSON in them
 
     def add(self, output: Output) -> None:
-        self.shown += len(json.dumps(output))  # what JSON can't carry is an error of the cell's
+        content = json.dumps(output).encode()  # what JSON can't carry is an error of the cell's
+        self.shown, self.values = self.shown + len(content), self.values + values_in(content, CELL_VALUES)
         if self.shown > OUTPUT_BYTES:
             raise TooMuchOutput(f"The cell showed more than {OUTPUT_BYTES:,} bytes and was stopped.")
+        if self.values > CELL_VALUES // 2:  # texts are printed besides
+            raise TooMuchOutput(f"The cell showed more than {CELL_VALUES // 2:,} values and was stopped.")
         if len(self.outputs) >= CELL_OUTPUTS:
             raise TooMuchOutput(f"The cell showed more than {CELL_OUTPUTS:,} things and was stopped.")
         self.outputs.append(output)

@@ -187,7 +187,7 @@ def test_what_others_would_feel_is_refused(cell, tmp_path):
         "with open('l', 'w') as file:\n    fcntl.flock(file, fcntl.LOCK_EX)\n    fcntl.lockf(file, fcntl.LOCK_EX)",
         "import numpy\nm = numpy.memmap('m', mode='w+', shape=9)\nm[:] = 1\nm.flush()",
         "import torch\ntorch.set_num_threads(3)\ntorch.ones(500, 500) @ torch.ones(500, 500)",
-        "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(3) as pool: list(pool.map(abs, [1]))",
+        "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(3) as p: list(p.map(abs, [1]))",
         "import asyncio, threading\nthreading.Thread(target=asyncio.run, args=(asyncio.sleep(0),)).start()",
         "import signal\nsignal.setitimer(signal.ITIMER_REAL, 9)\nsignal.setitimer(signal.ITIMER_REAL, 0)",
         "import matplotlib.pyplot as plt\nplt.plot([1])\nplt.savefig('a.png')",
