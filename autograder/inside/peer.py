@@ -17,6 +17,7 @@ import numpy as np
 
 from autograder.execution.channel import ANSWER, ASK, Channel, Lost, decoded
 from autograder.inside.plain_values import NotPlain, Tree, pack, unpack
+from autograder.inside.tracebacks import last_frames
 from autograder.plain import SEQUENCES, SETS, STANDS_FOR, is_itself, is_tensor, type_names
 from autograder.values import own_words
 
@@ -261,12 +262,10 @@ def _put_back(target: Any, changed: Any) -> None:
 def _line(error: BaseException) -> str:
     """The last line of a cell that an error came from."""
     lines = [""]
-    traceback = error.__traceback__
-    while traceback is not None:
-        filename = traceback.tb_frame.f_code.co_filename
+    for frame in last_frames(error.__traceback__):
+        filename = frame.tb_frame.f_code.co_filename
         if not ("site-packages" in filename or filename.startswith(sys.base_prefix) or filename == __file__):
-            lines.append(linecache.getline(filename, traceback.tb_lineno).strip())
-        traceback = traceback.tb_next
+            lines.append(linecache.getline(filename, frame.tb_lineno).strip())
     return lines[-1]
 
 

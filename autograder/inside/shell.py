@@ -14,7 +14,8 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from autograder.execution.outputs import CELL_OUTPUTS, CELL_VALUES, Output
+from autograder.execution.outputs import CELL_OUTPUTS, CELL_VALUES, ERROR_CHARACTERS, TRACEBACK_LINES, Output
+from autograder.inside.tracebacks import is_long, shorten
 from autograder.json_amounts import values_in
 
 OUTPUT_CHARACTERS = 1_000_000  # that one cell may print
@@ -84,6 +85,7 @@ class Shell(InteractiveShell):
     displayhook_class = _Hook
     display_pub_class = _Publisher
     shows_tracebacks = True
+    _left_out = 0  # frames of the error that is shown
 
     def clear(self) -> None:
         """Forget the last cell's outputs."""
@@ -125,14 +127,29 @@ class Shell(InteractiveShell):
         sys.stderr.write(done.stderr)
         self.user_ns["_exit_code"] = done.returncode
 
+    def showtraceback(self, *args: Any, **kwargs: Any) -> None:
+        """What IPython shows of an error, of a short traceback; in one line where IPython itself stumbles over it."""
+        etype, error, _ = sys.exc_info()
+        self._left_out = 0
+        try:
+            self._left_out = shorten(error) if error is not None else 0
+            if self.shows_tracebacks or etype is None or hasattr(error, "_render_traceback_"):
+                self.InteractiveTB.set_mode("Plain" if error is not None and is_long(error) else self.xmode)
+                super().showtraceback(*args, **kwargs)
+            else:
+                self._showtraceback(etype, error, [])
+        except Exception:  # from a method of the error's own class
+            self._showtraceback(etype, error, [])
+
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        words = explained(evalue)
+        name, words = etype.__name__[:ERROR_CHARACTERS], explained(evalue)[:ERROR_CHARACTERS]
         lines = [stb] if isinstance(stb, str) else list(stb)
-        if not self.shows_tracebacks and not hasattr(evalue, "_render_traceback_"):
-            lines = [f"{etype.__name__}: {words}"]
-        elif words != str(evalue):
-            lines[-1] = f"{etype.__name__}: {words}"
-        self.outputs.append({"output_type": "error", "ename": etype.__name__, "evalue": words, "traceback": lines})
+        if not lines or words.endswith(f"({REFUSED})"):
+            lines[-1:] = [f"{name}: {words}"]
+        if self._left_out:
+            lines.insert(-1, f"... {self._left_out:,} frames between these are left out ...")
+        lines = [str(line)[:ERROR_CHARACTERS] for line in lines[-TRACEBACK_LINES:]]
+        self.outputs.append({"output_type": "error", "ename": name, "evalue": words, "traceback": lines})
 
 
 class Stream:
@@ -171,7 +188,10 @@ class Stream:
 def explained(error: Any) -> str:
     """An error's words; where the confinement refused something, that it did."""
     refused = error if isinstance(error, PermissionError) else getattr(error, "reason", None)
-    words = str(error)
+    try:
+        words = str(error)
+    except Exception:  # its class is a student's
+        words = ""
     return f"{words} ({REFUSED})" if isinstance(refused, PermissionError) else words
 
 

@@ -63,6 +63,10 @@ STYLE = """<style>
 </style>"""
 
 
+# Nobody sees them, and those of a recursion take a kernel a minute of the cell's time
+TRACEBACKS = ["--InteractiveShell.xmode=Minimal"]
+
+
 @dataclass(frozen=True)
 class Line:
     """One visible check, or one that runs only at grading."""
@@ -91,7 +95,7 @@ def run(notebook: NotebookNode, folder: Path) -> None:
     from nbgrader.preprocessors import ClearOutput, Execute
 
     ClearOutput().preprocess(notebook, {})
-    Execute().preprocess(notebook, {"metadata": {"path": str(folder)}})
+    Execute(extra_arguments=TRACEBACKS).preprocess(notebook, {"metadata": {"path": str(folder)}})
 
 
 def lines(notebook: NotebookNode) -> list[Line]:
