@@ -27,7 +27,7 @@ from autograder.grading.execute import key_of as key_of_steps
 from autograder.grading.marking import notebook_checks
 from autograder.grading.records import grader, log_path, recall, remember
 from autograder.grading.repair import NOTES, restore
-from autograder.grading.workers import run_tasks
+from autograder.grading.workers import Unanswered, run_tasks
 from autograder.handing_in.people import ID_RULE, STUDENT
 from autograder.handing_in.reading import read_content
 from autograder.handing_in.submissions import Submission, read_submission
@@ -66,6 +66,7 @@ class Unfinished:
     waiting: int
     executed: dict[str, Executed] = field(default_factory=dict)
     fault: str = ""
+    refused: bool = False  # the fault is the submission's own
 
 
 def submissions(course: Course) -> list[Submission]:
@@ -167,12 +168,15 @@ def _executed(tasks: list[tuple[Unfinished, Execution]], jobs: int) -> Iterator[
     """Submissions, each when all its notebooks have run."""
     keyed = (((due, key_of_steps(task.steps)), task) for due, task in tasks)
     for (due, key), executed in run_tasks(keyed, min(jobs, len(tasks)), run, hurry=len(tasks) <= jobs) if tasks else ():
-        fault = executed.fault if executed else "its worker was killed, again and again"
-        if executed and executed.verdict == NOT_CONFINED:
-            raise UserError(refusal(fault))
-        if executed and not fault:
+        if isinstance(executed, Unanswered):
+            due.refused |= executed is Unanswered.LATE
+            due.fault = due.fault or executed.value
+        elif executed.verdict == NOT_CONFINED:
+            raise UserError(refusal(executed.fault))
+        elif executed.fault:
+            due.fault = due.fault or executed.fault
+        else:
             due.executed[key] = executed
-        due.fault = due.fault or fault
         due.waiting -= 1
         if due.waiting == 0:
             yield due
@@ -222,7 +226,7 @@ def _result(course: Course, api: Any, one: Unfinished, given: dict[str, Assigned
     student, exercise = one.submission.student, one.submission.exercise
     result = Result(student, exercise, GRADED)
     if one.fault:
-        return replace(result, verdict=GRADER_FAULT, reason=one.fault)
+        return replace(result, verdict=NOT_GRADABLE if one.refused else GRADER_FAULT, reason=one.fault)
     READY.clear()  # two students may have handed in the same, beside different files
     READY.update(one.executed)
     with warnings.catch_warnings():

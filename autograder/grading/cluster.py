@@ -16,7 +16,8 @@ import logging
 import platform
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -24,16 +25,17 @@ from typing import Any
 from autograder.code_digest import code_digest
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE, UserError
 from autograder.grading.marking import Task, mark
-from autograder.grading.workers import ATTEMPTS, Name
+from autograder.grading.workers import ATTEMPTS, TASK_SECONDS, Name, Unanswered
 from autograder.results import GRADER_FAULT, NOT_CONFINED, Marked, result_from
 
 CONNECT_SECONDS = 8  # for a scheduler to greet
 FIRST_WORKER_SECONDS = 60  # how long to wait for a worker before grading,
 NEXT_WORKER_SECONDS = 300  # and when all are gone: machines start again, and some clusters grow on demand
 WATCH_SECONDS = 1  # how often to look whether workers have come or gone
+RESTART_SECONDS = 30  # for a worker to be replaced
 FETCH_SECONDS = 30  # for one answer to come; if it doesn't, its worker is gone
 
-Answer = tuple[Any, Marked | None]  # whose, and what came of it; None if its worker died each time
+Answer = tuple[Any, Marked | Unanswered]  # whose, and what came of it
 
 _digesting = threading.Lock()  # Python up to 3.11.7 can't parse in two threads of a worker at once; once is enough, too
 
@@ -46,10 +48,11 @@ class Job:
     task: dict[str, Any]
     worker: str = ""
     deaths: int = 0
+    since: float = 0.0  # when it was first seen at work there, on time.monotonic's clock
 
 
-def mark_on_cluster(tasks: Iterable[tuple[Name, Task]], address: str) -> Iterator[tuple[Name, Marked | None]]:
-    """What came of each submission, in the order in which they are done; None if its worker died each time.
+def mark_on_cluster(tasks: Iterable[tuple[Name, Task]], address: str) -> Iterator[tuple[Name, Marked | Unanswered]]:
+    """What came of each submission, in the order in which they are done, or why nothing did.
 
     tasks: each with a name, which stays here. They are read as workers become free.
     address: of the Dask scheduler, such as tls://10.0.0.5:8786.
@@ -78,10 +81,15 @@ def _run_jobs(client: Any, waiting: Iterator[Job]) -> Iterator[Answer]:
     again: list[Job] = []  # their worker is gone
     running: dict[Any, Job] = {}  # by Dask's future
     threads: dict[str, int] = {}  # of each worker, by its address
+    stuck: set[str] = set()  # workers that could not be stopped
     while True:
-        before, threads = threads, _threads(client, NEXT_WORKER_SECONDS)
+        before, threads = threads, _threads(client, NEXT_WORKER_SECONDS, stuck)
         again += _reclaim(running, before, threads)
-        done: list[Answer] = [(job.name, None) for job in again if job.deaths >= ATTEMPTS]
+        late = _late(running, threads)
+        for worker in {running[future].worker for future in late}:
+            stuck |= _restart(client, worker)
+        done: list[Answer] = [(_released(running, future).name, Unanswered.LATE) for future in late]
+        done += [(job.name, Unanswered.DIED) for job in again if job.deaths >= ATTEMPTS]
         again = [job for job in again if job.deaths < ATTEMPTS]
         done += _collect(running)
         _fill(client, running, threads, again, waiting)
@@ -99,6 +107,32 @@ def _reclaim(running: dict[Any, Job], before: dict[str, int], now: dict[str, int
             job = running.pop(future)
             future.release()
             yield replace(job, deaths=job.deaths + (place < before[worker]))
+
+
+def _late(running: dict[Any, Job], threads: dict[str, int]) -> list[Any]:
+    """What has been at work for too long. A worker begins with what it got first."""
+    now, late = time.monotonic(), []
+    for worker, places in threads.items():
+        there = [future for future, job in running.items() if job.worker == worker]
+        for future in there[:places]:
+            job = running[future] = replace(running[future], since=running[future].since or now)
+            if now - job.since > TASK_SECONDS and not future.done():
+                late.append(future)
+    return late
+
+
+def _restart(client: Any, worker: str) -> set[str]:
+    """Have a worker's nanny put another in its place; the worker itself if it has none, and hangs for good."""
+    try:
+        client.restart_workers([worker], timeout=RESTART_SECONDS, raise_for_error=False)
+    except Exception:  # Dask's, of many kinds
+        return {worker}
+    return set()
+
+
+def _released(running: dict[Any, Job], future: Any) -> Job:
+    future.release()
+    return running.pop(future)
 
 
 def _fill(
@@ -139,11 +173,11 @@ def _collect(running: dict[Any, Job]) -> Iterator[Answer]:
     for future in [future for future in running if future.done()]:
         worker = running[future].worker
         try:
-            marked: Marked | None = _accepted(future.result(timeout=FETCH_SECONDS), worker)
+            marked: Marked | Unanswered = _accepted(future.result(timeout=FETCH_SECONDS), worker)
         except TimeoutError:
             continue  # it was on a worker that has died since; `_reclaim` will see that
         except KilledWorker:  # by Dask's own count
-            marked = None
+            marked = Unanswered.DIED
         except (CancelledError, UserError):
             raise
         except Exception as error:  # Dask's: nothing that `mark` does gets out
@@ -181,20 +215,20 @@ def _wait_for_one(running: dict[Any, Job]) -> None:
         wait(list(running), timeout=WATCH_SECONDS, return_when="FIRST_COMPLETED")
 
 
-def _threads(client: Any, patience: float) -> dict[str, int]:
+def _threads(client: Any, patience: float, without: Collection[str] = ()) -> dict[str, int]:
     """How many submissions each worker marks at a time. If there is none, waits for one so many seconds."""
     address = client.scheduler.address
     try:
-        while not (threads := dict(client.nthreads())):
-            _await_worker(client, patience)
+        while not (threads := {name: count for name, count in client.nthreads().items() if name not in without}):
+            _await_worker(client, patience, 1 + sum(name in without for name in client.nthreads()))
     except OSError:
         raise _lost(address) from None
     return threads
 
 
-def _await_worker(client: Any, seconds: float) -> None:
+def _await_worker(client: Any, seconds: float, count: int) -> None:
     try:
-        client.wait_for_workers(1, timeout=seconds)
+        client.wait_for_workers(count, timeout=seconds)
     except TimeoutError:
         address = client.scheduler.address
         raise UserError(

@@ -25,7 +25,7 @@ from autograder.grading.cluster import mark_on_cluster
 from autograder.grading.marking import Task, mark, marked_before, without_points
 from autograder.grading.records import Record, key_of, log_path, recall, recorded, remember
 from autograder.grading.repair import given_out, instructors_files
-from autograder.grading.workers import run_tasks
+from autograder.grading.workers import Unanswered, run_tasks
 from autograder.handing_in.submissions import Submission, content_of, read_submission, submitted
 from autograder.results import GRADER_FAULT, NOT_CONFINED, NOT_GRADABLE, Marked, Result
 
@@ -115,9 +115,9 @@ def _kept(course: Course, done: Iterable[tuple[Keyed, Marked | None]]) -> Iterat
     """The result of each submission, as they are done and kept."""
     with open_gradebook(course) as gradebook:
         for one, marked in done:
-            if marked is None:
-                result = Result(one.submission.student, one.submission.exercise, GRADER_FAULT)
-                marked = without_points(result, "its worker was killed, again and again")
+            if isinstance(marked, Unanswered):
+                verdict = NOT_GRADABLE if marked is Unanswered.LATE else GRADER_FAULT
+                marked = without_points(Result(one.submission.student, one.submission.exercise, verdict), marked.value)
             if marked.result.verdict == NOT_CONFINED:
                 raise UserError(refusal(marked.result.reason))
             with alone(course):  # another run may be grading this class

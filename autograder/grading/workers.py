@@ -1,112 +1,181 @@
 """Several workers: each runs one notebook at a time. They are forks of one process, which holds nothing open.
 
-A worker that is killed takes its notebook's processes with it; what ran is run again by another.
+A thread for each worker gives it a task and waits for the answer, so that it is known what a worker ran when it died or
+was not heard of any more. Then another takes its place; what it had started ends with it.
 """
 
 import contextlib
-import itertools
+import enum
 import multiprocessing
 import os
+import queue
 import signal
 import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any, TypeVar
 
+from autograder.execution.run import NOTEBOOK_SECONDS
 from autograder.execution.warm_client import in_a_hurry, share_warm_process, start_warm_process, sweep
 
 ATTEMPTS = 3  # a notebook whose worker dies this often is a fault of the grader's
-AHEAD = 2  # notebooks waiting for each worker, so that none is idle and memory stays flat
-INTERRUPT_SECONDS = 0.2  # at most, till Ctrl-C takes effect
+AHEAD = 2  # notebooks on their way for each worker, so that none is idle and memory stays flat
+TASK_SECONDS = NOTEBOOK_SECONDS + 300  # for all that is done with a notebook; each part has a limit of its own
+INTERRUPT_SECONDS = 0.2  # at most, till Ctrl-C takes effect: it may come to one of the threads that wait
+END_SECONDS = 5  # for a worker without work to end
 
 Name = TypeVar("Name")
 Work = TypeVar("Work")
 Answer = TypeVar("Answer")
-Run = tuple[Any, Any, int]  # a task's name, the task, and how many workers died while it ran
+Worker = tuple[BaseProcess, Connection]
+
+
+class Unanswered(enum.Enum):
+    """Why a task has no answer."""
+
+    DIED = "its worker was killed, again and again"
+    LATE = f"it kept a worker busy for more than {TASK_SECONDS // 60} minutes, and was stopped"
 
 
 def run_tasks(
-    tasks: Iterable[tuple[Name, Work]], jobs: int, work: Callable[[Work], Answer], *, hurry: bool = False
-) -> Iterator[tuple[Name, Answer | None]]:
-    """What `work` makes of each task, in the order in which they are done; None if its worker died each time.
+    tasks: Iterable[tuple[Name, Work]],
+    jobs: int,
+    work: Callable[[Work], Answer],
+    *,
+    hurry: bool = False,
+    seconds: float = TASK_SECONDS,
+) -> Iterator[tuple[Name, Answer | Unanswered]]:
+    """What `work` makes of each task, in the order in which they are done, or why it has no answer.
 
     tasks: each with a name, which stays here.
     jobs: how many workers. hurry: each will have one task, so that nothing pays that others would share, and a
         single one is done here.
+    seconds: wall time for a task; then its worker is killed, and another takes its place.
     """
     if hurry and jobs == 1:
         with in_a_hurry():
             yield from ((name, work(task)) for name, task in tasks)
         return
-    waiting: Iterator[Run] = ((name, task, 0) for name, task in tasks)
-    again: list[Run] = []  # their worker died
-    pool = _pool(jobs, hurry)
-    running: dict[Future[Answer], Run] = {}
+    to_come, pool, on_their_way = iter(tasks), _Pool(jobs, work, hurry, seconds), 0
     try:
         while True:
-            broken = False
-            done: set[Future[Answer]] = set()
-            with _interrupts_later():
-                while not broken and (one := _next(waiting, again, running, AHEAD * jobs)):
-                    try:
-                        with _no_main_module():
-                            running[pool.submit(work, one[1])] = one
-                    except BrokenProcessPool:
-                        waiting, broken = itertools.chain([one], waiting), True
-                if running:
-                    done = wait(running, timeout=INTERRUPT_SECONDS, return_when=FIRST_COMPLETED).done
-            if not running and not broken:
+            while on_their_way < AHEAD * jobs and (one := next(to_come, None)):
+                pool.waiting.put(one)
+                on_their_way += 1
+            if not on_their_way:
                 return
-            for future in done:
-                name, task, deaths = running.pop(future)
-                try:
-                    yield name, future.result()
-                except BrokenProcessPool:
-                    broken = True
-                    if deaths + 1 == ATTEMPTS:
-                        yield name, None
-                    else:
-                        again.append((name, task, deaths + 1))
-            if broken:
-                again += (run for run in running.values() if run[2])
-                waiting = itertools.chain([run for run in running.values() if not run[2]], waiting)
-                running.clear()
-                pool.shutdown(cancel_futures=True)
-                pool = _pool(jobs, hurry)
-    finally:  # whoever stops early doesn't wait for what runs
-        pool.shutdown(wait=not running, cancel_futures=True)
+            try:
+                name, answer = pool.done.get(timeout=INTERRUPT_SECONDS)
+            except queue.Empty:
+                continue
+            on_their_way -= 1
+            if isinstance(answer, Exception):
+                raise answer
+            yield name, answer
+    finally:
+        pool.end(at_once=bool(on_their_way))  # whoever stops early doesn't wait for what runs
 
 
 def stop() -> None:
     """End the workers of this process at once, with what they run."""
-    for worker in multiprocessing.active_children():
-        worker.kill()
+    for pool in list(_pools):
+        pool.end(at_once=True)
 
 
-def _next(waiting: Iterator[Run], again: list[Run], running: Mapping[Any, Run], most: int) -> Run | None:
-    """What to run beside what runs, if anything.
+class _Pool:
+    """Workers, and a thread for each, which takes tasks from `waiting` and puts their answers into `done`."""
 
-    Which worker died is not known, so all that ran may be the cause. Each of these is run again, last and alone, so
-    that the next death is its own.
-    """
-    if len(running) >= most or any(deaths for _, _, deaths in running.values()):
-        return None
-    return next(waiting, None) or (again.pop() if again and not running else None)
+    def __init__(self, jobs: int, work: Callable[[Any], Any], hurry: bool, seconds: float) -> None:
+        self.waiting: queue.SimpleQueue[tuple[Any, Any] | None] = queue.SimpleQueue()
+        self.done: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
+        self.work, self.seconds = work, seconds
+        self.is_over = False
+        self.workers: set[BaseProcess] = set()
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(["autograder.grading.worker_imports"])
+        self.start = (dict(os.environ), start_warm_process(), hurry)
+        self.threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(jobs)]
+        _pools.add(self)
+        for thread in self.threads:
+            thread.start()
+
+    def end(self, *, at_once: bool) -> None:
+        """Let the workers end; at once, with what they run, or when there is nothing left to do."""
+        with _starting:
+            self.is_over = self.is_over or at_once
+            for worker in self.workers if at_once else ():
+                worker.kill()
+        for _ in self.threads:
+            self.waiting.put(None)
+        for thread in self.threads:
+            thread.join()
+
+    def _serve(self) -> None:
+        worker: Worker | None = None
+        while not self.is_over and (one := self.waiting.get()):
+            name, task = one
+            answer: Any = Unanswered.DIED
+            for _ in range(ATTEMPTS):
+                try:
+                    worker = worker or self._worker()
+                    answer = self._ask(worker[1], task)
+                except (EOFError, OSError):
+                    pass
+                except Exception as error:  # it did not start, or the task can't be sent
+                    answer = error
+                if answer is not Unanswered.DIED:
+                    break
+                self._end(worker)
+                worker = None
+                if self.is_over:
+                    return
+            if answer is Unanswered.LATE:
+                self._end(worker)
+                worker = None
+            self.done.put((name, answer))
+        self._end(worker, END_SECONDS)
+
+    def _ask(self, connection: Connection, task: Any) -> Any:
+        connection.send((self.work, task))
+        return connection.recv() if connection.poll(self.seconds) else Unanswered.LATE
+
+    def _worker(self) -> Worker:
+        """A new one."""
+        near, far = self.context.Pipe()
+        process = self.context.Process(target=_serve_run, args=(far, *self.start), daemon=True)
+        with far, _starting:
+            if self.is_over:
+                raise EOFError
+            with _no_main_module():
+                process.start()
+            self.workers.add(process)
+        return process, near
+
+    def _end(self, worker: Worker | None, seconds: float = 0) -> None:
+        """End a worker. seconds: how long it may take to end by itself, as it does when nobody can ask it any more."""
+        if worker is None:
+            return
+        process, connection = worker
+        connection.close()
+        if seconds:
+            process.join(seconds)
+        process.kill()
+        process.join()
+        with _starting:
+            self.workers.discard(process)
 
 
-def _pool(jobs: int, hurry: bool) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["autograder.grading.worker_imports"])
-    start = (dict(os.environ), start_warm_process(), hurry)
-    return ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=start)
+_pools: "weakref.WeakSet[_Pool]" = weakref.WeakSet()
+_starting = threading.Lock()
 
 
-def _begin(environment: dict[str, str], warm: socket.socket, hurry: bool) -> None:
+def _serve_run(connection: Connection, environment: dict[str, str], warm: socket.socket, hurry: bool) -> None:
     """Be a worker of the process that started it: with its environment and warm process, and gone when it is gone."""
     threading.Thread(target=_end_with_the_run, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which ends its workers
@@ -115,6 +184,14 @@ def _begin(environment: dict[str, str], warm: socket.socket, hurry: bool) -> Non
     tempfile.tempdir = None  # it may be another
     sweep()
     share_warm_process(warm, hurry)
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            work, task = connection.recv()
+            try:
+                answer = work(task)
+            except Exception as error:
+                answer = error
+            connection.send(answer)
 
 
 def _end_with_the_run() -> None:
@@ -122,27 +199,6 @@ def _end_with_the_run() -> None:
     if run is not None:
         run.join()
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-@contextlib.contextmanager
-def _interrupts_later() -> Iterator[None]:
-    """Let Ctrl-C take effect at the end.
-
-    In the midst of what concurrent.futures does it would leave a lock that nobody opens again, and the run would
-    never end; or a task that runs, of which nobody knows.
-    """
-    is_main = threading.current_thread() is threading.main_thread()  # only there can it arrive
-    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    came: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if came:
-            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

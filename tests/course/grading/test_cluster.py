@@ -30,6 +30,7 @@ from autograder.grading.cluster import mark_on_cluster, workers_at
 from autograder.grading.grade import _task, grade
 from autograder.grading.marking import Task
 from autograder.grading.records import results
+from autograder.grading.workers import Unanswered
 from autograder.handing_in.submissions import collect, submitted
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.results import DIED, GRADED
@@ -218,10 +219,22 @@ def test_a_notebook_whose_worker_dies_each_time_is_given_up_and_its_neighbours_a
     finally:
         over.set()
         killer.join()
-    assert got.pop("doomed") is None
+    assert got.pop("doomed") is Unanswered.DIED
     assert len(killed) == cluster.ATTEMPTS
     assert {name: said(marked) for name, marked in got.items()} == {number: str(number) for number in range(6)}
     wait_until(lambda: joined(address, 1, 2))
+
+
+def test_a_notebook_that_keeps_its_worker_too_long_is_given_up_and_the_worker_is_replaced(machines, monkeypatch):
+    monkeypatch.setattr(cluster, "TASK_SECONDS", 5)
+    address, _ = machines
+    before = workers_at(address)
+    endless = ("endless", task("import time; time.sleep(50)"))
+    got = dict(mark_on_cluster(itertools.chain(naps(2), [endless], naps(3)), address))
+    assert got.pop("endless") is Unanswered.LATE
+    assert {name: said(marked) for name, marked in got.items()} == {number: str(number) for number in range(3)}
+    wait_until(lambda: joined(address, 1, 2))
+    assert len(set(workers_at(address)) - set(before)) == 1
 
 
 # -- clusters that must not grade --------------------------------------------------------------------------------------
@@ -252,6 +265,17 @@ def test_a_worker_with_other_code_is_told_apart_before_it_grades(lone, tmp_path)
     with pytest.raises(UserError, match=r"the worker on .* has simpo-practice [\d.]+ \(\w{12}\), Python 3") as caught:
         list(mark_on_cluster(naps(3), address))
     assert f"who grades has {cluster.installed()}: install the same on both" in str(caught.value)
+
+
+def test_a_worker_without_a_nanny_that_hangs_gets_nothing_more(lone, monkeypatch):
+    monkeypatch.setattr(cluster, "TASK_SECONDS", 3)
+    _, address, start = lone
+    start("dask", "worker", "--no-nanny", "--nthreads", "1")
+    start("dask", "worker", "--no-nanny", "--nthreads", "1")
+    endless = ("endless", task("import time; time.sleep(50)"))
+    got = dict(mark_on_cluster(itertools.chain([endless], naps(3)), address))
+    assert got.pop("endless") is Unanswered.LATE
+    assert {name: said(marked) for name, marked in got.items()} == {number: str(number) for number in range(3)}
 
 
 def test_a_scheduler_without_the_grader_is_a_sentence(tmp_path):

@@ -17,7 +17,7 @@ RECURSIONS = {
     "property": "class A:\n    @property\n    def x(self): return self.x\nA().x",
     "map": "def f(n): return list(map(f, [n]))\nf(1)",
     "await": "async def f(): return await f()\nawait f()",
-    "a higher limit": "import sys\nsys.setrecursionlimit(10**6)\ndef f(n): return f(n + 1) if n < 9999 else 1 / 0\nf(1)",
+    "limit": "import sys\nsys.setrecursionlimit(10**6)\ndef f(n): return f(n + 1) if n < 9999 else 1 / 0\nf(1)",
 }
 
 
