@@ -4,7 +4,6 @@ The student's cells run in one process, the author's in the other, and what the 
 process passes through here. All that comes from the student's process is limited in size and time.
 """
 
-import contextlib
 import json
 import os
 import signal
@@ -15,14 +14,14 @@ from typing import Any
 
 from autograder.course import STUDENT_MODULES
 from autograder.execution.channel import ANSWER, ASK, DONE, RUN, Channel, Lost, TimeUp, TooLarge, decoded
+from autograder.execution.kept_files import FOLDER_ENTRIES, kept_by
 from autograder.execution.outputs import CELL_VALUES, Output, checked, error_output
 from autograder.json_amounts import holds_more, values_in
 from autograder.results import DIED, GRADED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
 
 GRACE_SECONDS = 5  # a cell that doesn't stop when interrupted ends its process
 WATCH_SECONDS = 0.2
-FOLDER_BYTES = 100_000_000  # that a notebook may keep in its folder
-FOLDER_ENTRIES = 2000
+FOLDER_BYTES = 100_000_000  # that a notebook may keep in files, with a name or without
 THREADS = 64
 ITEMS = 1_000_000  # of one answer, an array counting as one
 OUTPUT_BYTES = 40_000_000  # of a notebook's outputs, all cells together
@@ -78,13 +77,11 @@ class Process:
             return
         self._watched = time.monotonic()
         try:
-            entries, total = _contents(self.folder)
+            kept = kept_by(self.pid, self.folder)
         except (OSError, RecursionError):  # so deep, or so closed, that nobody can look
-            raise TooLarge("a folder that can't be listed") from None
-        with contextlib.suppress(FileNotFoundError):
-            entries += max(0, len(os.listdir(f"/proc/{self.pid}/task")) - THREADS) * FOLDER_ENTRIES
-        if total > FOLDER_BYTES or entries > FOLDER_ENTRIES:
-            raise TooLarge(f"{total:,} bytes in {entries:,} files")
+            raise TooLarge("files that can't be counted") from None
+        if kept.bytes > FOLDER_BYTES or kept.files > FOLDER_ENTRIES or kept.threads > THREADS:
+            raise TooLarge(str(kept))
 
     def interrupt(self) -> Reply | None:
         """Stop what it does and return its reply; one that doesn't stop is ended."""
@@ -102,24 +99,6 @@ class Process:
     def end(self, verdict: str) -> None:
         os.kill(self.pid, signal.SIGKILL)
         self.ended = verdict
-
-
-def _contents(folder: Path) -> tuple[int, int]:
-    """How many files and folders are in it, and how many bytes; it stops counting at too many."""
-    entries = total = 0
-    for inside, _, files in os.walk(folder, onerror=_not_gone):
-        entries += 1 + len(files)
-        if entries > FOLDER_ENTRIES:
-            break
-        for name in files:
-            with contextlib.suppress(FileNotFoundError):
-                total += os.lstat(os.path.join(inside, name)).st_size
-    return entries, total
-
-
-def _not_gone(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error
 
 
 class Session:
