@@ -1,14 +1,18 @@
 """Files beside a notebook: which go along when it runs, and which would stand before a module."""
 
+import errno
+import functools
+import hashlib
 import importlib.machinery
 import importlib.util
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 BESIDE_BYTES = 20_000_000  # in all; what comes after, in order of names, stays
 FILES = 1000
+NO_PLACE = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 
 
 def shadows(folder: Path) -> list[str]:
@@ -35,11 +39,29 @@ def files_beside(folder: Path) -> Iterator[Path]:
 
 
 def copy_files(folder: Path, private: Path) -> None:
-    """Copy what goes along."""
+    """Copy what goes along, as far as there is nothing yet in its place."""
     for path in files_beside(folder):
-        target = private / path.relative_to(folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+        put(private / path.relative_to(folder), functools.partial(shutil.copyfile, path))
+
+
+def digest_of(path: Path) -> bytes:
+    """A digest of a file; of one that is too large to go along, of its size and time alone."""
+    about = path.stat()
+    if about.st_size > BESIDE_BYTES:
+        return hashlib.sha256(f"{about.st_size} {about.st_mtime_ns}".encode()).digest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def put(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file of a student's, unless its name can't be: too long here, or of something else that is there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            write(path)
+    except OSError as error:
+        if error.errno not in NO_PLACE:
+            raise
 
 
 def _module(entry: Path) -> str:

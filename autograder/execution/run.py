@@ -110,7 +110,7 @@ def _processes(
         folders = {role: private / role for role in ROLES}
         for own in folders.values():
             own.mkdir()
-            for folder in beside:
+            for folder in reversed(beside):
                 copy_files(folder, own)
         request = {"private": str(private), "rules": _rules(modules), "limits": asdict(Limits()), "unsafe": is_unsafe()}
         pids = warm.fork(request, [far for _, far in pairs.values()])

@@ -13,13 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder.confinement.sandbox import NoConfinement
 from autograder.course import STUDENT_MODULES
 from autograder.execution.canaries import Canary, can_show, canaries, compared_with_nothing, docstrings
-from autograder.execution.channel import FLAG, GUARDED, Lost, TimeUp, decoded
+from autograder.execution.channel import FLAG, GUARDED, Lost, decoded
 from autograder.execution.run import CELL_SECONDS, CHECK, STUDENTS, Executed, Step, failed_by, run_steps, session
 from autograder.execution.session import DONE, Output, Reply, Session
-from autograder.execution.warm_client import WarmProcessFault
 from autograder.results import GRADED, TOO_MUCH_OUTPUT
 
 CANARIES = 2  # that must fail, a notebook
@@ -87,7 +85,7 @@ def run_shared(steps: Sequence[Step], beside: Sequence[Path], seconds: float = C
             if verdict == GRADED:
                 _try_again(notebook, passed)
                 notebook.verdict = verdict  # the trials are no work of the student's
-    except (Lost, TimeUp, WarmProcessFault, NoConfinement, OSError) as error:
+    except Exception as error:  # whatever it is, it is this notebook's alone
         return failed_by(error)
     return Executed(outputs, notebook.verdict, flags=tuple(notebook.flags))
 

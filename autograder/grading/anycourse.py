@@ -19,7 +19,7 @@ from nbformat.notebooknode import NotebookNode, from_dict
 from autograder.authoring.release import why_not
 from autograder.cells import is_answer, read_notebook, role
 from autograder.course import Course, UserError
-from autograder.execution.data_files import BESIDE_BYTES
+from autograder.execution.data_files import BESIDE_BYTES, digest_of
 from autograder.execution.run import CELL_SECONDS, Executed, Step, refusal
 from autograder.execution.shared import RUNNERS, SHARED
 from autograder.grading.execute import READY, steps_of
@@ -149,8 +149,9 @@ def grade(
             continue
         try:
             steps = list(_steps(submission, given[submission.exercise]))
-        except ValueError as error:
-            result = Result(submission.student, submission.exercise, NOT_GRADABLE, reason=str(error))
+        except Exception as error:  # whatever it is, what was handed in is the cause
+            words = str(error) if isinstance(error, ValueError) else f"it can't be read ({type(error).__name__})"
+            result = Result(submission.student, submission.exercise, NOT_GRADABLE, reason=words)
             remember(course, submission, key, result)
             yield result, True
             continue
@@ -272,7 +273,7 @@ def _key(course: Course, submission: Submission, given: dict[str, Assigned], iso
     digest = hashlib.sha256(f"{grader()} {isolation}".encode())
     handed_in = [path for path in sorted(submission.folder.rglob("*")) if path.is_file()]
     for path in [*handed_in, *_files(course.classroom / "source" / submission.exercise)]:
-        digest.update(hashlib.sha256(os.fsencode(path.name) + path.read_bytes()).digest())
+        digest.update(hashlib.sha256(os.fsencode(path.name)).digest() + digest_of(path))
     for name in sorted(given):
         text = nbformat.writes(given[name].source, version=nbformat.NO_CONVERT)
         digest.update(hashlib.sha256(name.encode() + text.encode()).digest())

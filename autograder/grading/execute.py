@@ -1,7 +1,9 @@
 """nbgrader's execution step: the notebook runs in forks of a warm process instead of a Jupyter kernel."""
 
+import contextlib
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +39,9 @@ class WarmExecute(NbGraderPreprocessor):
             executed = RUNNERS[self.isolation](steps, [Path(resources.get("metadata", {}).get("path") or ".")])
         if executed.fault:
             raise GraderFault(refusal(executed.fault) if executed.verdict == NOT_CONFINED else executed.fault)
-        fill(nb, executed)
+        flags = fill(nb, executed)
         self.log.info("Verdict: %s", executed.verdict)
-        for flag in executed.flags:
+        for flag in flags:
             self.log.warning("Flagged for a person: %s", flag)
         return nb, resources
 
@@ -47,13 +49,39 @@ class WarmExecute(NbGraderPreprocessor):
 READY: dict[str, Executed] = {}  # what came of notebooks that workers have run already (see `anycourse`)
 
 
-def fill(nb: NotebookNode, executed: Executed) -> None:
-    """Put what came of the code cells into the notebook, and the verdict and the flags into its metadata."""
+def fill(nb: NotebookNode, executed: Executed) -> tuple[str, ...]:
+    """Put what came of the code cells into the notebook, and the verdict and the flags into its metadata.
+
+    Returns the flags: what a person should know.
+    """
     cells = [cell for cell in nb.cells if cell.cell_type == "code"]
+    flags = list(executed.flags)
     for number, (cell, outputs) in enumerate(zip(cells, executed.outputs, strict=True), start=1):
         cell.outputs = [from_dict(output) for output in outputs]
         cell.execution_count = number
-    nb.metadata.setdefault(NOTES, {}).update(verdict=executed.verdict, flags=list(executed.flags))
+        if is_test(cell):
+            flags += _without_wrong_points(cell)
+    nb.metadata.setdefault(NOTES, {}).update(verdict=executed.verdict, flags=flags)
+    return tuple(flags)
+
+
+def _without_wrong_points(cell: NotebookNode) -> Iterator[str]:
+    """Let a check's value that can't be its points be one that is only shown; over it nbgrader gives up the submission.
+
+    All other values that are no points it takes for those of a check that passed.
+    """
+    for output in cell.outputs:
+        if output.output_type != "execute_result":
+            continue
+        shown, most = output.data.get("text/plain", ""), float(role(cell)["points"])
+        is_too_much = False
+        with contextlib.suppress(ValueError):
+            is_too_much = float(shown) > most
+        if is_too_much:
+            yield f"the test {role(cell)['grade_id']} shows {shown[:40]}, more than its {most:g} points"
+        if is_too_much or not shown:
+            output.output_type = "display_data"
+            del output["execution_count"]
 
 
 def steps_of(nb: NotebookNode) -> list[Step]:

@@ -4,7 +4,9 @@ Workers mark the submissions (see `marking`); this process alone writes. The rec
 last: without it the submission is not done, and the next run grades it.
 """
 
+import functools
 import os
+import re
 import shutil
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +18,7 @@ from typing import Any
 from autograder.authoring.release import prepare as prepare_release
 from autograder.course import Course, UserError
 from autograder.database import alone
-from autograder.execution.data_files import files_beside, shadows
+from autograder.execution.data_files import BESIDE_BYTES, files_beside, put, shadows
 from autograder.execution.run import CELL_SECONDS, refusal
 from autograder.execution.shared import SEPARATE
 from autograder.files import write_whole
@@ -28,6 +30,8 @@ from autograder.grading.repair import given_out, instructors_files
 from autograder.grading.workers import Unanswered, run_tasks
 from autograder.handing_in.submissions import Submission, content_of, read_submission, submitted
 from autograder.results import GRADER_FAULT, NOT_CONFINED, NOT_GRADABLE, Marked, Result
+
+PARTIAL = re.compile(r"\..*\.part")  # what `write_whole` calls a file that is not yet whole
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ def _task(course: Course, submission: Submission) -> Task:
         content,
         source,
         released,
-        beside=tuple((beside | given).items()),
+        beside=tuple((given | {name: content for name, content in beside.items() if name not in given}).items()),
         aside=tuple(aside),
         refused=refused,
         given_out=given_out(course.outline, submission.exercise),
@@ -209,6 +213,11 @@ def _keep(course: Course, gradebook: Writer, one: Keyed, marked: Marked) -> Resu
     return marked.result
 
 
+def _copy_to_read(source: Path, target: Path) -> None:
+    shutil.copy(source, target)
+    target.chmod(0o444)
+
+
 def _publish(course: Course, gradebook: Writer, submission: Submission, text: str) -> None:
     """Put the autograded notebook where nbgrader puts it, with what lay beside it; the notebook last."""
     from nbgrader.utils import ignore_patterns, rmtree
@@ -218,14 +227,13 @@ def _publish(course: Course, gradebook: Writer, submission: Submission, text: st
         rmtree(str(page.parent))
     page.parent.mkdir(parents=True)
     ignored = ignore_patterns([*gradebook.folders.ignore, "*.ipynb"])
-    for folder in (submission.folder, course.classroom / "source" / submission.exercise):
+    for folder in (course.classroom / "source" / submission.exercise, submission.folder):
         for place, folders, files in os.walk(folder):
             left_out = set(ignored(place, [*folders, *files]))
             folders[:] = [name for name in folders if name not in left_out]
             for name in set(files) - left_out:
-                copy = page.parent / Path(place).relative_to(folder) / name
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                copy.unlink(missing_ok=True)
-                shutil.copy(Path(place, name), copy)
-                copy.chmod(0o444)
+                path = Path(place, name)
+                within = path.relative_to(folder)
+                if path.stat().st_size <= BESIDE_BYTES and not PARTIAL.fullmatch(within.parts[0]):
+                    put(page.parent / within, functools.partial(_copy_to_read, path))
     write_whole(page, text, mode=0o444)

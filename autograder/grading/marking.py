@@ -4,6 +4,7 @@ What a worker gets and gives is plain data without paths: it may be on another m
 """
 
 import contextlib
+import functools
 import os
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import answers_of, is_test, parse_notebook
+from autograder.execution.data_files import put
 from autograder.execution.run import CELL_SECONDS
 from autograder.execution.shared import RUNNERS, SEPARATE
 from autograder.grading.execute import fill, steps_of
@@ -24,6 +26,8 @@ from autograder.grading.repair import parse_once, restore, set_aside
 from autograder.handing_in.reading import read_content
 from autograder.messages import stopped_by, wrote_to_stderr
 from autograder.results import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, Check, Marked, Result
+
+REASON = 300  # characters of why there are no points
 
 
 @dataclass(frozen=True)
@@ -49,19 +53,32 @@ def mark(task: Task) -> Marked:
     if task.refused:
         return without_points(result, task.refused)
     try:
-        try:
-            submitted = read_content(task.submitted)
-            source, released = map(parse_once, (task.source, task.released))
-            notebook, repairs = restore(submitted.notebook, source, released, task.given_out)
-            repairs[:0] = submitted.remarks
-            set_aside(notebook, repairs, task.aside)
-        except ValueError as error:
-            return without_points(result, str(error))
-        return _run_and_score(task, notebook, repairs)
+        return _mark(task)
     except Exception as error:  # nbgrader's, or our own
-        return without_points(
-            replace(result, verdict=GRADER_FAULT), f"{type(error).__name__}: {error}", traceback.format_exc()
-        )
+        words = f"{type(error).__name__}: {error}"[:REASON]
+        if isinstance(error, OSError) or not _can_be_marked(task):
+            result = replace(result, verdict=GRADER_FAULT)
+        return without_points(result, words, traceback.format_exc())
+
+
+def _can_be_marked(task: Task) -> bool:
+    """Whether it can where nothing is a student's: the notebook as it was given out. Then what went wrong is theirs."""
+    try:
+        return not _mark(replace(task, submitted=task.released, beside=(), aside=())).result.reason
+    except Exception:
+        return False
+
+
+def _mark(task: Task) -> Marked:
+    try:
+        submitted = read_content(task.submitted)
+        source, released = map(parse_once, (task.source, task.released))
+        notebook, repairs = restore(submitted.notebook, source, released, task.given_out)
+        repairs[:0] = submitted.remarks
+        set_aside(notebook, repairs, task.aside)
+    except ValueError as error:
+        return without_points(Result(task.student, task.exercise, NOT_GRADABLE), str(error))
+    return _run_and_score(task, notebook, repairs)
 
 
 def without_points(result: Result, reason: str, log: str = "") -> Marked:
@@ -79,14 +96,14 @@ def _run_and_score(task: Task, notebook: NotebookNode, repairs: list[str]) -> Ma
         executed = RUNNERS[task.isolation](steps_of(notebook), folders, task.cell_seconds)
     if executed.fault:
         return without_points(Result(task.student, task.exercise, executed.verdict), executed.fault)
-    fill(notebook, executed)
+    flags = fill(notebook, executed)
     notebook, _ = LimitOutput().preprocess(notebook, {})
     checks = notebook_checks(notebook)
     scores, comments = _nbgraders_marks(notebook)
-    log = [f"Repaired: {repair}" for repair in repairs] + [f"Flagged for a person: {flag}" for flag in executed.flags]
+    log = [f"Repaired: {repair}" for repair in repairs] + [f"Flagged for a person: {flag}" for flag in flags]
     log += [f"Verdict: {executed.verdict}", ""]
     return Marked(
-        Result(task.student, task.exercise, executed.verdict, checks, "", tuple(repairs), executed.flags),
+        Result(task.student, task.exercise, executed.verdict, checks, "", tuple(repairs), flags),
         str(nbformat.writes(notebook, version=4)) + "\n",
         scores,
         comments,
@@ -110,10 +127,12 @@ def _laid_out(files: Iterable[tuple[str, bytes]]) -> Iterator[list[Path]]:
         for name, content in files:
             if not folders:
                 folders.append(Path(ending.enter_context(TemporaryDirectory(prefix=f"notebook-{os.getpid()}-"))))
-            path = folders[0] / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            put(folders[0] / name, functools.partial(_write_bytes, content=content))
         yield folders
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
 def _nbgraders_marks(notebook: NotebookNode) -> tuple[dict[str, float | None], dict[str, str | None]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from autograder.code_digest import code_digest
 from autograder.course import STUDENT_MODULES, Course
+from autograder.execution.data_files import digest_of
 from autograder.execution.shared import RUNNERS, SEPARATE
 from autograder.files import write_whole
 from autograder.handing_in.lms_files import TIMESTAMP
@@ -72,7 +73,7 @@ def key_of(course: Course, submission: Submission, content: bytes, isolation: st
     """What a submission with this content is recorded under."""
     source = (course.solutions / f"{submission.exercise}.ipynb").read_bytes()
     timestamp = submission.folder / TIMESTAMP  # the late penalty depends on it
-    handed_in = timestamp.read_bytes() if timestamp.is_file() else b""
+    handed_in = digest_of(timestamp) if timestamp.is_file() else b""
     parts = (content, source, handed_in, grader().encode(), isolation.encode())
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 

@@ -23,7 +23,8 @@ CLASS_BYTES = 4_000_000_000  # what a large one may, if it is not mostly air:
 # what file names in Chinese are made of
 CHINESE = re.compile(r"[\x00-\x7f\u3000-\u303f\u4e00-\u9fff\uff00-\uffef·—…“”‘’]*")
 RATIO = 20  # notebooks shrink 5 to 10 times
-MEMBERS = 100_000
+MEMBERS = 100_000  # files in a class's archive,
+FEWER_MEMBERS = 3000  # and in one that lies among others: to find out whose each file is takes milliseconds
 NAME, FOLDERS = 1000, 30  # characters and parts of a file's name in an archive
 DEPTH = 3  # the class's zip file; the students' in it, as 学习通 makes them; and what a student has zipped
 WANTED = {".ipynb", ".zip", ".csv", ".yml", ".txt", ".json"}
@@ -123,14 +124,16 @@ class _Unpacking:
             raise ValueError(f"unreadable: not a complete zip file ({error}); download or ask for it again") from None
         with opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
+            most = FEWER_MEMBERS if archive.name.parts else MEMBERS
+            if len(members) > most:
+                whole = "; if it is a whole class's, give it by itself" if depth == 1 and archive.name.parts else ""
+                raise ValueError(f"refused: it holds {len(members):,} files; expected at most {most:,}{whole}")
             self._take_room(members, archive.path.stat().st_size, is_outermost=depth == 1)
             for member in members:
                 self._take_member(opened, member, archive.name, depth)
 
     def _take_room(self, members: list[zipfile.ZipInfo], packed: int, *, is_outermost: bool) -> None:
         """Raise ValueError, with a sentence, if an archive is a bomb. Python reads no more than a stated size."""
-        if len(members) > MEMBERS:
-            raise ValueError(f"refused: it holds {len(members):,} files; expected at most {MEMBERS:,}")
         unpacked = sum(member.file_size for member in members if _is_wanted(PurePosixPath(member.filename[-NAME:])))
         limit = max(STUDENT_BYTES, min(CLASS_BYTES, RATIO * packed))
         self.room = limit if is_outermost else self.room

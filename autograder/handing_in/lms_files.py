@@ -32,6 +32,7 @@ from autograder.handing_in.tables import first_of, heading, read_sheet
 TIMESTAMP, METADATA, MANIFEST = "timestamp.txt", "submission_metadata.yml", "simpo-practice.json"
 TIME_BYTES = 200
 TABLES = (".csv", ".xlsx")
+YAML_DEPTH = 20
 MANIFEST_BYTES = 10_000
 WORKSHEET = "Moodle's grading worksheet"
 _UPLOAD = re.compile(r".*_assignsubmission_|\w+?_\d+_\d{3,}_")  # what Moodle and Canvas put before a student's file
@@ -80,7 +81,7 @@ def read_lms_files(files: Iterable[File]) -> LmsFiles:
             if name.suffix.lower() in TABLES and len(name.parts) == 1 and not _UPLOAD.match(name.name):
                 read = _read_table(file.path, found)
             elif name.name == METADATA:
-                read = not any(parent in found.folders for parent in name.parents) and _read_metadata(file, found)
+                read = _is_exports_own(name) and _read_metadata(file, found)
             elif name.name == MANIFEST:
                 found.packs[name.parent] = Origin(Sender(id=packed_by(file.path)))
                 read = True
@@ -180,8 +181,11 @@ def _read_metadata(file: File, found: LmsFiles) -> bool:
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
     try:
         text = file.path.read_text(encoding="utf-8")
-        if any(map(_is_bomb, yaml.parse(text, Loader=loader))):
-            raise ValueError("it holds what Gradescope does not write")
+        depth = 0
+        for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > YAML_DEPTH or _is_bomb(event):
+                raise ValueError("it holds what Gradescope does not write")
         stored = yaml.load(text, Loader=loader)
         for folder, entry in stored.items():
             time = entry.get(":created_at")
@@ -194,6 +198,11 @@ def _read_metadata(file: File, found: LmsFiles) -> bool:
     except Exception as error:  # PyYAML's own, and whatever comes of values that are not Gradescope's
         raise ValueError(f"it is not Gradescope's metadata ({type(error).__name__}: {error})") from None
     return True
+
+
+def _is_exports_own(name: PurePosixPath) -> bool:
+    """Whether Gradescope can have written this metadata: beside its folders, and not in what one student handed in."""
+    return len(name.parts) <= 2 and not any(map(_UPLOAD.match, name.parts))
 
 
 def _is_bomb(event: Any) -> bool:

@@ -4,6 +4,7 @@ What can't be placed is listed and left; the rest is taken. Whose a file is, `do
 """
 
 import contextlib
+import itertools
 import json
 import os
 from collections import defaultdict
@@ -24,6 +25,7 @@ from autograder.handing_in.people import People
 from autograder.handing_in.reading import read_content
 from autograder.handing_in.roster import load
 
+BESIDE = 10_000  # files and folders beside a notebook; of more not even the names are looked at
 UPLOADS = "uploads.json"  # in the classroom: Canvas gives no times, but the numbers of its uploads rise
 
 
@@ -90,7 +92,9 @@ def read_submission(path: Path) -> bytes:
 
     A timestamp that can't be read is set aside, because nbgrader would stop there.
     """
-    for beside in (path.parent, *path.parent.rglob("*")):
+    for number, beside in enumerate(itertools.chain([path.parent], path.parent.rglob("*"))):
+        if number > BESIDE:
+            raise ValueError(f"more than {BESIDE:,} files and folders lie beside it")
         name = beside.name.encode("utf-8", "replace").decode()  # what is no UTF-8 can't be written down
         if beside.is_symlink():
             raise ValueError(f"{name} is a link; only files are taken")
