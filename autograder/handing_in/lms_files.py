@@ -81,7 +81,7 @@ def read_lms_files(files: Iterable[File]) -> LmsFiles:
             if name.suffix.lower() in TABLES and len(name.parts) == 1 and not _UPLOAD.match(name.name):
                 read = _read_table(file.path, found)
             elif name.name == METADATA:
-                read = _is_exports_own(name) and _read_metadata(file, found)
+                read = _is_exports_own(name, found) and _read_metadata(file, found)
             elif name.name == MANIFEST:
                 found.packs[name.parent] = Origin(Sender(id=packed_by(file.path)))
                 read = True
@@ -200,9 +200,9 @@ def _read_metadata(file: File, found: LmsFiles) -> bool:
     return True
 
 
-def _is_exports_own(name: PurePosixPath) -> bool:
-    """Whether Gradescope can have written this metadata: beside its folders, and not in what one student handed in."""
-    return len(name.parts) <= 2 and not any(map(_UPLOAD.match, name.parts))
+def _is_exports_own(name: PurePosixPath, found: LmsFiles) -> bool:
+    """Whether Gradescope can have written this metadata, which stands not in what one student handed in."""
+    return not any(parent in found.folders for parent in name.parents) and not any(map(_UPLOAD.match, name.parts))
 
 
 def _is_bomb(event: Any) -> bool:

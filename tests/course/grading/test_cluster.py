@@ -225,11 +225,12 @@ def test_a_notebook_whose_worker_dies_each_time_is_given_up_and_its_neighbours_a
     wait_until(lambda: joined(address, 1, 2))
 
 
+@pytest.mark.thorough("the limit must be longer than a worker takes to start")
 def test_a_notebook_that_keeps_its_worker_too_long_is_given_up_and_the_worker_is_replaced(machines, monkeypatch):
-    monkeypatch.setattr(cluster, "TASK_SECONDS", 5)
+    monkeypatch.setattr(cluster, "TASK_SECONDS", 25)
     address, _ = machines
     before = workers_at(address)
-    endless = ("endless", task("import time; time.sleep(50)"))
+    endless = ("endless", task("import time; time.sleep(58)"))
     got = dict(mark_on_cluster(itertools.chain(naps(2), [endless], naps(3)), address))
     assert got.pop("endless") is Unanswered.LATE
     assert {name: said(marked) for name, marked in got.items()} == {number: str(number) for number in range(3)}
@@ -267,12 +268,13 @@ def test_a_worker_with_other_code_is_told_apart_before_it_grades(lone, tmp_path)
     assert f"who grades has {cluster.installed()}: install the same on both" in str(caught.value)
 
 
+@pytest.mark.thorough("the limit must be longer than a worker takes to start")
 def test_a_worker_without_a_nanny_that_hangs_gets_nothing_more(lone, monkeypatch):
-    monkeypatch.setattr(cluster, "TASK_SECONDS", 3)
+    monkeypatch.setattr(cluster, "TASK_SECONDS", 25)
     _, address, start = lone
     start("dask", "worker", "--no-nanny", "--nthreads", "1")
     start("dask", "worker", "--no-nanny", "--nthreads", "1")
-    endless = ("endless", task("import time; time.sleep(50)"))
+    endless = ("endless", task("import time; time.sleep(58)"))
     got = dict(mark_on_cluster(itertools.chain([endless], naps(3)), address))
     assert got.pop("endless") is Unanswered.LATE
     assert {name: said(marked) for name, marked in got.items()} == {number: str(number) for number in range(3)}

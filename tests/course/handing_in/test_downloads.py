@@ -11,6 +11,7 @@ from lms_downloads import Handed, canvas, gradescope, moodle, moodle_worksheet
 from openpyxl import Workbook
 from project import ROOT
 
+from autograder.handing_in.archives import NOT_A_NOTEBOOK
 from autograder.handing_in.people import Person
 from autograder.handing_in.submissions import collect
 
@@ -359,7 +360,17 @@ def test_a_cut_off_zip_file_among_others_is_listed(course, downloads):
     assert left[0].reason.startswith("unreadable: not a complete zip file")
 
 
+METADATA = "submission_1: {':submitters': [{':sid': somebody}]}"
+BOMB = (
+    "a0: &a0 [x]\n"
+    + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    + "? *a29\n: x\n"
+)
 BAD_METADATA = {
+    "aliases that multiply": BOMB,
+    "an alias": "a: &a {b: 1}\nc: *a",
+    "nested deeply": "[" * 100_000,
+    "deep keys": "a: " + "{b: " * 900 + "1" + "}" * 900,
     "a time before all times": 'x: {":created_at": 0001-01-01 00:00:00 +14:00, ":submitters": []}',
     "keys that multiply": "a: &a {b: 1}\nc: &c {<<: [*a, *a]}\nd: {<<: [*c, *c]}",
     "keys that multiply, by their tag": "a: &a {b: 1}\nd: {!!merge x: [*a, *a]}",
@@ -373,7 +384,28 @@ def test_metadata_that_a_student_made_stops_nobody(course, tmp_path, text):
     upload = zipped({"submission_metadata.yml": text.encode(), f"{EXERCISE}.ipynb": CONTENT})
     taken, left = collect(course, moodle(tmp_path / "m.zip", [replace(ZOE, file="work.zip", content=upload), MING]))
     assert len(taken) == 2
+    assert [one.reason for one in left] == [NOT_A_NOTEBOOK]  # it is not the export's own, and not read
+    (tmp_path / "m.zip").write_bytes(
+        zipped({"submission_metadata.yml": text.encode(), f"zoe_{EXERCISE}.ipynb": CONTENT})
+    )
+    taken, left = collect(course, tmp_path / "m.zip")
+    assert len(taken) == 1
     assert "it is not Gradescope's metadata" in left[0].reason
+
+
+def test_metadata_in_a_students_upload_names_nobody(course, tmp_path):
+    upload = zipped({"submission_metadata.yml": METADATA.encode(), f"submission_1/{EXERCISE}.ipynb": CONTENT})
+    taken, _ = collect(course, moodle(tmp_path / "m.zip", [replace(ZOE, file="work.zip", content=upload)]))
+    assert "somebody" not in students(taken)
+
+
+def test_a_zip_file_of_very_many_files_is_refused_among_others(course, downloads):
+    many = {f"{number}.ipynb": b"{}" for number in range(3001)}
+    (downloads / f"many_{EXERCISE}.zip").write_bytes(zipped(many))
+    moodle(downloads / "m.zip", [ZOE])
+    taken, left = collect(course, downloads)
+    assert len(taken) == 1
+    assert "holds 3,001 files; expected at most 3,000; if it is a whole class's" in left[0].reason
 
 
 def test_a_table_that_a_student_uploads_is_no_worksheet(course, downloads):
