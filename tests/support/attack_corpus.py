@@ -355,6 +355,7 @@ BESIDE = [
     ("a file of paths", _put("evil.pth", b"import os; os._exit(0)"), GRADED, ""),
     ("a configuration of nbgrader's", _put("nbgrader_config.py", WRONG_MODULE), GRADED, ""),
     ("a gradebook", _put("gradebook.db", b"x" * 1000), GRADED, ""),
+    ("a folder named as the grader names its own file", _put(f".{EXERCISE}.ipynb.1.part/x", b"x"), GRADED, ""),
     ("a second notebook", _put("other.ipynb", b"{"), GRADED, ""),
     ("a file of thirty megabytes", _put("large.bin", bytes(30_000_000)), GRADED, ""),
     ("three thousand files", _many_files, GRADED, ""),
