@@ -101,7 +101,7 @@ def grade(
     keyed = [Keyed(one, key_of(course, one, content_of(one.notebook), isolation)) for one in due]
     ready = {one: None for one in keyed if marked_in and _is_marked(marked_in, one)}  # in order
     rest = [one for one in keyed if one not in ready]
-    done: list[Iterator[tuple[Keyed, Marked | None]]] = [_taken_over(marked_in, ready)] if marked_in else []
+    done: list[Iterator[tuple[Keyed, Marked | Unanswered]]] = [_taken_over(marked_in, ready)] if marked_in else []
     if rest:
         tasks = (
             (one, replace(_task(course, one.submission), cell_seconds=cell_seconds, isolation=isolation))
@@ -115,7 +115,7 @@ def grade(
         yield from ((result, True) for result in _kept(course, chain.from_iterable(done)))
 
 
-def _kept(course: Course, done: Iterable[tuple[Keyed, Marked | None]]) -> Iterator[Result]:
+def _kept(course: Course, done: Iterable[tuple[Keyed, Marked | Unanswered]]) -> Iterator[Result]:
     """The result of each submission, as they are done and kept."""
     with open_gradebook(course) as gradebook:
         for one, marked in done:
