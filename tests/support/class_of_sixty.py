@@ -274,8 +274,8 @@ def _blind(made: Class, content: Callable[[str], bytes]) -> None:
 def _not_for_the_machine(made: Class, people: list[Person], content: Callable[[str], bytes]) -> None:
     """What a person must look at: no notebook, one of two of a name, another course's; and a merge that counts."""
     (merged, first, last), other_kind, other_course = people
-    text = content(LOSS).decode("utf-8", "replace")
-    broken = text.replace('"cells"', '<<<<<<< HEAD\n"cells"\n=======\n"cells"\n>>>>>>> theirs\n', 1)
+    text = (ROOT / "notebooks" / f"{LOSS}.ipynb").read_text(encoding="utf-8")
+    broken = text.replace(' "cells"', '<<<<<<< HEAD\n "cells"\n=======\n "Cells"\n>>>>>>> theirs\n', 1)
     _put(made.downloads / f"{merged}{last}{first}_{LOSS}.ipynb", broken.encode())
     made.whose[merged] = LOSS
     _put(made.downloads / f"{other_kind[0]}_作业.docx", b"PK")

@@ -4,6 +4,7 @@ import class_of_sixty
 import pytest
 
 from autograder.course import Course
+from autograder.handing_in.downloads import check_readable
 from autograder.handing_in.other_files import other_files
 from autograder.handing_in.roster import add, read
 from autograder.handing_in.submissions import collect
@@ -22,6 +23,8 @@ def test_each_is_given_to_the_right_person_and_the_rest_has_its_sentence(course:
     for part, sentence in made.left.items():
         assert [one.reason for one in left if part in one.name and sentence in one.reason], (part, left)
     assert len(left) == len(made.left), left
+    with pytest.raises(ValueError, match="merge conflict markers stand in it, from line 2 on"):
+        check_readable(course.notebook("submitted", "2026027", class_of_sixty.LOSS))
     assert [one.student for one in other_files(course.classroom).values()] == ["2026028", "2026029"]
 
     assert collect(course, made.downloads) == (taken, left)  # again, and nothing changes
