@@ -93,13 +93,16 @@ def feedback(
     student: Annotated[list[str] | None, typer.Option(help="Only this student's pages; may be repeated.")] = None,
     exercise: Annotated[list[str] | None, typer.Option(help="Only this exercise's pages; may be repeated.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write again what has not changed.")] = False,
+    solutions: Annotated[
+        bool, typer.Option("--solutions", help="After the deadline: with a worked answer under each part.")
+    ] = False,
     classroom: Classroom = None,
 ) -> None:
     """Write a page of feedback for every graded notebook, and one for each student.
 
     Writes again only what has changed: by grading, or by a person's points and comments.
     """
-    write_pages(find_course(classroom), student or (), exercise or (), force=force)
+    write_pages(find_course(classroom), student or (), exercise or (), force=force, solutions=solutions)
 
 
 @commands.command()
@@ -176,7 +179,12 @@ def _shown(results: Iterable[tuple[Result, bool]], total: int) -> list[tuple[Res
 
 @stoppable()
 def write_pages(
-    course: Course, students: Collection[str] = (), exercises: Collection[str] = (), *, force: bool = False
+    course: Course,
+    students: Collection[str] = (),
+    exercises: Collection[str] = (),
+    *,
+    force: bool = False,
+    solutions: bool = False,
 ) -> None:
     """Write the pages that are missing or show what is no longer so. students, exercises: all if empty."""
     from autograder.handing_in.other_files import other_files
@@ -194,14 +202,30 @@ def write_pages(
                 raise UserError(f"no notebook is graded of {what} {name!r} in {course.classroom / 'autograded'}")
         found = {key for key in found if not wanted or key[place] in wanted}
     chosen = [key for key in everything if key in found]
+    if solutions:
+        _refuse_early(course, {exercise for _, exercise in chosen})
     columns = (TextColumn("Feedback"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with nbgrader_api(course).gradebook as gradebook:
         known = pages.read_known(course, gradebook)
     with Progress(*columns, console=console, transient=True) as progress:
-        written = pages.write_pages(course, known, chosen, force=force)
+        written = pages.write_pages(course, known, chosen, force=force, solutions=solutions)
         new = sum(is_new for _, is_new in progress.track(written, total=len(chosen)))
     owners = sorted({student for student, _ in found})
     lists = sum(is_new for _, is_new in pages.write_indexes(course, known, owners, force=force))
     print(f"Feedback: {course.classroom / 'feedback'}/<student>/index.html")
     listed = "1 student's list" if lists == 1 else f"{lists} students' lists"
     print(f"{new} page{'s' * (new != 1)} written, {len(chosen) - new} as before; {listed} written")
+
+
+def _refuse_early(course: Course, exercises: Collection[str]) -> None:
+    """Raise UserError while somebody may still hand in one of the exercises."""
+    from datetime import UTC, datetime
+
+    from autograder.gradebook.due import last_times
+
+    for exercise, until in sorted(last_times(course).items()):
+        if exercise in exercises and until > datetime.now(UTC):
+            raise UserError(
+                f"{exercise} may be handed in until {until.astimezone():%Y-%m-%d %H:%M}, and worked answers would be "
+                "known before: wait, or name the other exercises with --exercise"
+            )

@@ -114,6 +114,15 @@ def due_times(course: Course) -> dict[str, datetime]:
         }
 
 
+def last_times(course: Course) -> dict[str, datetime]:
+    """The exercises that have a due time, and until when anybody may hand them in, extensions included, in UTC."""
+    times = due_times(course)
+    for (_, exercise), until in read_extensions(course).items():
+        if exercise in times:
+            times[exercise] = max(times[exercise], until)
+    return times
+
+
 def late(course: Course, taken: Iterable[Submission]) -> list[tuple[Submission, timedelta]]:
     """The submissions that came after their due time, the student's own if there is one, and by how much."""
     due, extensions = due_times(course), read_extensions(course)

@@ -6,6 +6,7 @@ person's points or comments, or by a new design. It needs no network and runs no
 
 import functools
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,9 +25,10 @@ from autograder.gradebook.scores import read_scores
 from autograder.grading.records import results
 from autograder.handing_in.other_files import OtherFile, other_files
 from autograder.handing_in.submissions import content_of, submitted
-from autograder.pages.feedback_page import CHECK, ESSAY, Page, read_page, title_of
+from autograder.pages.feedback_page import CHECK, ESSAY, Page, language_of, read_page, title_of
 from autograder.pages.feedback_words import VERDICTS, WORDS
 from autograder.pages.html import points, render
+from autograder.pages.worked import digest, worked_answers
 from autograder.results import NOT_GRADABLE
 
 Key = tuple[str, str]  # student, exercise
@@ -78,26 +80,27 @@ def is_stale(course: Course, marks: Mapping[Key, Marks], student: str, exercise:
     written = _key_in(course.notebook("feedback", student, exercise, ".html"))
     try:
         return all(
-            page_key(course, marks, student, exercise, has_list=has_list) != written for has_list in (True, False)
+            page_key(course, marks, student, exercise, has_list=has_list, solutions=solutions) != written
+            for has_list, solutions in itertools.product((True, False), repeat=2)
         )
     except UserError:  # something that it is made of is missing
         return True
 
 
 def write_pages(
-    course: Course, known: Known, chosen: Collection[Key], *, force: bool = False
+    course: Course, known: Known, chosen: Collection[Key], *, force: bool = False, solutions: bool = False
 ) -> Iterator[tuple[Path, bool]]:
-    """Write the pages of these submissions; yield each, and whether it is new.
+    """Write the pages of these submissions; yield each, and whether it is new. solutions: with worked answers.
 
     Raises:
         UserError: The gradebook or the classroom knows nothing of a submission.
     """
     for student, exercise in chosen:
         path = course.notebook("feedback", student, exercise, ".html")
-        key = page_key(course, known.marks, student, exercise)
+        key = page_key(course, known.marks, student, exercise, solutions=solutions)
         is_new = force or _key_in(path) != key
         if is_new:
-            _write(path, page_html(course, known, student, exercise, key))
+            _write(path, page_html(course, known, student, exercise, key, solutions=solutions))
         yield path, is_new
 
 
@@ -122,8 +125,16 @@ def write_indexes(
         yield path, is_new
 
 
-def page_key(course: Course, marks: Mapping[Key, Marks], student: str, exercise: str, *, has_list: bool = True) -> str:
-    """The same for the same page: made of all that it shows. has_list: see `page_html`.
+def page_key(
+    course: Course,
+    marks: Mapping[Key, Marks],
+    student: str,
+    exercise: str,
+    *,
+    has_list: bool = True,
+    solutions: bool = False,
+) -> str:
+    """The same for the same page: made of all that it shows. has_list, solutions: see `page_html`.
 
     Raises:
         UserError: The gradebook or the classroom knows nothing of the submission.
@@ -134,20 +145,33 @@ def page_key(course: Course, marks: Mapping[Key, Marks], student: str, exercise:
         raise UserError(f"the gradebook has no marks for {student}, {exercise}: run `autograder grade --force`")
     try:
         notebooks = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (graded, given)]
+        worked = digest(course, exercise) if solutions else ""
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is missing: run `autograder grade`") from None
-    return _hash(design(), *notebooks, marks[student, exercise], has_list)
+    return _hash(design(), *notebooks, marks[student, exercise], has_list, worked)
 
 
-def page_html(course: Course, known: Known, student: str, exercise: str, key: str, *, has_list: bool = True) -> str:
+def page_html(
+    course: Course,
+    known: Known,
+    student: str,
+    exercise: str,
+    key: str,
+    *,
+    has_list: bool = True,
+    solutions: bool = False,
+) -> str:
     """The page of one graded submission; `key` is its `page_key`.
 
-    has_list: whether the student gets the list of all exercises, too.
+    has_list: whether the student gets the list of all exercises, too. solutions: whether a worked answer stands
+    under each part.
     """
     nb = nbformat.v4.reads(
         course.notebook("autograded", student, exercise).read_text(encoding="utf-8")
     )  # nbgrader's own
-    page = read_page(nb, course.classroom, student, exercise, known.marks[student, exercise])
+    language = language_of(nb, course.classroom, exercise)
+    worked = worked_answers(course, exercise, language) if solutions else ()
+    page = read_page(nb, course.classroom, student, exercise, known.marks[student, exercise], worked)
     totals = [
         (kind, marks)
         for kind, cells in (("checks", page.cells(CHECK)), ("essay", page.cells(ESSAY)))

@@ -9,7 +9,7 @@ import re
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from autograder.grading.repair import NOTES
 from autograder.pages.feedback_outputs import Room, outputs, picture_url
 from autograder.pages.feedback_words import WORDS
 from autograder.pages.prose import as_written, embedded, markdown, python
+from autograder.pages.worked import Worked
 from autograder.results import NOT_ATTEMPTED, WRONG, Check
 
 CHECK, ANSWER, ESSAY, GIVEN, OWN, NOTE = "check", "answer", "essay", "given", "own", "note"  # kinds of cells
@@ -63,6 +64,7 @@ class Part:
     title: str
     task: Markup
     cells: tuple[ShownCell, ...]
+    worked: tuple[Worked, ...] = ()
 
     @property
     def marks(self) -> list[GradedCell]:
@@ -119,17 +121,27 @@ class _TimeUp(BaseException):
     """Not an Exception: nothing on the way may take it for an error of its own."""
 
 
-def read_page(nb: NotebookNode, classroom: Path, student: str, exercise: str, marks: Marks) -> Page:
+def language_of(nb: NotebookNode, classroom: Path, exercise: str) -> str:
+    """The edition that was handed in."""
+    path = classroom / "release" / exercise / f"{exercise}.ipynb"
+    return _language(nb, path, path.stat().st_mtime_ns)
+
+
+def read_page(
+    nb: NotebookNode, classroom: Path, student: str, exercise: str, marks: Marks, worked: Sequence[Worked] = ()
+) -> Page:
     """The page of one autograded notebook. One that takes long to be made shows the student's work as plain text.
+
+    worked: worked answers, which stand under their parts.
 
     Raises:
         FileNotFoundError: The classroom lacks what students were given of the exercise.
     """
     try:
         with _limited(PAGE_SECONDS):
-            return _page(nb, classroom, student, exercise, marks, plainly=False)
+            return _page(nb, classroom, student, exercise, marks, worked, plainly=False)
     except _TimeUp:
-        return _page(nb, classroom, student, exercise, marks, plainly=True)
+        return _page(nb, classroom, student, exercise, marks, worked, plainly=True)
 
 
 @contextmanager
@@ -151,7 +163,16 @@ def _limited(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _page(nb: NotebookNode, classroom: Path, student: str, exercise: str, marks: Marks, *, plainly: bool) -> Page:
+def _page(
+    nb: NotebookNode,
+    classroom: Path,
+    student: str,
+    exercise: str,
+    marks: Marks,
+    worked: Sequence[Worked],
+    *,
+    plainly: bool,
+) -> Page:
     path = classroom / "release" / exercise / f"{exercise}.ipynb"
     changed = path.stat().st_mtime_ns
     language = _language(nb, path, changed)
@@ -166,8 +187,13 @@ def _page(nb: NotebookNode, classroom: Path, student: str, exercise: str, marks:
         shown = reader.with_role(cell, name) if name else reader.without_role(cell)
         blocks[place] += [shown] if shown else []
     parts = tuple(
-        Part(title or WORDS[language]["set_up"], task, tuple(cells))
-        for title, task, cells in zip(given.titles, given.tasks, blocks, strict=True)
+        Part(
+            title or WORDS[language]["set_up"],
+            task,
+            tuple(cells),
+            tuple(w for w in worked if given.places.get(w.name) == k),
+        )
+        for k, (title, task, cells) in enumerate(zip(given.titles, given.tasks, blocks, strict=True))
         if cells
     )
     notes = nb.metadata.get(NOTES, {})

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from typer.testing import CliRunner
 from autograder.authoring.release import prepare
 from autograder.cli import app
 from autograder.course import Course, UserError
+from autograder.gradebook.due import extend, set_due
 from autograder.grading.benches import hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.handing_in.other_files import NOT_A_NOTEBOOK, OtherFile, keep_other_files
@@ -30,9 +32,11 @@ from autograder.nbgrader_setup import nbgrader_api
 from autograder.pages.feedback import graded, read_known, write_indexes, write_pages
 from autograder.pages.feedback_words import VERDICTS, WORDS
 from autograder.reports.export import CsvExporter
+from autograder.reports.status import standings
 
 CODE, ESSAY = "01_simpo_loss", "04_advantages"
 PAGE_BYTES = 300_000
+WORD_OF = re.compile(r"<[^>]+>")  # tags: the code is coloured
 HOSTILE = """\
 from IPython.display import HTML, SVG, Markdown, display
 import numpy as np
@@ -395,3 +399,31 @@ def test_pages_are_accessible_fit_a_phone_and_run_no_script(original, browser, n
         ]
         assert grave == [], scheme
         opened.close()
+
+
+def test_worked_answers_stand_under_their_parts_only_when_asked_for(course):
+    assert "worked answer" not in page(course, "sum", CODE) + page(course, "right", CODE)
+    written = pages(course, solutions=True)
+    assert f"right/{CODE}/{CODE}.html" in written
+    english, chinese = page(course, "right", CODE), page(course, "sum", CODE)
+    assert english.count('class="worked"') == chinese.count('class="worked"') > 5
+    assert "(r - beta) ** 2" in WORD_OF.sub("", english)
+    assert "A larger margin is always better." in english
+    assert "以为间隔越大越好" in chinese
+    assert "BEGIN SOLUTION" not in english + chinese
+    assert "MARK SCHEME" not in page(course, "right", ESSAY)
+    assert not pages(course, solutions=True)
+    assert all(line.old_feedback == 0 for line in standings(course))  # neither kind is out of date
+
+
+def test_worked_answers_wait_until_nobody_may_hand_in_any_more(course):
+    command = ["feedback", "--solutions", "--exercise", CODE, "--classroom", str(course.classroom)]
+    set_due(course, CODE, datetime(2020, 1, 1, tzinfo=UTC))
+    extend(course, CODE, "sum", datetime(2999, 1, 1, tzinfo=UTC))
+    refused = CliRunner().invoke(app, command)
+    assert isinstance(refused.exception, UserError) or refused.exit_code == 2
+    assert "may be handed in until 2999" in f"{refused.output}{refused.exception}"
+    assert 'class="worked"' not in page(course, "right", CODE)
+    extend(course, CODE, "sum", None)
+    CliRunner().invoke(app, command, catch_exceptions=False)
+    assert 'class="worked"' in page(course, "right", CODE)
