@@ -7,7 +7,11 @@ CONFIG = "nbgrader_config.py"
 CLASSROOM_VARIABLE = "AUTOGRADER_CLASSROOM"  # tells nbgrader_config.py which classroom a command works on
 DATABASE_FILE = "gradebook.url"  # in the classroom, if the gradebook is not: where it is
 UNSAFE_VARIABLE = "AUTOGRADER_UNSAFE"  # set: students' code runs unconfined where it can't be confined
-STUDENT_MODULES = ("simpo_core.plots", "simpo_core.toy")  # what notebooks import; the rest holds solutions
+STUDENT_MODULES = (
+    "simpo_core.plots",
+    "simpo_core.recorded",
+    "simpo_core.toy",
+)  # for notebooks; the rest holds solutions
 ESSAY_PLACEHOLDER = "YOUR ANSWER HERE · 在此作答"
 
 
