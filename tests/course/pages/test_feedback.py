@@ -89,12 +89,12 @@ def course(original, tmp_path):
     return Course(ROOT, tmp_path / "class")
 
 
-def pages(course, **options):
+def pages(course, *, solutions=False, **options):
     """Write what is due; the students' pages and lists that are new, by their path in feedback/."""
     with nbgrader_api(course).gradebook as gradebook:
         known = read_known(course, gradebook)
     chosen = graded(course)
-    written = [*write_pages(course, known, chosen, **options)]
+    written = [*write_pages(course, known, chosen, solutions=solutions, **options)]
     written += write_indexes(course, known, sorted({student for student, _ in chosen}), **options)
     return [str(path.relative_to(course.classroom / "feedback")) for path, is_new in written if is_new]
 
