@@ -43,6 +43,7 @@ NOT_RUN = {  # by `run_all` here: why
     "autograder formgrader": "opens a browser; the page: test_essays.py",
     "autograder doctor": "test_cli.py looks at what it finds",
     f"autograder benches {LOSS}": "test_benches.py proves every bench",
+    "autograder feedback --solutions": "refused until the page's due time is past; test_feedback.py runs it",
     ARCHIVE: "needs a clone; test_students_get_neither_solutions_nor_benches runs it",
     WITHOUT_ANSWERS: "needs a clone; test_notebooks_need_nothing_that_students_write runs it",
 }
