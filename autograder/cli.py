@@ -5,6 +5,7 @@ import sys
 import typer
 
 from autograder.commands import authoring, environment, grading, handing_in, reports
+from autograder.commands.common import say
 from autograder.course import UserError
 from autograder.nbgrader_patches import leave_out
 
@@ -24,8 +25,8 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        print(f"autograder: {error}", file=sys.stderr)
+        say(f"autograder: {error}", error=True)
         sys.exit(2)
     except OSError as error:
-        print(f"autograder: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        say(f"autograder: {error.filename or 'a file'}: {error.strerror}", error=True)
         sys.exit(2)

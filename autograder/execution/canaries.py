@@ -38,6 +38,7 @@ class Canary:
     source: str
     word: str  # that its error, its printed text or the value shown must hold
     must: tuple[str, str]
+    looks_widely: bool = False  # first (see `forgery`)
 
     def what_lied(self, outputs: list[dict[str, Any]]) -> str:
         """What its outputs show to be wrong; empty if nothing."""
@@ -62,7 +63,7 @@ def canaries(count: int) -> list[Canary]:
     """Cells that must fail, each of another kind, one that must print, and one that must show a value."""
     chosen = [Canary(*_filled(template), FAILS) for template in random.sample(FAILING, count)]
     credit = repr(round(random.uniform(0.01, 0.99), 4))
-    return [*chosen, Canary(*_filled(PRINTING), PRINTS), Canary(f"{credit} * 1", credit, SHOWS)]
+    return [*chosen, Canary(*_filled(PRINTING), PRINTS, looks_widely=True), Canary(f"{credit} * 1", credit, SHOWS)]
 
 
 def _filled(template: str) -> tuple[str, str]:

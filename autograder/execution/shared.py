@@ -53,13 +53,22 @@ class SharedSession(Session):
         self._number = 0  # of cells before
         self._forget = False  # the last of them
 
-    def ask(self, source: str, test: str = "", *, is_authors: bool = False, leaves_no_trace: bool = False) -> None:
+    def ask(
+        self,
+        source: str,
+        test: str = "",
+        *,
+        is_authors: bool = False,
+        leaves_no_trace: bool = False,
+        looks_widely: bool = False,
+    ) -> None:
         """Run a cell; its outputs are in `outputs`.
 
         test: its name, if it is one, or arrives like one.
         leaves_no_trace: it is the grader's own, after which no later cell may see that it ran.
+        looks_widely: first, whether a function anywhere in Python's library is the student's, which takes a while.
         """
-        what = FORGET * self._forget + AUTHORS * is_authors + LOOK_WIDELY * leaves_no_trace
+        what = FORGET * self._forget + AUTHORS * is_authors + LOOK_WIDELY * looks_widely
         body = sealed(request(source, test, what), self._key, TO_GUARD, self._number)
         self._forget, self.ended_well = leaves_no_trace, True
         self.outputs = self.outputs_after((GUARDED, body if self._number else self._key + body))
@@ -148,7 +157,7 @@ def _judge(notebook: SharedSession, test: str, source: str) -> bool:
 def _listen(notebook: SharedSession, canary: Canary, test: str) -> None:
     """Run a canary, which arrives like the test beside which it stands."""
     verdict = notebook.verdict
-    notebook.ask(canary.source, test, is_authors=True, leaves_no_trace=True)
+    notebook.ask(canary.source, test, is_authors=True, leaves_no_trace=True, looks_widely=canary.looks_widely)
     if notebook.student.ended:
         return
     notebook.verdict = verdict  # whatever came of it is not the student's

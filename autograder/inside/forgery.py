@@ -114,7 +114,6 @@ def _cells(shell: Shell, end: int, first: bytes, was: Any, held: dict[int, Any])
     names = (attributes, shell.user_module, variables)
     tell = _teller(end, told)
     sys.addaudithook(_hearer(tell, at_work))
-    known = frozenset(replaced())  # dataclasses' methods, say
     number, history = 0, _history(shell)
     while True:
         request = opened(message, key, TO_GUARD, number)
@@ -127,7 +126,7 @@ def _cells(shell: Shell, end: int, first: bytes, was: Any, held: dict[int, Any])
             _look(tell, was, names, held, f"before the test {name}")
             _look_at_names(tell, variables, authors, name, source)
         if LOOK_WIDELY in what:
-            for found in sorted({*replaced()} - known)[:WIDELY]:
+            for found in sorted({*replaced()})[:WIDELY]:
                 tell(f"{found} had been replaced")
         before, history = dict(variables), _history(shell)
         attributes |= {"outputs": [], "printed": 0, "shown": 0}

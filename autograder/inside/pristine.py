@@ -6,6 +6,7 @@ tracing, timers and threads. A change counts by identity: equal is not enough. T
 any code can list the classes of a process and change them; and nothing of the student's is called.
 """
 
+import functools
 import gc
 import importlib
 import json
@@ -77,23 +78,30 @@ def restore(was: Snapshot) -> list[str]:
 
 def replaced() -> Iterator[str]:
     """Functions of Python's and of what tests are made of that are the student's, in any module that is loaded."""
-    seen: set[int] = set()
+    seen: set[Any] = set()
+    is_ours = functools.cache(is_installed)
+
+    def is_students(value: Any) -> bool:
+        return _type(value) is FunctionType and not (is_ours(_code_of(value).co_filename) or _is_generated(value))
+
     for name, module in list(sys.modules.items()):
         if _type(module) is not ModuleType or not (name.partition(".")[0] in TOLD_APART or name.startswith(TORCHS)):
             continue
         for key, value in list(vars(module).items()):
-            if _type(value) is FunctionType:
-                if not is_installed(_code_of(value).co_filename) and (name, key) not in FOR_STUDENTS:
-                    yield f"{name}.{key}"
+            if is_students(value) and (name, key) not in FOR_STUDENTS:
+                yield f"{name}.{key}"
             elif issubclass(_type(value), type) and id(value) not in seen:
                 seen.add(id(value))
-                yield from _replaced_in(value)
+                methods = [part for part, method in _attributes(value).items() if is_students(method)]
+                yield from (f"{value.__module__}.{value.__qualname__}.{part}" for part in methods)
 
 
-def _replaced_in(kind: type) -> Iterator[str]:
-    for key, value in _attributes(kind).items():
-        if _type(value) is FunctionType and not is_installed(_code_of(value).co_filename):
-            yield f"{kind.__module__}.{kind.__qualname__}.{key}"
+def _is_generated(function: Any) -> bool:
+    """Whether a module has made it of a text, as dataclasses and named tuples do."""
+    name = function.__globals__.get("__name__")
+    if _type(name) is not str or not function.__code__.co_filename.startswith("<") or name == "__main__":
+        return False
+    return name.startswith("namedtuple_") or function.__globals__ is getattr(sys.modules.get(name), "__dict__", None)
 
 
 def _changed(place: Place) -> list[str]:
