@@ -6,7 +6,7 @@ from typing import Any
 
 from autograder.course import CONFIG, ESSAY_PLACEHOLDER, Course, UserError
 from autograder.database import check_database
-from autograder.nbgrader_patches import ask_alembic_here, environment_on_path, keep_engines
+from autograder.nbgrader_patches import ask_alembic_here, environment_on_path, keep_engines, tell_once
 
 
 def nbgrader_api(course: Course) -> Any:
@@ -17,6 +17,7 @@ def nbgrader_api(course: Course) -> Any:
 
     found = nbgrader_folders(course)
     keep_engines()
+    tell_once()
     api = NbGraderAPI(found, config=found.config)
     api.log.handlers = [logging.NullHandler()]  # its lines come back with each result
     api.log.propagate = False
