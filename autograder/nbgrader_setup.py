@@ -8,6 +8,8 @@ from autograder.course import CONFIG, ESSAY_PLACEHOLDER, Course, UserError
 from autograder.database import check_database
 from autograder.nbgrader_patches import ask_alembic_here, environment_on_path, keep_engines, tell_once
 
+ANY_NOTEBOOK = "autograder.grading.any_notebook.AnyNotebookExporter"
+
 
 def nbgrader_api(course: Course) -> Any:
     """nbgrader's Python interface to this course."""
@@ -68,6 +70,7 @@ def configure_grading(config: Any, root: str) -> None:
     for name, change in (("sanitize_preprocessors", _with_repairs), ("autograde_preprocessors", _with_warm_execution)):
         default = steps[name].default()
         config.Autograde[name] = change(list(config.Autograde.get(name, default)))
+    config.Autograde.exporter_class = ANY_NOTEBOOK
     config.RestoreCells.released = os.path.join(root, "release", "{assignment}", "{notebook}.ipynb")
 
 
@@ -80,6 +83,7 @@ def configure(config: Any, course: Course) -> None:
     config.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotAttempted"}
     config.ClearSolutions.text_stub = ESSAY_PLACEHOLDER
     config.ClearMarkScheme.enforce_metadata = False  # a rubric stands in a locked cell, beside the answer
+    config.Autograde.exporter_class = ANY_NOTEBOOK
     config.Autograde.sanitize_preprocessors = _sanitize_preprocessors()
     config.RestoreCells.course = str(course.classroom)
     config.RestoreCells.outline = str(course.outline)

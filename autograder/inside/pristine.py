@@ -19,6 +19,8 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
+from autograder.confinement.sandbox import SITES
+
 MODULES = (  # builtins first: putting the others back needs them
     "builtins", "math", "cmath", "operator", "re", "ast", "copy", "inspect", "itertools", "functools", "json",
     "json.encoder", "numpy", "numpy._core.numeric", "numpy._core.fromnumeric", "numpy.linalg", "numpy.testing",
@@ -37,6 +39,7 @@ INSTALLED = tuple(
     {str(Path(path).resolve()) for path in sysconfig.get_paths().values()}
     | {str(Path(prefix, "lib").resolve()) for prefix in (sys.prefix, sys.base_prefix)}
     | {sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), str(OURS), "<frozen "}
+    | {path for path in sys.path if Path(path).name in SITES}
 )
 TOLD_APART = {*sys.stdlib_module_names, "numpy", "IPython", "traitlets", "autograder", "simpo_core", "pandas"} - {
     "__main__"

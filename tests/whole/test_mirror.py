@@ -22,6 +22,8 @@ TESTED_IN = {  # modules whose work shows in another's tests
     "autograder/execution/channel.py": "course/execution/test_session.py",
     "autograder/execution/data_files.py": "course/execution/test_run.py",
     "autograder/execution/warm_client.py": "course/grading/test_records.py",
+    "autograder/execution/sealed.py": "course/execution/test_shared.py",
+    "autograder/execution/trials.py": "course/execution/test_shared.py",
     "autograder/gradebook/extensions.py": "course/gradebook/test_due.py",
     "autograder/gradebook/marks.py": "course/pages/test_feedback.py",
     "autograder/gradebook/scores.py": "course/reports/test_export.py",
