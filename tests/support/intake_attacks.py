@@ -63,6 +63,15 @@ def _many(folder, notebook):
     (folder / "evil.zip").write_bytes(packed(members, zipfile.ZIP_STORED))
 
 
+def _bomb(folder, notebook):
+    (folder / "evil.zip").write_bytes(packed([("a.ipynb", bytes(300_000_000))]))
+
+
+def _nameless(folder, notebook):
+    """Python's zipfile takes a name to end at its first zero."""
+    (folder / "evil.zip").write_bytes(packed([("A.ipynb", notebook)]).replace(b"A.ipynb", b"\0.ipynb"))
+
+
 OUTSIDE = "it points outside the archive"
 ATTACKS = [
     IntakeAttack(name, put, words)
@@ -77,10 +86,8 @@ ATTACKS = [
         "archives in archives": (_nested, "a zip file in a zip file in a zip file"),
         "an archive with a password": (_locked, "locked with a password"),
         "a hundred thousand files": (_many, "expected at most 100,000"),
-        "a bomb": (
-            lambda folder, notebook: (folder / "evil.zip").write_bytes(packed([("a.ipynb", bytes(300_000_000))])) and None,
-            "would unpack to 300,000,000",
-        ),
+        "a bomb": (_bomb, "would unpack to 300,000,000"),
+        "a member without a name": (_nameless, OUTSIDE),
         "half an archive": _file("evil.zip", "not a complete zip file", b"PK\x03\x04" + bytes(500)),
         "a link": (lambda folder, notebook: (folder / f"eve_{EXERCISE}.ipynb").symlink_to("/etc/passwd"), "a link"),
         "a pipe": (lambda folder, notebook: os.mkfifo(folder / f"eve_{EXERCISE}.ipynb"), "neither a file nor a folder"),

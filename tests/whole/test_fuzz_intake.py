@@ -48,6 +48,7 @@ def test_an_archive_is_taken_or_left_with_a_sentence(tmp_path):
     @SEARCH
     @given(archives())
     @example(b"PK\x05\x06" + bytes(18))
+    @example(b"PK\x03\x04" + bytes(26))
     def search(content):
         downloads, scratch = tmp_path / "d.zip", tmp_path / "scratch"
         scratch.mkdir(exist_ok=True)
