@@ -36,7 +36,7 @@ from typing import Any
 from autograder.execution.channel import DONE, FLAG, HEADER
 from autograder.execution.sealed import AUTHORS, FORGET, FROM_GUARD, KEY_BYTES, LOOK_WIDELY, TO_GUARD, opened, sealed
 from autograder.inside.pristine import is_installed, is_made_by_student, replaced, restore, snapshot, students_frame
-from autograder.inside.shell import Shell
+from autograder.inside.shell import Shell, nothing_shown
 
 FLAGS = 50  # that are told
 NO_OUTPUTS = """[{"output_type": "error", "ename": "OutputError", "evalue": "The cell's outputs can't be shown.",
@@ -129,7 +129,7 @@ def _cells(shell: Shell, end: int, first: bytes, was: Any, held: dict[int, Any])
             for found in sorted({*replaced()})[:WIDELY]:
                 tell(f"{found} had been replaced")
         before, history = dict(variables), _history(shell)
-        attributes |= {"outputs": [], "printed": 0, "shown": 0}
+        attributes |= nothing_shown()
         at_work[0] = name
         done: list[Any] = []
         yield source, done

@@ -59,7 +59,7 @@ def _locked(folder, notebook):
 
 
 def _many(folder, notebook):
-    members = [(f"{number}.txt", b"") for number in range(100_001)]
+    members = [(f"{number}.txt", b"") for number in range(3_001)]
     (folder / "evil.zip").write_bytes(packed(members, zipfile.ZIP_STORED))
 
 
@@ -85,7 +85,7 @@ ATTACKS = [
         "a hundred folders": _zip("a/" * 100 + f"eve_{EXERCISE}.ipynb", "100 folders"),
         "archives in archives": (_nested, "a zip file in a zip file in a zip file"),
         "an archive with a password": (_locked, "locked with a password"),
-        "a hundred thousand files": (_many, "expected at most 100,000"),
+        "too many files": (_many, "files; expected at most"),
         "a bomb": (_bomb, "would unpack to 300,000,000"),
         "a member without a name": (_nameless, OUTSIDE),
         "half an archive": _file("evil.zip", "not a complete zip file", b"PK\x03\x04" + bytes(500)),
