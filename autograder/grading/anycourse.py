@@ -5,10 +5,7 @@ nbgrader does the grading, with this grader's repairs and execution (`nbgrader_s
 locked cells have the text that `nbgrader generate_assignment` put into the gradebook, as with stock nbgrader.
 """
 
-import ast
-import contextlib
 import hashlib
-import importlib.util
 import os
 import warnings
 from collections.abc import Iterator
@@ -19,13 +16,13 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
 
+from autograder.authoring.packages import missing_packages
 from autograder.authoring.release import why_not
 from autograder.cells import is_answer, read_notebook, role
 from autograder.course import Course, UserError
 from autograder.execution.data_files import digest_of
 from autograder.execution.run import CELL_SECONDS, Executed, Step, refusal
 from autograder.execution.shared import RUNNERS, SHARED
-from autograder.execution.syntax import syntax_tree
 from autograder.files import write_whole
 from autograder.grading.execute import READY, steps_of
 from autograder.grading.execute import key_of as key_of_steps
@@ -109,36 +106,8 @@ def prepare(course: Course) -> list[str]:
                     f"{exercise}: source/{exercise}/{source.name} is newer than what was released; for its checks to "
                     f"count, run `nbgrader generate_assignment {exercise} --force`"
                 )
-        notes += _missing_packages(course, exercise, sources)
+        notes += [f"{exercise}: {words}" for words in missing_packages(sources)]
     return notes
-
-
-def _missing_packages(course: Course, exercise: str, sources: list[Path]) -> list[str]:
-    """What an assignment's own cells import that is not installed here, said once for the class."""
-    beside = {path.stem for path in (course.classroom / "source" / exercise).iterdir()}
-    missing = {name for path in sources for name in _imported(read_notebook(path)) - beside if not _is_installed(name)}
-    return [f"{exercise}: {name} is not installed here, and a notebook imports it" for name in sorted(missing)]
-
-
-def _imported(notebook: NotebookNode) -> set[str]:
-    """The packages that its code cells import, but for those that they can do without."""
-    found = set()
-    for cell in notebook.cells:
-        with contextlib.suppress(SyntaxError):  # magics
-            tree = syntax_tree(cell.source if cell.cell_type == "code" else "")
-            tried = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.Try) for inner in ast.walk(node)}
-            for node in (node for node in ast.walk(tree) if id(node) not in tried):
-                if isinstance(node, ast.Import):
-                    found |= {alias.name.partition(".")[0] for alias in node.names}
-                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                    found.add(node.module.partition(".")[0])
-    return found
-
-
-def _is_installed(package: str) -> bool:
-    with contextlib.suppress(ValueError):  # it is loaded, and has no spec
-        return importlib.util.find_spec(package) is not None
-    return True
 
 
 def _check_layout(course: Course) -> None:
