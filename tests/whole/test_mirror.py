@@ -60,6 +60,7 @@ TESTED_IN = {  # modules whose work shows in another's tests
     "simpo_core/cli.py": "method/training/test_run.py",
     "simpo_core/commands/train.py": "method/training/test_run.py",
     "simpo_core/demo.py": "method/commands/test_measure.py",
+    "simpo_core/decoding.py": "method/answers/test_generate.py",
     "simpo_core/fetch.py": "method/training/test_run.py",
     "simpo_core/inputs.py": "method/test_losses.py",
     "simpo_core/saved_models.py": "method/training/test_checkpoint.py",
@@ -68,6 +69,7 @@ TESTED_IN = {  # modules whose work shows in another's tests
     "simpo_core/scoring/output_layer.py": "method/scoring/test_packing.py",
     "simpo_core/scoring/scorers.py": "method/scoring/test_packing.py",
     "simpo_core/training/lora.py": "method/test_models.py",
+    "simpo_core/training/passes.py": "method/training/test_finetune.py",
     "simpo_core/training/preparation.py": "method/training/test_finetune.py",
     "simpo_core/training/reference.py": "method/training/test_finetune.py",
 }
