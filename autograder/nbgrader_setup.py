@@ -95,12 +95,15 @@ def configure(config: Any, course: Course) -> None:
 
 
 def _release_preprocessors() -> list[Any]:
-    """nbgrader's own steps, with this course's way of clearing solutions."""
+    """nbgrader's own steps, with this course's way of clearing solutions, and of giving out checks."""
     from nbgrader.converters import GenerateAssignment
-    from nbgrader.preprocessors import ClearSolutions
+    from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
-    steps = GenerateAssignment.class_traits()["preprocessors"].default()
-    return ["autograder.authoring.release.ClearAnswers" if step is ClearSolutions else step for step in steps]
+    ours: dict[Any, Any] = {
+        ClearSolutions: "autograder.authoring.release.ClearAnswers",
+        ClearHiddenTests: "autograder.authoring.given_checks.GiveChecks",
+    }
+    return [ours.get(step, step) for step in GenerateAssignment.class_traits()["preprocessors"].default()]
 
 
 def _sanitize_preprocessors() -> list[Any]:
