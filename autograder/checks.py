@@ -1,4 +1,4 @@
-"""Checks for test cells: silent when an answer is right, a sentence when it is wrong.
+"""Checks for test cells: nothing when an answer is right, a sentence when it is wrong.
 
 A check takes an `Answer`, which says what was asked (its label) and how to get the value: `call(f, 1.5)`,
 `gradient(f, x)` or `answer("loss", loss)`. Three outcomes: nothing happens (right), `CheckFailed` (wrong),
@@ -11,19 +11,22 @@ swallowed. Needs numpy alone.
 
 import contextlib
 import io
-import linecache
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from autograder.messages import EXPECTED, failed, raised
+from autograder.checking.calls import call_text
+from autograder.checking.causes import of_exception, of_shape, of_type, students_line
+from autograder.checking.sealed import Sealed
+from autograder.checking.sealed import sealed as sealed  # stands in released notebooks
+from autograder.messages import EXPECTED, PASSED, failed, raised
 from autograder.plain import as_numbers, is_of, is_plain, is_tensor, plain, type_name, without_torch
-from autograder.values import copied, difference, shape_words, show, unchanged
+from autograder.values import change, copied, difference, shape_words, show, unchanged
 
 MESSAGE = 2000  # characters; a longer one loses its middle, for students' values may stand in it
 
@@ -72,11 +75,17 @@ def answer(name: str, value: Any) -> Answer:
 
 
 def call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Answer:
-    """The value that a student's function returns for copies of these arguments."""
-    return Answer(
-        _label(function, args, kwargs),
-        lambda: function(*map(copied, args), **{name: copied(value) for name, value in kwargs.items()}),
-    )
+    """The value that a student's function returns for copies of these arguments, which it must leave as they were."""
+    label = call_text(function, args, kwargs)
+
+    def compute() -> Any:
+        given = [copied(arg) for arg in args]
+        named = {name: copied(arg) for name, arg in kwargs.items()}
+        result = function(*given, **named)
+        _check_unchanged(label, (*args, *kwargs.values()), (*given, *named.values()))
+        return result
+
+    return Answer(label, compute)
 
 
 def gradient(function: Callable[..., Any], x: Any, /, *args: Any, **kwargs: Any) -> Answer:
@@ -84,6 +93,8 @@ def gradient(function: Callable[..., Any], x: Any, /, *args: Any, **kwargs: Any)
 
     x: a number or an array; the function receives a float64 tensor of the same shape.
     """
+
+    label = call_text(function, (x, *args), kwargs)
 
     def compute() -> Any:
         import torch
@@ -96,41 +107,46 @@ def gradient(function: Callable[..., Any], x: Any, /, *args: Any, **kwargs: Any)
         if not is_tensor(result) or not result.requires_grad:
             raise CheckFailed(
                 failed(
-                    f"{_label(function, (x, *args), kwargs)} on a torch tensor: no gradient flows from the result to "
-                    "its first argument.",
+                    f"{label} on a torch tensor: no gradient flows from the result to its first argument.",
                     ".detach(), .item(), float(), .numpy() and numpy's functions cut the graph.",
                 )
             )
         result.sum().backward()
         return np.zeros_like(x) if leaf.grad is None else leaf.grad.numpy()
 
-    return Answer(f"the gradient of {_label(function, (x, *args), kwargs)}", compute)
+    return Answer(f"the gradient of {label}", compute)
 
 
-def value(actual: Answer) -> Any:
-    """The answer's value, made plain (see `plain`), or the sentence that says why there is none."""
-    return _quietly(plain, _computed(actual))
+def value(actual: Answer, hint: str = "") -> Any:
+    """The answer's value, made plain (see `plain`), or the sentence that says why there is none.
+
+    hint: told where the student's code raises an exception whose cause is not known.
+    """
+    return _quietly(plain, _computed(actual, hint))
 
 
-def _computed(actual: Answer) -> Any:
+def _computed(actual: Answer, hint: str = "") -> Any:
     try:
         got = _quietly(actual.compute)
     except _Sentence:
         raise
     except (Exception, SystemExit) as error:
-        raise CheckFailed(failed(raised(actual.label, error), line=_where(error))) from None
+        sentence = raised(actual.label, error)
+        raise CheckFailed(failed(sentence, of_exception(error) or hint, line=_where(error))) from None
     if got is ...:
         raise NotAttempted(
             f"Not attempted yet: {actual.label}. Replace the dots `...` by your answer and run the cell."
         )
     if got is None:
-        raise CheckFailed(failed(f"{actual.label} is None.", "Is a `return` missing?"))
+        raise CheckFailed(
+            failed(f"{actual.label} is None.", "Is a `return` missing? print() shows a value and gives nothing back.")
+        )
     return got
 
 
-def numbers(actual: Answer) -> np.ndarray:
-    """The answer's value as a real numpy array of its own shape; a sentence if it is no number."""
-    return _as_numbers(actual.label, _computed(actual))
+def numbers(actual: Answer, hint: str = "") -> np.ndarray:
+    """The answer's value as a real numpy array of its own shape; a sentence if it is no number. hint: as in `value`."""
+    return _as_numbers(actual.label, _computed(actual, hint))
 
 
 # The checks
@@ -150,7 +166,7 @@ def check_close(
 
     Args:
         actual: What is checked.
-        expected: A number, an array or tensor, or another Answer (for a property such as symmetry).
+        expected: A number, an array or tensor, another Answer (for a property such as symmetry), or what is sealed.
         rtol: Relative tolerance of each element; raised to 1e-4 where the answer is in single precision.
         is_strict: Hold an answer in single precision to rtol as well.
         scale: The size below which an element counts as zero; by default a thousandth of the largest
@@ -158,18 +174,27 @@ def check_close(
         hint: One likely cause, told when no mistake below is recognised.
         mistakes: A sentence for each named mistake, and the value which that mistake would give.
     """
-    got = numbers(actual)
+    given = _computed(actual, hint)
+    got = _as_numbers(actual.label, given)
     of_what = ""
     if isinstance(expected, Answer):
         of_what = f" (the value of {expected.label})"
         expected = numbers(expected)
-    wanted = _as_numbers("expected", expected)
+    wanted = expected if isinstance(expected, Sealed) else _as_numbers("expected", expected)
     got = got.astype(np.float64) if is_strict else got
-    seen = difference(got, wanted, rtol, scale)
+
+    def differs(wanted: Any) -> str | None:
+        if not isinstance(wanted, Sealed):
+            return difference(got, wanted, rtol, scale)
+        return None if wanted.is_close(actual.label, got, rtol, scale) else _unlike_sealed(got, wanted)
+
+    seen = differs(wanted)
     if seen is None:
         return
+    if got.shape != wanted.shape:
+        hint = of_shape(given, got.shape, wanted.shape) or hint
     for sentence, mistaken in (mistakes or {}).items():
-        if difference(got, _as_numbers(sentence, mistaken), rtol, scale) is None:
+        if differs(mistaken if isinstance(mistaken, Sealed) else _as_numbers(sentence, mistaken)) is None:
             hint = sentence
             break
     raise CheckFailed(failed(f"{actual.label}: {seen}{of_what}", hint))
@@ -177,28 +202,32 @@ def check_close(
 
 def check_shape(actual: Answer, shape: tuple[int, ...], *, hint: str = "") -> None:
     """The answer is a number or an array of this shape; () is a single number."""
-    got = numbers(actual)
+    got = numbers(actual, hint)
     if got.shape != shape:
         raise CheckFailed(failed(f"{actual.label} has {shape_words(got.shape)}, expected {shape_words(shape)}", hint))
 
 
 def check_type(actual: Answer, *types: type, hint: str = "") -> None:
     """The answer is an instance of one of the types."""
-    got = _computed(actual)
+    got = _computed(actual, hint)
     if not is_of(got, types):
         wanted = " or ".join(type_name(t) for t in types)
         raise CheckFailed(failed(f"{actual.label} is of type {type_name(type(got))}, expected {wanted}", hint))
 
 
 def check_choice(actual: Answer, right: Any, *, options: tuple[Any, ...], hint: str = "") -> None:
-    """The answer is the right one of the options (words without regard to case). The message keeps it secret."""
-    got = value(actual)
+    """The answer is the right one of the options (words without regard to case). The message keeps it secret.
+
+    right: one of the options, or what is sealed.
+    """
+    got = value(actual, hint)
     chosen = got.strip().lower() if isinstance(got, str) else _python_number(got)
     listed = ", ".join(repr(option) for option in options)
     matches = [option for option in options if type(option) is type(chosen) and option == chosen]
     if not matches:
         raise CheckFailed(failed(f"{actual.label} is {show(got)}, expected one of {listed}"))
-    if chosen != right:
+    is_right = right.is_word(actual.label, chosen) if isinstance(right, Sealed) else chosen == right
+    if not is_right:
         raise CheckFailed(failed(f"{actual.label} is {show(got)}, which is not right", hint))
 
 
@@ -217,24 +246,52 @@ def check_inputs_unchanged(function: Callable[..., Any], /, *args: Any, shape: t
         of any plain kind; an object of the student's own class would earn a point for doing nothing.
     """
     given = [copied(arg) for arg in args]
-    result = Answer(_label(function, args, {}), lambda: function(*given))
+    result = Answer(call_text(function, args, {}), lambda: function(*given))
     if shape is not None:
         check_shape(result, shape)
     elif not is_plain(made := plain(got := _computed(result))):
         seen = f"{result.label} is {show(made)}, a {type_name(type(got))}"
         raise CheckFailed(failed(f"{seen}{EXPECTED}numbers, words or arrays of them"))
+    _check_unchanged(result.label, args, given)
+
+
+def _check_unchanged(label: str, args: Iterable[Any], given: Iterable[Any]) -> None:
+    """The arguments that a student's function was given are still what they were. given: those that it got."""
     for position, (before, after) in enumerate(zip(args, given, strict=True), start=1):
-        if not unchanged(before, after):
+        if is_plain(before) and not unchanged(before, after):
             raise CheckFailed(
                 failed(
-                    f"{result.label} changed its argument {position} from {show(before)} "
-                    f"to {show(after)}, expected it unchanged",
+                    f"{label} changed its argument {position} {change(before, after)}, expected it unchanged",
                     "Operators such as -= and *= work in place; write r = r - beta, or take a copy.",
                 )
             )
 
 
 # Around the checks
+
+
+def need(names: Mapping[str, Any], *needed: str) -> None:
+    """The first line of each visible check in a released notebook: what it looks at is there.
+
+    names: the notebook's, globals(). needed: those of the answers.
+    """
+    for name in needed:
+        if name not in names:
+            raise CheckFailed(
+                failed(
+                    f"{name} is not defined",
+                    "Has the cell above run that gives it a value, without an error? Keep the name as it was given.",
+                )
+            )
+
+
+def passed(points: float, what: str, *, more: bool = False) -> None:
+    """Say that a check has passed: the last line of each visible check in a released notebook.
+
+    points: what it is worth. what: what it looked at. more: whether hidden tests look at it, too.
+    """
+    rest = "; more is checked when you hand in" if more else ""
+    print(f"{PASSED}{points:g} point{'' if points == 1 else 's'}: {what}{rest}")
 
 
 def fresh_rng(seed: int | None = None) -> np.random.Generator:
@@ -261,7 +318,7 @@ def _as_numbers(label: str, got: Any) -> np.ndarray:
         return as_numbers(made)
     except ValueError as expected:
         seen = f"{label} is {show(made)}, a {type_name(type(got))}"
-        raise CheckFailed(failed(f"{seen}{EXPECTED}{expected}")) from None
+        raise CheckFailed(failed(f"{seen}{EXPECTED}{expected}", of_type(made))) from None
 
 
 def _quietly(function: Callable[..., Any], *args: Any) -> Any:
@@ -277,26 +334,14 @@ def _python_number(got: Any) -> Any:
     return got.item() if isinstance(got, np.generic | np.ndarray) and got.ndim == 0 else got
 
 
-def _label(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    shown = [show(arg) for arg in args] + [f"{name}={show(arg)}" for name, arg in kwargs.items()]
-    return f"{getattr(function, '__name__', 'your function')}({', '.join(shown)})"
+def _unlike_sealed(got: np.ndarray, wanted: Sealed) -> str:
+    """What sets an answer apart from one that must not be told."""
+    if got.shape != wanted.shape:
+        return f"it has {shape_words(got.shape)}, expected {shape_words(wanted.shape)}"
+    return f"it is {show(got)}, which is not right"
 
 
 def _where(error: BaseException) -> str:
     """The line of the student's code that an error came from; empty if it can't be read."""
     line = getattr(error, "line", None)  # known already, where the code ran in another process
-    if line is None:
-        line = next(reversed(list(_code_lines(error))), "")
-    return str(line)
-
-
-def _code_lines(error: BaseException) -> Iterator[str]:
-    traceback = error.__traceback__
-    while traceback is not None:
-        filename = traceback.tb_frame.f_code.co_filename
-        ours = filename.startswith((os.path.dirname(__file__), sys.base_prefix)) or "site-packages" in filename
-        if not ours:
-            line = linecache.getline(filename, traceback.tb_lineno).strip()
-            if line:
-                yield line
-        traceback = traceback.tb_next
+    return str(students_line(error.__traceback__, os.path.dirname(__file__)) if line is None else line)

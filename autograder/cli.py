@@ -1,11 +1,14 @@
 """The course's front door: `autograder`. Only it and commands/ print."""
 
+import contextlib
 import sys
 
 import typer
 
 from autograder.commands import authoring, environment, grading, handing_in, reports
+from autograder.commands.common import say
 from autograder.course import UserError
+from autograder.files import no_room
 from autograder.nbgrader_patches import leave_out
 
 app = typer.Typer(
@@ -23,9 +26,19 @@ def main() -> None:
         leave_out()
     try:
         app()
-    except UserError as error:
-        print(f"autograder: {error}", file=sys.stderr)
+    except Exception as error:
+        words = no_room(error) or _mendable(error)
+        if words is None:
+            raise
+        with contextlib.suppress(OSError):  # what it is printed to may be on the disk that is full
+            say(f"autograder: {words}", error=True)
         sys.exit(2)
-    except OSError as error:
-        print(f"autograder: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
-        sys.exit(2)
+
+
+def _mendable(error: Exception) -> str | None:
+    """What to tell whoever can mend what stopped a command; None if that is nobody at the keyboard."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror}"
+    return None

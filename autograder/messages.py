@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 FAILED, LINE, HINT, EXPECTED = "Check failed: ", "In your line: ", "Hint: ", ", expected "
+PASSED = "\N{CHECK MARK} "  # how the line begins that a check prints when it has passed
 STDERR = "The cell wrote to stderr: "
 STDERR_CHARACTERS = 200  # of it, in the message
 UNNAMED = "another value, which no hint names"
@@ -59,11 +60,11 @@ class Message:
 
     @property
     def mistake(self) -> str:
-        """The mistake that it names: its hint, or the error. Holds no words of the student's."""
-        if self.hint:
-            return self.hint
+        """The mistake that it names: the error, or its hint. Holds no words of the student's."""
         if self.raised:
             return f"raises {self.raised}"
+        if self.hint:
+            return self.hint
         return "writes to stderr" if self.is_stderr else UNNAMED
 
 

@@ -3,6 +3,7 @@
 - `leave_out` starts sooner: `import nbgrader` loads its Jupyter server extensions and all its programs; here its
   modules load one by one, as they are needed. And jsonschema builds a grammar of internet addresses, for a format
   that no notebook's schema has. Both in this process alone; whatever asks for more of nbgrader still gets it.
+- `tell_once` keeps tracebacks of errors that are raised as well from the terminal.
 - `keep_engines`, `ask_alembic_here`, `environment_on_path`, `ignore_by_name` spare seconds that say nothing.
 """
 
@@ -90,3 +91,14 @@ def _is_ignored(filename: str, ignore_globs: Sequence[str] | None = None) -> boo
     """As nbgrader's of this name."""
     name = os.path.basename(filename)
     return any(fnmatch(name, each) and name.startswith(".") <= each.startswith(".") for each in ignore_globs or ())
+
+
+def tell_once() -> None:
+    """Let nbgrader's gradebook not print a traceback of each error of the database that it raises, too."""
+    import logging
+
+    logging.getLogger("tornado.application").addFilter(_is_not_raised)  # a second time does nothing
+
+
+def _is_not_raised(record: Any) -> bool:
+    return not str(record.msg).startswith("Rolling back session due to database error")

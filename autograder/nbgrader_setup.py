@@ -6,7 +6,9 @@ from typing import Any
 
 from autograder.course import CONFIG, ESSAY_PLACEHOLDER, Course, UserError
 from autograder.database import check_database
-from autograder.nbgrader_patches import ask_alembic_here, environment_on_path, keep_engines
+from autograder.nbgrader_patches import ask_alembic_here, environment_on_path, keep_engines, tell_once
+
+ANY_NOTEBOOK = "autograder.grading.any_notebook.AnyNotebookExporter"
 
 
 def nbgrader_api(course: Course) -> Any:
@@ -17,6 +19,7 @@ def nbgrader_api(course: Course) -> Any:
 
     found = nbgrader_folders(course)
     keep_engines()
+    tell_once()
     api = NbGraderAPI(found, config=found.config)
     api.log.handlers = [logging.NullHandler()]  # its lines come back with each result
     api.log.propagate = False
@@ -67,6 +70,7 @@ def configure_grading(config: Any, root: str) -> None:
     for name, change in (("sanitize_preprocessors", _with_repairs), ("autograde_preprocessors", _with_warm_execution)):
         default = steps[name].default()
         config.Autograde[name] = change(list(config.Autograde.get(name, default)))
+    config.Autograde.exporter_class = ANY_NOTEBOOK
     config.RestoreCells.released = os.path.join(root, "release", "{assignment}", "{notebook}.ipynb")
 
 
@@ -79,6 +83,7 @@ def configure(config: Any, course: Course) -> None:
     config.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotAttempted"}
     config.ClearSolutions.text_stub = ESSAY_PLACEHOLDER
     config.ClearMarkScheme.enforce_metadata = False  # a rubric stands in a locked cell, beside the answer
+    config.Autograde.exporter_class = ANY_NOTEBOOK
     config.Autograde.sanitize_preprocessors = _sanitize_preprocessors()
     config.RestoreCells.course = str(course.classroom)
     config.RestoreCells.outline = str(course.outline)
@@ -90,12 +95,15 @@ def configure(config: Any, course: Course) -> None:
 
 
 def _release_preprocessors() -> list[Any]:
-    """nbgrader's own steps, with this course's way of clearing solutions."""
+    """nbgrader's own steps, with this course's way of clearing solutions, and of giving out checks."""
     from nbgrader.converters import GenerateAssignment
-    from nbgrader.preprocessors import ClearSolutions
+    from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
-    steps = GenerateAssignment.class_traits()["preprocessors"].default()
-    return ["autograder.authoring.release.ClearAnswers" if step is ClearSolutions else step for step in steps]
+    ours: dict[Any, Any] = {
+        ClearSolutions: "autograder.authoring.release.ClearAnswers",
+        ClearHiddenTests: "autograder.authoring.given_checks.GiveChecks",
+    }
+    return [ours.get(step, step) for step in GenerateAssignment.class_traits()["preprocessors"].default()]
 
 
 def _sanitize_preprocessors() -> list[Any]:

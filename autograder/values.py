@@ -39,12 +39,21 @@ def unchanged(before: Any, after: Any) -> bool:
     """Whether two values are equal in every element, in whatever dicts and lists they stand."""
     before, after = without_torch(before), without_torch(after)
     if isinstance(before, np.ndarray):
-        return np.array_equal(before, after)
+        return np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
     if isinstance(before, dict):
         return before.keys() == after.keys() and all(unchanged(before[key], after[key]) for key in before)
     if isinstance(before, (list, tuple)):
         return len(before) == len(after) and all(map(unchanged, before, after))
-    return bool(before == after)
+    return bool(before == after) or (before != before and after != after)  # nan
+
+
+def change(before: Any, after: Any) -> str:
+    """How a value differs from what it was, in words; of a large array the first element."""
+    before, after = without_torch(before), without_torch(after)
+    if show(before) != show(after) or not isinstance(before, np.ndarray) or np.shape(before) != np.shape(after):
+        return f"from {show(before)} to {show(after)}"
+    index = tuple(int(i) for i in np.argwhere(before != after)[0])
+    return f"at index {index} from {show(before[index])} to {show(after[index])}"
 
 
 def show(got: Any, depth: int = 4) -> str:

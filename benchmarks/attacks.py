@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from attack_corpus import EARNED, EXERCISE, MARKER, SECRET, attacks, hand_in_honest, make_course
+from intake_attacks import ATTACKS as DOWNLOAD_ATTACKS
 
 from autograder.authoring.release import prepare
 from autograder.course import Course
@@ -133,6 +134,7 @@ def stock_api(course: Course) -> Any:
     api = nbgrader_api(course)
     for name in ("autograde_preprocessors", "sanitize_preprocessors"):
         api.config.Autograde[name] = Autograde.class_traits()[name].default()
+    api.config.Autograde.exporter_class = "nbconvert.exporters.NotebookExporter"
     api.config.GenerateFeedback.preprocessors = GenerateFeedback.class_traits()["preprocessors"].default()
     api.config.Execute.timeout = 30
     api.config.Execute.startup_timeout = 300
@@ -211,8 +213,20 @@ def table(measured: dict[str, str]) -> str:
         here += f"; reported: “{attack.words}…”" if attack.words else ""
         cells = (attack.name, measured.get(attack.name, "not run"), here)
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |")
+    lines += ["", DOWNLOADS.format(count=len(DOWNLOAD_ATTACKS)), "", "| in a download | said of it |", "|---|---|"]
+    for attack in DOWNLOAD_ATTACKS:
+        lines.append(
+            f"| {attack.name} | {f'left: “…{attack.words}…”' if attack.words else 'taken or left, under a safe name'} |"
+        )
     return "\n".join(lines) + "\n"
 
+
+DOWNLOADS = """## Downloads
+
+{count} hostile files and archives, each in a download beside an honest one. `tests/whole/test_intake_attacks.py` holds
+for each that the honest one is taken, that nothing is written outside the classroom, no link in it, and what is said
+holds no character that a terminal would obey. `tests/whole/test_fuzz_intake.py` does the same with archives at random,
+`tests/whole/test_fuzz_channel.py` with what a student's process may send."""
 
 PREFACE = """# Hostile submissions
 
@@ -221,7 +235,8 @@ earned one point by honest work before it turned hostile. `tests/whole/test_atta
 (with `--everything`, as CI does, all of them; otherwise a quarter, drawn at random) with honest neighbours and holds,
 for each: that point and no other (none where the file is not gradable); the verdict below; no planted secret in
 outputs, messages or feedback; no script in the feedback; nothing changed, left running or left on the disk; all
-neighbours' points as they were.
+neighbours' points as they were. `tests/whole/test_attacks_everywhere.py` takes the attacks on points to the other
+exercises, and to checks that run in the student's process, where nothing is gained without a flag.
 
 The middle column is measured by the same script, without `--table`: the same submission through nbgrader's own
 steps, confined so that it can harm nothing but a scratch course. “Nothing gained” means one point, too; “not run”,

@@ -1,4 +1,4 @@
-"""The page that a student opens first: the exercises in one table, and whether everything is installed.
+"""The page that a student opens first: the exercises in one table, what is installed, and how far one has come.
 
 It is made from the title cells of solutions/, so that it says what they say.
 """
@@ -30,17 +30,19 @@ HEADS = {
 HOW = {
     "en": """## How to work
 
-1. Run the cell below once. It says whether everything is installed, and what to do about what is not.
+1. Run the two cells below. The first says whether everything is installed, and what to do about what is not; \
+the second, whenever you come back, how far you are and where to go on.
 2. Open an exercise and go from top to bottom. Replace `...` and `raise NotAttempted` by your answers. \
-A check that passes says nothing; one that fails says what it saw and what it expected.
+A check that passes says so, with ✓; one that fails says what it saw and what it expected.
 3. **Validate**, in the bar above a notebook, saves it, runs it from start to end and lists which of its checks pass. \
 Some checks run only when your work is graded.
 4. Save, and hand in the file itself, under its own name.""",
     "zh": """## 怎样做练习
 
-1. 先运行一次下面的单元格。它会说明需要的东西是否都已装好；缺什么，该怎么办。
+1. 运行下面两个单元格。第一个会说明需要的东西是否都已装好；缺什么，该怎么办。\
+第二个每次回来时都可以运行：它会说明你做到了哪里、接着做什么。
 2. 打开一个练习，从上到下依次完成，用你的答案替换 `...` 和 `raise NotAttempted`。\
-检查通过时不会有任何输出；没有通过时会说明看到了什么、应该是什么。
+检查通过时会显示一行 ✓；没有通过时会说明看到了什么、应该是什么。
 3. 笔记本上方工具栏里的 **Validate** 会保存笔记本，从头到尾运行一遍，并列出哪些检查通过了。\
 另有一部分检查只在评分时运行。
 4. 保存，然后提交这个文件本身，不要改名。""",
@@ -56,6 +58,14 @@ except ModuleNotFoundError as missing:
     print("Choose the course's kernel (top right), or start JupyterLab with `make lab` in the course's folder.")
 else:
     print(summary())"""
+
+PROGRESS = """\
+# How far have you come? Run this cell: it counts the visible checks that pass in your notebooks, as they are saved.
+from IPython.display import Markdown
+
+from autograder.handing_in.progress import progress
+
+Markdown(progress("{language}"))"""
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,8 @@ def landing(cards: Sequence[Card], language: str) -> NotebookNode:
     table = [HEADS[language], "|---|---|---|---|---|---|", *(card.row() for card in cards)]
     text = {"intro": INTRODUCTION[language].format(start=START) + "\n\n" + "\n".join(table), "how": HOW[language]}
     cells = [v4.new_markdown_cell(source, id=name) for name, source in text.items()]
-    cells.append(v4.new_code_cell(EXAMINE, id="examine", metadata={"jupyter": {"source_hidden": True}}))
+    for name, source in (("examine", EXAMINE), ("progress", PROGRESS.format(language=language))):
+        cells.append(v4.new_code_cell(source, id=name, metadata={"jupyter": {"source_hidden": True}}))
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from autograder.commands.common import CORES, Classroom, console, stoppable
+from autograder.commands.common import CORES, Classroom, console, say, stoppable
 from autograder.course import UserError, find_course
 
 commands = typer.Typer()
@@ -24,13 +24,13 @@ def release(
     with stoppable():
         stale = run(course, only_check=check)
     for path in stale:
-        print(("stale: " if check else "wrote " if path.exists() else "removed ") + str(path.relative_to(course.root)))
+        say(("stale: " if check else "wrote " if path.exists() else "removed ") + str(path.relative_to(course.root)))
     count = len(course.exercises())
     if check and stale:
         files = "1 file is" if len(stale) == 1 else f"{len(stale)} files are"
-        print(f"{files} not what solutions/ generate: run `autograder release` and commit")
+        say(f"{files} not what solutions/ generate: run `autograder release` and commit")
         raise typer.Exit(1)
-    print(f"{count} exercises, {2 * count} notebooks up to date")
+    say(f"{count} exercises, {2 * count} notebooks up to date")
 
 
 @commands.command()
@@ -40,8 +40,8 @@ def new(exercise: Annotated[str, typer.Argument(help="Its name, such as 11_my_ex
 
     course = find_course()
     for path in new_exercise(course, exercise):
-        print(f"wrote {path.relative_to(course.root)}")
-    print(f"Next: autograder release; autograder benches {exercise}")
+        say(f"wrote {path.relative_to(course.root)}")
+    say(f"Next: autograder release; autograder benches {exercise}")
 
 
 @commands.command()
@@ -71,6 +71,6 @@ def benches(
         table.add_row(name, *map(str, counts), f"{seconds:.2f}")
     console.print(table)
     for fault in found:
-        print(fault)
+        say(fault)
     if found:
         raise typer.Exit(1)

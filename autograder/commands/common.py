@@ -1,4 +1,4 @@
-"""What the commands share: the console, the option --classroom, and stopping at Ctrl-C."""
+"""What the commands share: what they print, the option --classroom, and stopping at Ctrl-C."""
 
 import contextlib
 import os
@@ -9,6 +9,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
+
+from autograder.visible import visible
 
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -23,6 +26,16 @@ def stoppable() -> Iterator[None]:
     except KeyboardInterrupt:
         from autograder.grading.workers import stop
 
-        print("stopping; run the same command again to go on", file=sys.stderr, flush=True)
+        say("stopping; run the same command again to go on", error=True)
         stop()
         raise
+
+
+def say(words: object, *, error: bool = False) -> None:
+    """Print a line, on stderr if it is an error. Words may be a student's: a terminal obeys none of them."""
+    print(visible(str(words)), file=sys.stderr if error else sys.stdout, flush=error)
+
+
+def cell(words: str) -> Text:
+    """The same in a table. rich would take [t] in them for markup."""
+    return Text(visible(words))

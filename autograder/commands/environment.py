@@ -4,6 +4,8 @@ import os
 
 import typer
 
+from autograder.commands.common import say
+
 commands = typer.Typer()
 
 
@@ -28,6 +30,6 @@ def doctor() -> None:
 
     findings = list(examine())
     for finding in findings:
-        print(finding)
+        say(finding)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from autograder.commands.common import CORES, Classroom, console, stoppable
+from autograder.commands.common import CORES, Classroom, console, say, stoppable
 from autograder.commands.results import say_results
 from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserError, find_course
 from autograder.execution.shared import SEPARATE, SHARED
@@ -70,22 +69,22 @@ def grade(
         from autograder.grading.cluster import workers_at
 
         threads = workers_at(scheduler)  # first of all: nobody wants to wait for a cluster that isn't there
-        print(f"{scheduler}: {len(threads)} workers, {sum(threads.values())} notebooks at a time")
+        say(f"{scheduler}: {len(threads)} workers, {sum(threads.values())} notebooks at a time")
     if db:
         choose_database(course, db)
     if roster:
         add_to_roster(course, [roster])
     if unsafe:
         os.environ[UNSAFE_VARIABLE] = "1"
-        print("UNSAFE: students' code runs unconfined: it can read, change and send what you can.", file=sys.stderr)
+        say("UNSAFE: students' code runs unconfined: it can read, change and send what you can.", error=True)
     where = isolation.value if isolation else ""
     grade_class(course, submissions, force, jobs, isolation=where, scheduler=scheduler)
     if course.is_any:
-        print(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: nbgrader generate_feedback ASSIGNMENT.")
+        say(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: nbgrader generate_feedback ASSIGNMENT.")
         return
     if feedback:
         write_pages(course)
-    print(f"Gradebook: {describe(course)}. Next: autograder feedback; essays: autograder formgrader.")
+    say(f"Gradebook: {describe(course)}. Next: autograder feedback; essays: autograder formgrader.")
 
 
 @commands.command()
@@ -148,7 +147,7 @@ def grade_class(
     engine = engine_of(course)
     with console.status("Preparing the gradebook"):
         for note in engine.prepare(course):
-            print(note)
+            say(note)
     if downloads is not None:
         with alone(course):
             taken, left = collect(course, downloads)
@@ -212,9 +211,9 @@ def write_pages(
         new = sum(is_new for _, is_new in progress.track(written, total=len(chosen)))
     owners = sorted({student for student, _ in found})
     lists = sum(is_new for _, is_new in pages.write_indexes(course, known, owners, force=force))
-    print(f"Feedback: {course.classroom / 'feedback'}/<student>/index.html")
+    say(f"Feedback: {course.classroom / 'feedback'}/<student>/index.html")
     listed = "1 student's list" if lists == 1 else f"{lists} students' lists"
-    print(f"{new} page{'s' * (new != 1)} written, {len(chosen) - new} as before; {listed} written")
+    say(f"{new} page{'s' * (new != 1)} written, {len(chosen) - new} as before; {listed} written")
 
 
 def _refuse_early(course: Course, exercises: Collection[str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.commands.common import Classroom
+from autograder.commands.common import Classroom, say
 from autograder.course import Course, UserError, find_course
 
 if TYPE_CHECKING:  # they load nbformat, for which `--help` need not wait
@@ -30,7 +30,7 @@ def pack(
     from autograder.pack import pack as run
 
     packed = run(notebooks or (), student=student)
-    print(packed)
+    say(packed)
     if packed.costs:
         raise typer.Exit(1)
 
@@ -72,12 +72,12 @@ def due(
         set_due(course, exercise, read_time(time) if time else None)
     times, extensions = due_times(course), read_extensions(course)
     for name in [exercise] if exercise else sorted(times):
-        print(f"{name}: " + (_shown(times[name]) if name in times else "no due time"))
+        say(f"{name}: " + (_shown(times[name]) if name in times else "no due time"))
         for (who, what), until in sorted(extensions.items()):
             if what == name and student in ("", who):
-                print(f"{name}, {who}: {_shown(until)}")
+                say(f"{name}, {who}: {_shown(until)}")
     if not times and not exercise:
-        print("no due times are set: autograder due EXERCISE '2026-12-01 23:59' sets one")
+        say("no due times are set: autograder due EXERCISE '2026-12-01 23:59' sets one")
 
 
 def _shown(time: datetime) -> str:
@@ -91,31 +91,31 @@ def add_to_roster(course: Course, files: Sequence[Path]) -> None:
     people = [person for file in files for person in read(file)]
     everybody = add(course, people)
     count = _counted(len(everybody), "student")
-    print(f"{course.classroom / 'roster.csv'}: {count}, {len(people)} of them in what you gave")
+    say(f"{course.classroom / 'roster.csv'}: {count}, {len(people)} of them in what you gave")
 
 
 def report_collected(course: Course, downloads: Path, taken: Sequence["Submission"], left: Sequence["Left"]) -> None:
     """Print what was taken from where and when it was handed in, and what was left."""
     from autograder.gradebook.due import late
 
-    print(f"{downloads}: {_counted(len(taken), 'submission')} taken, {_counted(len(left), 'file')} left")
+    say(f"{downloads}: {_counted(len(taken), 'submission')} taken, {_counted(len(left), 'file')} left")
     names: dict[str, list[str]] = {}
     for item in left:
         names.setdefault(item.reason, []).append(item.name)
     for reason, found in names.items():
         if len(found) > LISTED:
-            print(f"  left {len(found):,} files ({', '.join(found[:3])}, ...): {reason}")
+            say(f"  left {len(found):,} files ({', '.join(found[:3])}, ...): {reason}")
         else:
             for name in found:
-                print(f"  left {name}: {reason}")
+                say(f"  left {name}: {reason}")
     times = Counter(submission.time_from for submission in taken if submission.time)
     if times:
-        print("  times: " + ", ".join(f"{count} from {source}" for source, count in times.items()))
+        say("  times: " + ", ".join(f"{count} from {source}" for source, count in times.items()))
     for submission, by in late(course, taken):
-        print(f"  late {submission.student}, {submission.exercise}: by {str(by).split('.')[0]}")
+        say(f"  late {submission.student}, {submission.exercise}: by {str(by).split('.')[0]}")
     marked = [f"{one.student}, {one.exercise}" for one in taken if one.marked_late]
     if marked:
-        print(f"  marked LATE by Canvas, which doesn't say by how much: {'; '.join(marked)}")
+        say(f"  marked LATE by Canvas, which doesn't say by how much: {'; '.join(marked)}")
 
 
 def _counted(count: int, what: str) -> str:

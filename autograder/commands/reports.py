@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
-from autograder.commands.common import CORES, Classroom, console, stoppable
+from autograder.commands.common import CORES, Classroom, cell, console, say, stoppable
 from autograder.course import UNSAFE_VARIABLE, UserError, find_course
 
 if TYPE_CHECKING:  # it loads nbgrader, for which `--help` need not wait
@@ -64,9 +63,9 @@ def status(classroom: Classroom = None) -> None:
     console.print(_status_table(lines, whole, shown))
     for name in shown:
         if todo := COLUMNS[name][1]:
-            print(f"{getattr(whole, name)} {todo}")
+            say(f"{getattr(whole, name)} {todo}")
     for one in others.values():
-        print(f"{one.student}{', ' if one.exercise else ''}{one.exercise}: {one.words}")
+        say(f"{one.student}{', ' if one.exercise else ''}{one.exercise}: {one.words}")
 
 
 def _status_table(lines: "Sequence[Standing]", whole: "Standing", shown: Sequence[str]) -> Table:
@@ -184,9 +183,9 @@ def export(
     with open_gradebook(course) as opened:
         done = exporter.export(opened.gradebook)
     for note in done.notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
     unchanged = into is not None and into.resolve() != done.path.resolve()
-    print(
+    say(
         f"{done.path}: {done.scores} score{'s' * (done.scores != 1)}"
         + (f"; {into} itself is unchanged" if unchanged else "")
     )
@@ -229,7 +228,7 @@ def report(
     path = out or course.classroom / ("report.anonymous.html" if anonymous else "report.html")
     with console.status("Writing the report"):
         write_whole(path, render(course, anonymous=anonymous))
-    print(f"Report: {path}" + ("" if anonymous else " (with students' names: keep it as you keep the gradebook)"))
+    say(f"Report: {path}" + ("" if anonymous else " (with students' names: keep it as you keep the gradebook)"))
 
 
 @commands.command()
@@ -262,21 +261,21 @@ def regrade(
             points = ["–" if value is None else f"{value:g}" for value in (change.before, change.after)]
             kept = ["stays: a person gave the points"] if change.by_hand else []
             words = "; ".join(filter(None, [*kept, change.message]))
-            table.add_row(*map(Text, (change.student, change.grade_id, *points, words)))
+            table.add_row(*map(cell, (change.student, change.grade_id, *points, words)))
         console.print(table)
     for fault in done.faults:
-        print(f"{fault.student}: {fault.verdict}: {fault.reason}")
+        say(f"{fault.student}: {fault.verdict}: {fault.reason}")
     up, down = done.count(1), done.count(-1)
-    print(f"{exercise}: of {done.students} graded, {done.students - up - down} unchanged, {up} up, {down} down")
+    say(f"{exercise}: of {done.students} graded, {done.students - up - down} unchanged, {up} up, {down} down")
     if done.first_time:
         verb = "would be" if not apply else "is" if done.first_time == 1 else "are"
-        print(f"{done.first_time} more {verb} graded for the first time")
+        say(f"{done.first_time} more {verb} graded for the first time")
     if apply:
-        print(f"Written to {describe(course)}. Next: autograder feedback")
+        say(f"Written to {describe(course)}. Next: autograder feedback")
     elif done.refusal:
-        print(done.refusal[0].upper() + done.refusal[1:])
+        say(done.refusal[0].upper() + done.refusal[1:])
     elif done.changes or done.first_time:
-        print(f"Nothing was written. To write: autograder regrade {exercise} --apply")
+        say(f"Nothing was written. To write: autograder regrade {exercise} --apply")
 
 
 def _quiet() -> None:

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from rich.table import Table
-from rich.text import Text
 
-from autograder.commands.common import console
+from autograder.commands.common import cell, console, say
 from autograder.course import Course
 from autograder.messages import read
 from autograder.results import GRADED, NOT_ATTEMPTED, WRONG, Result
@@ -26,9 +25,9 @@ def say_results(course: Course, done: Sequence[tuple[Result, bool]]) -> None:
         console.print(results_table(shown, names(course), essays_waiting(course)))
     new = sum(is_new for _, is_new in done)
     verdicts = Counter(result.verdict for result, _ in done)
-    print(", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()) + f"; {new} new, {len(done) - new} as before")
+    say(", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()) + f"; {new} new, {len(done) - new} as before")
     if rest := len(done) - len(shown):
-        print(f"Not in the table: {rest} as before.")
+        say(f"Not in the table: {rest} as before.")
     _say_broken(course, done)
 
 
@@ -38,7 +37,7 @@ def _say_broken(course: Course, done: Sequence[tuple[Result, bool]]) -> None:
     fresh = {result.exercise for result, is_new in done if is_new}
     next_step = "autograder grade" if course.is_any else "autograder regrade"
     for check in broken_checks((r for r, _ in done if r.exercise in fresh), at_least=AT_LEAST):
-        print(f"{check.exercise}: {check.sentence}. If the check is wrong, mend it; then {next_step}.")
+        say(f"{check.exercise}: {check.sentence}. If the check is wrong, mend it; then {next_step}.")
 
 
 def results_table(
@@ -60,8 +59,7 @@ def results_table(
         if (result.student, result.exercise) in waiting:
             points += " + essay"
         name = [known[result.student]] * any(known.values())
-        # Text, because rich would take [t] in a student's or a check's words for markup
-        table.add_row(*map(Text, (result.student, *name, result.exercise, points, "\n".join(words))))
+        table.add_row(*map(cell, (result.student, *name, result.exercise, points, "\n".join(words))))
     return table
 
 

@@ -82,6 +82,9 @@ def confine(folder: str, rules: Mapping[str, int], limits: Limits) -> None:
         raise NoConfinement(f"{error.strerror} (Linux {os.uname().release})") from None
 
 
+SITES = ("site-packages", "dist-packages")  # a user's own, or another environment's that a .pth file names, as well
+
+
 def rules_for(modules: Iterable[str]) -> dict[str, int]:
     """Rights that let a process use Python and its packages, and of our own packages these modules alone.
 
@@ -102,6 +105,7 @@ def rules_for(modules: Iterable[str]) -> dict[str, int]:
             ]
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     paths |= {os.path.join(prefix, "lib") for prefix in (sys.prefix, sys.base_prefix)} | set(SYSTEM)
+    paths |= {path for path in sys.path if Path(path).name in SITES}
     rules = dict.fromkeys(map(str, secret), READ_DIR)  # else Python would not find what is shown
     for path in paths:
         rules |= _without(Path(path).resolve(), secret)

@@ -1,8 +1,7 @@
 """Cells that no student has written and no test, whose outcome is known: among the tests, they show what lies.
 
-A cell that must fail fails, unless something hides errors; one that must print prints; a test that compares
-with something that nothing is equal to fails, unless what it got is equal to everything. A nonce in each,
-so that no outcome can be prepared.
+A cell that must fail fails, unless something hides errors; one that must print prints; a value that stands last is
+shown, as partial credit is. A number or a word drawn by chance is in each, so that no outcome can be prepared.
 """
 
 import ast
@@ -21,84 +20,55 @@ FAILING = (
     'assert __import__("math").isclose({a}, {a} + 1), "{nonce}"',
     '__import__("numpy").testing.assert_allclose({a}.0, {a}.5, err_msg="{nonce}")',
     '__import__("unittest").TestCase().assertEqual({a}, {a} + 1, "{nonce}")',
+    'with __import__("contextlib").suppress(KeyError):\n    assert {a} == {a} + 1, "{nonce}"',
+    'with __import__("warnings").catch_warnings(record=True):\n    assert {a} == {a} + 1, "{nonce}"',
 )
 PRINTING = 'assert __import__("sys").stdout.write("{nonce}") and {a}'
 
 
+FAILS = "fail", "something hides errors or makes asserts pass"
+PRINTS = "print a word", "something makes outputs, or takes them away"
+SHOWS = "show a value", "something changes how values are shown, or whether"
+
+
 @dataclass(frozen=True)
 class Canary:
-    """A cell and the word that its error, or else its printed text, must hold."""
+    """A cell and what must be in its outputs. A thread may have printed something beside it."""
 
     source: str
-    nonce: str
-    fails: bool
+    word: str  # that its error, its printed text or the value shown must hold
+    must: tuple[str, str]
+    looks_widely: bool = False  # first (see `forgery`)
 
     def what_lied(self, outputs: list[dict[str, Any]]) -> str:
         """What its outputs show to be wrong; empty if nothing."""
-        kinds = [output["output_type"] for output in outputs]
-        if self.fails:
-            if kinds == ["error"] and self.nonce in outputs[0]["evalue"]:
-                return ""
-            return "a cell among the tests that must fail did not: something hides errors or makes asserts pass"
-        if kinds == ["stream"] and outputs[0]["text"] == self.nonce:
-            return ""
-        return "a cell among the tests that must print a word did not: something makes outputs, or takes them away"
+        errors = [output["evalue"] for output in outputs if output["output_type"] == "error"]
+        printed = [output["text"] for output in outputs if output["output_type"] == "stream"]
+        shown = [output["data"].get("text/plain") for output in outputs if output["output_type"] == "execute_result"]
+        if self.must is FAILS:
+            is_well = any(self.word in words for words in errors)
+        elif self.must is PRINTS:
+            is_well = not errors and any(self.word in text for text in printed)
+        else:
+            is_well = not errors and bool(shown) and all(text in _forms(float(self.word)) for text in shown)
+        return "" if is_well else f"a cell among the tests that must {self.must[0]} did not: {self.must[1]}"
+
+
+def _forms(value: float) -> set[str]:
+    """How a number may be shown where a student has asked for fewer digits."""
+    return {repr(value)} | {f"{value:.{digits}{form}}" for digits in range(18) for form in "efg"}
 
 
 def canaries(count: int) -> list[Canary]:
-    """Cells that must fail, each of another kind, and one that must print."""
-    chosen = [Canary(*_filled(template), fails=True) for template in random.sample(FAILING, count)]
-    return [*chosen, Canary(*_filled(PRINTING), fails=False)]
+    """Cells that must fail, each of another kind, one that must print, and one that must show a value."""
+    chosen = [Canary(*_filled(template), FAILS) for template in random.sample(FAILING, count)]
+    credit = repr(round(random.uniform(0.01, 0.99), 4))
+    return [*chosen, Canary(*_filled(PRINTING), PRINTS, looks_widely=True), Canary(f"{credit} * 1", credit, SHOWS)]
 
 
 def _filled(template: str) -> tuple[str, str]:
     nonce = secrets.token_hex(8)
     return template.format(nonce=nonce, a=random.randrange(3, 1000)), nonce
-
-
-def compared_with_nothing(source: str) -> str | None:
-    """A test up to one of its asserts, which compares with an object that nothing is equal to, and must fail.
-
-    None if no assert at the test's top level is an equality.
-    """
-    try:
-        tree = syntax_tree(source)
-    except SyntaxError:  # it has magics in it
-        return None
-    places = [number for number, statement in enumerate(tree.body) if _equality(statement) is not None]
-    if not places:
-        return None
-    last = random.choice(places)
-    statement, compare = tree.body[last], _equality(tree.body[last])
-    assert isinstance(statement, ast.Assert)
-    assert compare is not None
-    unequal = ast.Lambda(ast.arguments([], [], None, [], [], None, []), ast.Constant(0))
-    if _is_literal(compare.left):
-        compare.left = unequal
-    else:
-        compare.comparators = [unequal]
-    statement.test = compare
-    tree.body = tree.body[: last + 1]
-    return ast.unparse(ast.fix_missing_locations(tree))
-
-
-def _equality(statement: ast.stmt) -> ast.Compare | None:
-    """The equality that an assert at the top level makes, or the first of several."""
-    if not isinstance(statement, ast.Assert):
-        return None
-    test = statement.test.values[0] if isinstance(statement.test, ast.BoolOp) else statement.test
-    is_and = not isinstance(statement.test, ast.BoolOp) or isinstance(statement.test.op, ast.And)
-    if is_and and isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
-        return test
-    return None
-
-
-def _is_literal(node: ast.expr) -> bool:
-    try:
-        ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return True
 
 
 def can_show(source: str) -> bool:

@@ -5,14 +5,16 @@ import functools
 import hashlib
 import importlib.machinery
 import importlib.util
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-BESIDE_BYTES = 20_000_000  # in all; what comes after, in order of names, stays
+BESIDE_BYTES = 20_000_000  # that are copied, in order of names
 FILES = 1000
 NO_PLACE = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+LINKS = 50
 
 
 def shadows(folder: Path) -> list[str]:
@@ -26,26 +28,32 @@ def shadows(folder: Path) -> list[str]:
 
 def files_beside(folder: Path) -> Iterator[Path]:
     """What goes along: regular files, as many and as large as allowed, and none that shadows a module."""
-    left, aside = BESIDE_BYTES, set(shadows(folder))
-    for number, path in enumerate(sorted(folder.rglob("*"))):
-        if path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
-            continue
-        if path.relative_to(folder).parts[0] in aside:
-            continue
+    left = BESIDE_BYTES
+    for path in _regular_files(folder):
         left -= path.stat().st_size
-        if left < 0 or number > FILES:
+        if left < 0:
             return
         yield path
 
 
-def copy_files(folder: Path, private: Path) -> None:
-    """Copy what goes along, as far as there is nothing yet in its place."""
-    for path in files_beside(folder):
-        put(private / path.relative_to(folder), functools.partial(shutil.copyfile, path))
+def copy_files(folder: Path, private: Path) -> list[str]:
+    """Copy what goes along, as far as there is nothing yet in its place.
+
+    Of what is too large for that a link is put there, by which it can be read; returns where the links lead.
+    """
+    copied = set(files_beside(folder))
+    linked: list[str] = []
+    for path in _regular_files(folder):
+        if path in copied:
+            put(private / path.relative_to(folder), functools.partial(shutil.copyfile, path))
+        elif len(linked) < LINKS:
+            linked.append(str(path.resolve()))
+            put(private / path.relative_to(folder), functools.partial(os.symlink, linked[-1]))
+    return linked
 
 
 def digest_of(path: Path) -> bytes:
-    """A digest of a file; of one that is too large to go along, of its size and time alone."""
+    """A digest of a file; of one that is too large to be copied, of its size and time alone."""
     about = path.stat()
     if about.st_size > BESIDE_BYTES:
         return hashlib.sha256(f"{about.st_size} {about.st_mtime_ns}".encode()).digest()
@@ -62,6 +70,16 @@ def put(path: Path, write: Callable[[Path], object]) -> None:
     except OSError as error:
         if error.errno not in NO_PLACE:
             raise
+
+
+def _regular_files(folder: Path) -> Iterator[Path]:
+    aside = set(shadows(folder))
+    for number, path in enumerate(sorted(folder.rglob("*"))):
+        if number > FILES:
+            return
+        is_file = path.is_file() and not path.is_symlink() and path.suffix != ".ipynb"
+        if is_file and path.relative_to(folder).parts[0] not in aside:
+            yield path
 
 
 def _module(entry: Path) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
-from autograder.confinement.sandbox import Limits, NoConfinement, rules_for
+from autograder.confinement.sandbox import READ_FILE, Limits, NoConfinement, rules_for
 from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE
 from autograder.execution.channel import Channel, decoded
 from autograder.execution.data_files import copy_files
@@ -108,11 +108,12 @@ def _processes(
     pairs = {role: socket.socketpair() for role in ROLES}
     with _private_folder() as private, contextlib.ExitStack() as ending:
         folders = {role: private / role for role in ROLES}
+        rules = dict(_rules(modules))
         for own in folders.values():
             own.mkdir()
             for folder in reversed(beside):
-                copy_files(folder, own)
-        request = {"private": str(private), "rules": _rules(modules), "limits": asdict(Limits()), "unsafe": is_unsafe()}
+                rules |= dict.fromkeys(copy_files(folder, own), READ_FILE)
+        request = {"private": str(private), "rules": rules, "limits": asdict(Limits()), "unsafe": is_unsafe()}
         pids = warm.fork(request, [far for _, far in pairs.values()])
         ending.callback(lambda: ended.update(warm.end()))
         for near, far in pairs.values():

@@ -5,7 +5,6 @@ student's code can tamper with the tests. What shows of it is a flag, a sentence
 as they are. `forgery` and `canaries` say what is found and what is not.
 """
 
-import json
 import random
 import secrets
 import time
@@ -14,10 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import STUDENT_MODULES
-from autograder.execution.canaries import Canary, can_show, canaries, compared_with_nothing, docstrings
+from autograder.execution.canaries import Canary, can_show, canaries, docstrings
 from autograder.execution.channel import FLAG, GUARDED, Lost, decoded
 from autograder.execution.run import CELL_SECONDS, CHECK, STUDENTS, Executed, Step, failed_by, run_steps, session
+from autograder.execution.sealed import (
+    AUTHORS,
+    FORGET,
+    FROM_GUARD,
+    KEY_BYTES,
+    LOOK_WIDELY,
+    SEAL_BYTES,
+    TO_GUARD,
+    opened,
+    request,
+    sealed,
+)
 from autograder.execution.session import DONE, Output, Reply, Session
+from autograder.execution.trials import trials
 from autograder.results import GRADED, TOO_MUCH_OUTPUT
 
 CANARIES = 2  # that must fail, a notebook
@@ -36,26 +48,42 @@ class SharedSession(Session):
         super().__init__(*arguments)
         self.flags: list[str] = []
         self.ended_well = False  # of the cell that ran last
-        self.nonce = ""
-        self.messages = 0
+        self.messages = 0  # that were no answer
+        self._key = secrets.token_bytes(KEY_BYTES)
+        self._number = 0  # of cells before
+        self._forget = False  # the last of them
 
-    def ask(self, source: str, test: str = "", *, is_authors: bool = False, leaves_no_trace: bool = False) -> None:
-        """Run a cell; its outputs are in `outputs`. `test`: its name, if it is one."""
-        self.nonce, self.ended_well = secrets.token_hex(16), True
-        request: dict[str, Any] = {"source": source, "nonce": self.nonce, "test": test}
-        request |= {"is_authors": is_authors, "leaves_no_trace": leaves_no_trace}
-        self.outputs = self.outputs_after((GUARDED, json.dumps(request).encode()))
+    def ask(
+        self,
+        source: str,
+        test: str = "",
+        *,
+        is_authors: bool = False,
+        leaves_no_trace: bool = False,
+        looks_widely: bool = False,
+    ) -> None:
+        """Run a cell; its outputs are in `outputs`.
+
+        test: its name, if it is one, or arrives like one.
+        leaves_no_trace: it is the grader's own, after which no later cell may see that it ran.
+        looks_widely: first, whether a function anywhere in Python's library is the student's, which takes a while.
+        """
+        what = FORGET * self._forget + AUTHORS * is_authors + LOOK_WIDELY * looks_widely
+        body = sealed(request(source, test, what), self._key, TO_GUARD, self._number)
+        self._forget, self.ended_well = leaves_no_trace, True
+        self.outputs = self.outputs_after((GUARDED, body if self._number else self._key + body))
+        self._number += 1
 
     def is_last(self, reply: Reply) -> bool:
         """Whether this is the answer. Flags come before it; what was not asked for is one."""
         kind, body = reply
-        content = _content(body)
-        if kind == DONE and isinstance(content, dict) and content.get("nonce") == self.nonce:
+        if kind == DONE and opened(body, self._key, FROM_GUARD, self._number) is not None:
             return True
         self.messages += 1
         if self.messages > MESSAGES:
             self.student.end(TOO_MUCH_OUTPUT)
         elif kind == FLAG:
+            content = _content(body)
             self.flag(content if isinstance(content, str) else "the notebook's process sent a flag that is no text")
         else:
             self.flag("the notebook's process sent outputs for a cell before it ran, or another's; they were left")
@@ -65,8 +93,10 @@ class SharedSession(Session):
         """Nothing: the answer is still to come."""
 
     def outputs_in(self, body: bytes) -> list[Any]:
-        content = _content(body)
+        content = decoded(body[SEAL_BYTES:])
         self.ended_well = bool(content["ended_well"])
+        for told in content["flags"]:  # again: somebody may have kept them back
+            self.flag(str(told))
         return list(content["outputs"])
 
     def flag(self, what: str) -> None:
@@ -103,13 +133,13 @@ def _run_all(notebook: SharedSession, steps: Sequence[Step]) -> tuple[list[list[
         waiting = after.get(number, [])
         sooner = random.randrange(len(waiting) + 1)
         for canary in waiting[:sooner]:
-            _listen(notebook, canary)
+            _listen(notebook, canary, test)
         notebook.ask(source, test, is_authors=where != STUDENTS)
         outputs.append(notebook.outputs)
         if where == CHECK and _judge(notebook, test, source):
             passed[test] = source
         for canary in waiting[sooner:]:
-            _listen(notebook, canary)
+            _listen(notebook, canary, test)
     return outputs, passed
 
 
@@ -124,30 +154,33 @@ def _judge(notebook: SharedSession, test: str, source: str) -> bool:
     return notebook.ended_well and "error" not in kinds
 
 
-def _listen(notebook: SharedSession, canary: Canary) -> None:
+def _listen(notebook: SharedSession, canary: Canary, test: str) -> None:
+    """Run a canary, which arrives like the test beside which it stands."""
     verdict = notebook.verdict
-    notebook.ask(canary.source, "that only the grader knows", leaves_no_trace=True)
+    notebook.ask(canary.source, test, is_authors=True, leaves_no_trace=True, looks_widely=canary.looks_widely)
     if notebook.student.ended:
         return
     notebook.verdict = verdict  # whatever came of it is not the student's
     lied = canary.what_lied(notebook.outputs)
-    if lied and not any(output.get("ename") == "CellTimeoutError" for output in notebook.outputs):
+    if lied and not _was_stopped(notebook):
         notebook.flag(lied)
 
 
 def _try_again(notebook: SharedSession, passed: dict[str, str]) -> None:
-    """Run tests that passed once more, each comparing with something that nothing is equal to."""
+    """Run tests that passed once more, each comparing with something else than it should."""
     end = min(notebook.deadline, time.monotonic() + TRIAL_SECONDS)
     for test, source in passed.items():
-        changed = compared_with_nothing(source)
-        if changed is None:
-            continue
-        notebook.deadline = end
-        notebook.ask(changed, leaves_no_trace=True)
-        if notebook.student.ended or time.monotonic() >= end:
-            return
-        if notebook.ended_well and not any(output["output_type"] == "error" for output in notebook.outputs):
-            notebook.flag(f"the test {test} passes whatever it compares with: what it got is equal to everything")
+        for trial in trials(source):
+            notebook.deadline = end
+            notebook.ask(trial.source, test, is_authors=True, leaves_no_trace=True)
+            if notebook.student.ended or time.monotonic() >= end:
+                return
+            if trial.found(notebook.outputs):
+                notebook.flag(f"the test {test} passes whatever it compares with: what it got equals other values, too")
+
+
+def _was_stopped(notebook: SharedSession) -> bool:
+    return any(output.get("ename") == "CellTimeoutError" for output in notebook.outputs)
 
 
 def _content(body: bytes) -> Any:

@@ -16,12 +16,14 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
 
+from autograder.authoring.packages import missing_packages
 from autograder.authoring.release import why_not
 from autograder.cells import is_answer, read_notebook, role
 from autograder.course import Course, UserError
-from autograder.execution.data_files import BESIDE_BYTES, digest_of
+from autograder.execution.data_files import digest_of
 from autograder.execution.run import CELL_SECONDS, Executed, Step, refusal
 from autograder.execution.shared import RUNNERS, SHARED
+from autograder.files import write_whole
 from autograder.grading.execute import READY, steps_of
 from autograder.grading.execute import key_of as key_of_steps
 from autograder.grading.marking import notebook_checks
@@ -34,6 +36,7 @@ from autograder.handing_in.submissions import Submission, read_submission
 from autograder.nbgrader_patches import ignore_by_name
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_CONFINED, NOT_GRADABLE, Check, Result
+from autograder.visible import visible
 
 ISOLATION = SHARED  # tests of other courses need the student's own process
 NOT_HANDED_IN = "This notebook was not handed in."
@@ -103,11 +106,7 @@ def prepare(course: Course) -> list[str]:
                     f"{exercise}: source/{exercise}/{source.name} is newer than what was released; for its checks to "
                     f"count, run `nbgrader generate_assignment {exercise} --force`"
                 )
-        size = sum(path.stat().st_size for path in _files(course.classroom / "source" / exercise))
-        if size > BESIDE_BYTES:
-            raise UserError(
-                f"source/{exercise} holds {size:,} bytes of data; at most {BESIDE_BYTES:,} are copied for a notebook"
-            )
+        notes += [f"{exercise}: {words}" for words in missing_packages(sources)]
     return notes
 
 
@@ -201,7 +200,7 @@ def _given(api: Any, course: Course, exercise: str) -> dict[str, Assigned]:
             source = from_dict(released)
             for cell in source.cells:
                 if not is_answer(cell) and role(cell):
-                    cell.source = texts.get(role(cell)["grade_id"], cell.source)
+                    cell.source = texts.get(str(role(cell).get("grade_id")), cell.source)
             found[notebook.name] = Assigned(released, source)
     return found
 
@@ -234,8 +233,7 @@ def _result(course: Course, api: Any, one: Unfinished, given: dict[str, Assigned
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of how nbgrader 0.9.6 adds rows; they are added
         outcome = api.autograde(exercise, student, force=True, create=True)
     log = log_path(course, one.submission)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(str(outcome.get("log", "")) + str(outcome.get("error", "")), encoding="utf-8")
+    write_whole(log, visible(str(outcome.get("log", "")) + str(outcome.get("error", ""))))
     if not outcome["success"]:
         why_not(outcome)  # Ctrl-C is no fault
         return replace(result, verdict=GRADER_FAULT, reason=f"nbgrader stopped; its words are in {log}")

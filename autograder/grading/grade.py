@@ -30,6 +30,7 @@ from autograder.grading.repair import given_out, instructors_files
 from autograder.grading.workers import Unanswered, run_tasks
 from autograder.handing_in.submissions import Submission, content_of, read_submission, submitted
 from autograder.results import GRADER_FAULT, NOT_CONFINED, NOT_GRADABLE, Marked, Result
+from autograder.visible import visible
 
 PARTIAL = re.compile(r"\..*\.part")  # what `write_whole` calls a file that is not yet whole
 
@@ -206,8 +207,7 @@ def _keep(course: Course, gradebook: Writer, one: Keyed, marked: Marked) -> Resu
             words = f"{type(error).__name__}: {error}"
             marked = without_points(replace(marked.result, verdict=GRADER_FAULT), words, traceback.format_exc())
     log = log_path(course, submission)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(marked.log + said, encoding="utf-8", errors="backslashreplace")
+    write_whole(log, visible(marked.log + said))
     if marked.result.verdict != GRADER_FAULT:
         remember(course, submission, one.key, marked.result)
     return marked.result

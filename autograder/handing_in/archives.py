@@ -123,7 +123,7 @@ class _Unpacking:
         except DAMAGE as error:
             raise ValueError(f"unreadable: not a complete zip file ({error}); download or ask for it again") from None
         with opened:
-            members = [member for member in opened.infolist() if not member.is_dir()]
+            members = [member for member in opened.infolist() if not member.filename.endswith("/")]
             most = FEWER_MEMBERS if archive.name.parts else MEMBERS
             if len(members) > most:
                 whole = "; if it is a whole class's, give it by itself" if depth == 1 and archive.name.parts else ""

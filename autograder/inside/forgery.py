@@ -7,9 +7,13 @@ changed for it. (`--isolation separate` prevents; it needs tests that deal in pl
 Found, beside what `canaries` finds from outside:
 - what `pristine` watches, replaced before a test or while it ran; it is put back before each test;
 - names that a test uses and the author's cells or Python gave, but the student has redefined;
-- variables and classes that are equal to everything;
 - Python's own report (audit events) of what forgeries need: walking frames, searching the heap, ctypes,
   changing an installed function's code, tracing. It is sent at once and can't be taken back.
+
+The guard is out of the reach of what it watches. It is a generator that is suspended while a cell runs, so that no
+frame of the cell's leads to it; the modules of its functions are in no list, and they have no classes, which could be
+found among all of a process; while it is at work, no handler of a signal runs that is not Python's. What it reads and
+writes is sealed with a key that it alone has, so that nobody answers in its place, or keeps back what it tells.
 
 Not found: code that changes something while a test runs and puts it back; that knows the tests' values;
 that reads a test's text and answers to it; what C code does to memory; test helpers of packages that are
@@ -17,157 +21,226 @@ not loaded before the first cell, redefined inside those packages.
 """
 
 import ast
-import contextlib
+import builtins
+import importlib
+import os
+import signal
 import sys
-import threading
-from collections.abc import Iterator
-from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
+from _thread import allocate_lock
+from collections.abc import Callable, Iterator
+from functools import partial
+from json.encoder import c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]  # C: nobody's to change
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
-from autograder.execution.channel import DONE, FLAG, Channel
-from autograder.inside.pristine import Pristine, is_installed, is_made_by_student, students_frame
-from autograder.inside.shell import Shell
+from autograder.execution.channel import DONE, FLAG, HEADER
+from autograder.execution.sealed import AUTHORS, FORGET, FROM_GUARD, KEY_BYTES, LOOK_WIDELY, TO_GUARD, opened, sealed
+from autograder.inside.audit_events import hearer
+from autograder.inside.pristine import is_made_by_student, replaced, restore, snapshot
+from autograder.inside.shell import Shell, nothing_shown
 
-DECISIVE = ("isinstance", "issubclass", "abs", "all", "any", "len", "round", "type", "callable", "hasattr")
-FRAMES = {"tb_frame", "gi_frame", "cr_frame", "ag_frame"}
-CODE = {"__code__", "__defaults__", "__kwdefaults__"}
-TRACING = {"sys.settrace", "sys.setprofile", "sys.monitoring.register_callback", "sys.addaudithook"}
-HEAP = {"gc.get_objects", "gc.get_referrers", "gc.get_referents"}
+FLAGS = 50  # that are told
+NO_OUTPUTS = """[{"output_type": "error", "ename": "OutputError", "evalue": "The cell's outputs can't be shown.",
+    "traceback": []}]"""
+WIDELY = 5  # of what is found replaced, wherever it is
+DECISIVE = frozenset(vars(builtins))
+NAMED = (FunctionType, BuiltinFunctionType, ModuleType)
 
+USER_NAMES = "_user_ns"  # where IPython's shell has its variables
 
-class Guard:
-    """Runs cells in the student's process and watches over the tests among them."""
-
-    def __init__(self, shell: Shell, channel: Channel) -> None:
-        self.shell = shell
-        self.channel = channel
-        self.pristine = Pristine(shell)
-        self.authors: dict[str, Any] = {}  # what the author's cells gave names to
-        self.told: set[str] = set()
-        self.pending: list[str] = []  # heard in other threads
-        self.hearing = False
-        self.test = ""  # the one that runs
-        self.reply: dict[str, Any] = {}
-        for name in _hide_rooms():
-            self.pristine.modules.pop(name, None)
-        sys.addaudithook(self._hear)
-
-    def run(self, request: dict[str, Any]) -> None:
-        """Run a cell. `report` then tells what came of it, whether or not this was interrupted.
-
-        request: `source`; `nonce`, which shows that the outputs are this cell's; `test`: its name, or empty for
-            other cells; `is_authors`; `leaves_no_trace`: no later cell may see that it ran.
-        """
-        shell, source = self.shell, request["source"]
-        self.reply, self.test = {"nonce": request["nonce"], "ended_well": False}, request["test"]
-        if self.test:
-            self._look(f"before the test {self.test}")
-            self._look_at_names(self.test, source)
-        before, history = dict(shell.user_ns), self._history()
-        self.reply["ended_well"] = bool(shell.run_cell(source, store_history=True).success)
-        if self.test:
-            self._look(f"while the test {self.test} ran")
-        if request["leaves_no_trace"]:
-            self._forget(history)
-        elif request["is_authors"]:
-            self._learn_names(before)
-
-    def report(self) -> None:
-        self.test = ""
-        while self.pending:
-            self._tell(self.pending.pop())
-        self.channel.send(DONE, {**self.reply, "outputs": self.shell.outputs})
-
-    def _tell(self, what: str) -> None:
-        if threading.get_ident() != threading.main_thread().ident:
-            self.pending.append(what)
-        elif what not in self.told and len(self.told) < 50:
-            self.told.add(what)
-            self.channel.send(FLAG, what)
-
-    def _look(self, when: str) -> None:
-        for found in self.pristine.restore():
-            self._tell(f"{found} {when}")
-
-    def _look_at_names(self, test: str, source: str) -> None:
-        """Look at what the test's names stand for."""
-        variables = self.shell.user_ns
-        for name in _names(source) & set(variables):
-            value = variables[name]
-            if name in self.authors and value is not self.authors[name]:
-                self._tell(f"{name}, which the author's cells define, had been redefined before the test {test}")
-            if name in DECISIVE and callable(value) and is_made_by_student(value):
-                self._tell(f"{name} was the student's own instead of Python's in the test {test}")
-            if _equals_everything(value):
-                self._tell(f"{name} is equal to everything in the test {test}")
-        for name, value in list(variables.items()):
-            if isinstance(value, type) and _makes_equals(value):
-                self._tell(f"objects of the class {name} are equal to everything")
-
-    def _learn_names(self, before: dict[str, Any]) -> None:
-        """Remember functions and modules that the author's cell has named; not the student's under a new name."""
-        known = {id(value) for value in before.values()}
-        for name, value in self.shell.user_ns.items():
-            if before.get(name) is not value and not name.startswith("_"):
-                self.authors.pop(name, None)
-                kinds = (FunctionType, BuiltinFunctionType, ModuleType, type)
-                if isinstance(value, kinds) and (id(value) not in known or not is_made_by_student(value)):
-                    self.authors[name] = value
-
-    def _history(self) -> dict[str, Any]:
-        manager, names = self.shell.history_manager, ("_i", "_ii", "_iii", "_i00")
-        return {
-            "count": self.shell.execution_count,
-            "lengths": (len(manager.input_hist_parsed), len(manager.input_hist_raw)),
-            "shown": {name: getattr(manager, name) for name in names},
-            "names": {name: self.shell.user_ns.get(name) for name in ("_i", "_ii", "_iii")},
-        }
-
-    def _forget(self, history: dict[str, Any]) -> None:
-        """Make the cell that ran last undone in the shell's numbering and history, for later cells to see none."""
-        manager = self.shell.history_manager
-        self.shell.user_ns.pop(f"_i{history['count']}", None)
-        self.shell.execution_count = history["count"]
-        del manager.input_hist_parsed[history["lengths"][0] :]
-        del manager.input_hist_raw[history["lengths"][1] :]
-        for name, value in history["shown"].items():
-            setattr(manager, name, value)
-        self.shell.user_ns.update(history["names"])
-
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Python tells of an event before it happens."""
-        if event not in _HEARD and not event.startswith("ctypes."):
-            return
-        if self.hearing:  # it is ours
-            return
-        self.hearing = True
-        try:
-            with contextlib.suppress(Exception):
-                if what := _of_event(event, arguments, sys._getframe(1)):
-                    self._tell(f"{what} in {f'the test {self.test}' if self.test else 'a cell'}")
-        finally:
-            self.hearing = False
+Cells = Iterator[tuple[str, list[Any]]]
+Tell = Callable[[str], None]
+Names = tuple[dict[str, Any], Any, dict[str, Any]]  # the shell's attributes, its module, the notebook's variables
 
 
-_HEARD = {"object.__getattr__", "object.__setattr__", "sys._getframe", "sys._current_frames"} | TRACING | HEAP
+def guarded(shell: Shell, end: int, first: bytes) -> Callable[[], None]:
+    """What runs cells as the messages say, until there are no more. Keep it in no variable while it is called.
 
-
-def _of_event(event: str, arguments: tuple[Any, ...], frame: FrameType | None) -> str:
-    """What an audit event says of the student's code that is at work; empty if nothing.
-
-    The code that calls must itself be the student's: libraries walk frames and trace for good reasons.
+    end: the channel's file descriptor.
+    first: the key, and the first message, which has come already.
     """
-    if event == "object.__setattr__":
-        owner, name, *_ = arguments
-        installed = isinstance(owner, FunctionType) and not is_made_by_student(owner)
-        return f"{name} of {owner.__qualname__} was set" if name in CODE and installed else ""
-    while frame is not None and frame.f_code.co_filename.endswith(("/inspect.py", "/forgery.py")):
-        frame = frame.f_back
-    if frame is None or students_frame(frame) is not frame:
-        return ""
-    if event == "object.__getattr__":
-        return f"a frame was read ({arguments[1]})" if arguments[1] in FRAMES else ""
-    return f"{event} was used"
+    modules = _hide_rooms()
+    was = snapshot(shell)
+    for name in modules:
+        was[2].pop(name, None)
+    numbers = [number for number in range(1, signal.NSIG) if number not in (signal.SIGKILL, signal.SIGSTOP)]
+    held: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}
+    encode = c_make_encoder(None, None, encode_basestring_ascii, None, ": ", ", ", False, False, True)
+    cells = _cells(shell, end, first, was, held)
+    names = {"BaseException": BaseException, "callable": callable}
+    run = FunctionType(_run_cells.__code__, {"__builtins__": names})
+    in_c = importlib.import_module("_signal")  # whose functions have no frames and no globals
+    handlers = (in_c.getsignal, in_c.signal, in_c.SIG_IGN, numbers, held)
+    return partial(run, cells, shell.run_cell, vars(shell), encode, *handlers)
+
+
+def _run_cells(
+    cells: Any, run: Any, attributes: Any, encode: Any, handler: Any, handle: Any, ignored: Any, numbers: Any, held: Any
+) -> None:
+    """Run cells. Every cell can see this function's frame: there is nothing in it that would serve a forgery."""
+    for source, done in cells:
+        cells = None
+        for number in held:
+            handle(number, held[number])
+        try:
+            done[:] = run(source, store_history=True), encode(attributes["outputs"], 0)
+        except BaseException:  # an interrupt between two lines of the student's, outputs that JSON can't carry
+            done.clear()
+        while True:
+            try:
+                for number in numbers:
+                    if callable(now := handler(number)):
+                        held[number] = now
+                        handle(number, ignored)
+                break
+            except BaseException:  # a handler's, before it is held
+                continue
+
+
+def _cells(shell: Shell, end: int, first: bytes, was: Any, held: dict[int, Any]) -> Cells:
+    """Each cell that is to run, and a list for what came of it: the result, its outputs as JSON."""
+    key, message = first[:KEY_BYTES], first[KEY_BYTES:]
+    told: list[str] = []
+    at_work = [""]  # the test
+    authors: dict[str, Any] = {}  # what the author's cells gave names to
+    attributes: Any = vars(shell)
+    manager, variables = shell.history_manager, shell.user_ns
+    names = (attributes, shell.user_module, variables)
+    tell = _teller(end, told)
+    sys.addaudithook(hearer(tell, at_work))
+    number, history = 0, _history(shell)
+    while True:
+        request = opened(message, key, TO_GUARD, number)
+        if request is None:  # a forged one
+            os._exit(1)
+        what, name, source = request.decode().split("\0", 2)
+        if FORGET in what:
+            _forget(history, manager)
+        if name:
+            _look(tell, was, names, held, f"before the test {name}")
+            _look_at_names(tell, variables, authors, name, source)
+        if LOOK_WIDELY in what:
+            for found in sorted({*replaced()})[:WIDELY]:
+                tell(f"{found} had been replaced")
+        before, history = dict(variables), _history(shell)
+        attributes |= nothing_shown()
+        at_work[0] = name
+        done: list[Any] = []
+        yield source, done
+        at_work[0] = ""
+        if name:
+            _look(tell, was, names, held, f"while the test {name} ran")
+        if AUTHORS in what:
+            _learn_names(authors, before, variables)
+        before = {}
+        _send(end, DONE, sealed(_report(done, told).encode(), key, FROM_GUARD, number))
+        number += 1
+        message = _received(end)
+
+
+def _report(done: list[Any], told: list[str]) -> str:
+    """What came of a cell, as JSON."""
+    result, outputs = done or (None, NO_OUTPUTS)
+    ended_well = result is not None and result.error_before_exec is None and result.error_in_exec is None
+    flags = ", ".join(map(encode_basestring_ascii, told))
+    return f'{{"outputs": {"".join(outputs)}, "flags": [{flags}], "ended_well": {"true" if ended_well else "false"}}}'
+
+
+def _teller(end: int, told: list[str]) -> Tell:
+    lock = allocate_lock()
+
+    def tell(what: str) -> None:
+        with lock:
+            if what not in told and len(told) < FLAGS:
+                told.append(what)
+                _send(end, FLAG, encode_basestring_ascii(what).encode())
+
+    return tell
+
+
+def _send(end: int, kind: bytes, body: bytes) -> None:
+    rest = memoryview(HEADER.pack(kind, len(body)) + body)
+    while rest:
+        rest = rest[_write(end, rest) :]
+
+
+def _received(end: int) -> bytes:
+    """The body of the next message. Ends the process where there is none."""
+    _, length = HEADER.unpack(_exactly(end, HEADER.size))
+    return _exactly(end, length)
+
+
+def _exactly(end: int, count: int) -> bytes:
+    arrived = b""
+    while len(arrived) < count:
+        chunk = _read(end, count - len(arrived))
+        if not chunk:
+            os._exit(0)
+        arrived += chunk
+    return arrived
+
+
+_read, _write = os.read, os.write
+
+
+def _look(tell: Tell, was: Any, names: Names, held: dict[int, Any], when: str) -> None:
+    for found in restore(was):
+        tell(f"{found} {when}")
+    if held.get(signal.SIGINT) is not signal.default_int_handler:
+        held[signal.SIGINT] = signal.default_int_handler
+        tell(f"the handler of interrupts had been replaced {when}")
+    attributes, module, variables = names
+    if not any(variables.get("__builtins__") is one for one in (builtins, vars(builtins))):
+        variables["__builtins__"] = builtins
+        tell(f"the notebook's __builtins__ had been replaced {when}")
+    for name, value in (("user_module", module), (USER_NAMES, variables)):
+        if attributes.get(name) is not value:
+            attributes[name] = value
+            tell(f"the shell's {name.strip('_')} had been replaced {when}")
+
+
+def _look_at_names(tell: Tell, variables: dict[str, Any], authors: dict[str, Any], test: str, source: str) -> None:
+    """Look at what the test's names stand for."""
+    for name in _names(source):
+        value = variables.get(name)
+        if name in authors and name in variables and value is not authors[name]:
+            tell(f"{name}, which the author's cells define, had been redefined before the test {test}")
+        if name in DECISIVE and name in variables and is_made_by_student(value):
+            tell(f"{name} was the student's own instead of Python's in the test {test}")
+
+
+def _learn_names(authors: dict[str, Any], before: dict[str, Any], variables: dict[str, Any]) -> None:
+    """Remember functions and modules that the author's cell has named; not the student's under a new name."""
+    known = {id(value) for value in before.values()}
+    for name, value in variables.items():
+        if type(name) is str and before.get(name) is not value and not name.startswith("_"):
+            authors.pop(name, None)
+            is_named = type(value) in NAMED or issubclass(type(value), type)
+            if is_named and (id(value) not in known or not is_made_by_student(value)):
+                authors[name] = value
+
+
+def _history(shell: Shell) -> dict[str, Any]:
+    manager, names = shell.history_manager, ("_i", "_ii", "_iii", "_i00")
+    return {
+        "shell": shell,
+        "count": shell.execution_count,
+        "lengths": (len(manager.input_hist_parsed), len(manager.input_hist_raw)),
+        "shown": {name: getattr(manager, name) for name in names},
+        "names": {name: shell.user_ns.get(name) for name in ("_i", "_ii", "_iii")},
+    }
+
+
+def _forget(history: dict[str, Any], manager: Any) -> None:
+    """Make the cell that ran last undone in the shell's numbering and history, for later cells to see none."""
+    shell = history["shell"]
+    shell.user_ns.pop(f"_i{history['count']}", None)
+    shell.execution_count = history["count"]
+    del manager.input_hist_parsed[history["lengths"][0] :]
+    del manager.input_hist_raw[history["lengths"][1] :]
+    for name, value in history["shown"].items():
+        setattr(manager, name, value)
+    shell.user_ns.update(history["names"])
 
 
 def _hide_rooms() -> list[str]:
@@ -189,35 +262,3 @@ def _names(source: str) -> set[str]:
     except SyntaxError:
         return set()
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-
-
-def _equals_everything(value: Any) -> bool:
-    """Whether a value with an `__eq__` in Python is equal to an object that nothing is equal to."""
-    if isinstance(value, type) or not isinstance(getattr(type(value), "__eq__", None), FunctionType):
-        return False
-    with contextlib.suppress(Exception):
-        return bool((value == object()) is True)
-    return False
-
-
-def _makes_equals(kind: type) -> bool:
-    """The same of a student's class, tried on an object of it that was never initialised."""
-    if not any(map(is_made_by_student, _eq_methods(kind))):
-        return False
-    with contextlib.suppress(Exception):
-        base = next(base for base in kind.__mro__ if _is_installed(base))
-        make: Any = base.__new__
-        return _equals_everything(make(kind))
-    return False
-
-
-def _eq_methods(kind: type) -> Iterator[FunctionType]:
-    for base in kind.__mro__:
-        if isinstance(method := vars(base).get("__eq__"), FunctionType):
-            yield method
-
-
-def _is_installed(kind: type) -> bool:
-    """Whether a class has no methods of the student's."""
-    functions = [value for value in vars(kind).values() if isinstance(value, FunctionType)]
-    return all(is_installed(function.__code__.co_filename) for function in functions)

@@ -8,13 +8,12 @@ copied back. Gradients flow through calls: torch's backward pass asks the other 
 
 import builtins
 import json
-import linecache
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from autograder.checking.causes import students_line
 from autograder.execution.channel import ANSWER, ASK, Channel, Lost, decoded
 from autograder.inside.plain_values import NotPlain, Tree, pack, unpack
 from autograder.inside.tracebacks import last_frames
@@ -191,7 +190,7 @@ class Peer:
             words = str(error)
         except Exception:
             words = ""
-        line = "" if self.is_secret else _line(error)
+        line = "" if self.is_secret else students_line(next(iter(last_frames(error.__traceback__)), None), __file__)
         return {"error": [type(error).__name__[:TEXT], words[:TEXT], line[:TEXT]]}
 
 
@@ -257,16 +256,6 @@ def _put_back(target: Any, changed: Any) -> None:
         target.data = changed
     else:
         target[...] = changed
-
-
-def _line(error: BaseException) -> str:
-    """The last line of a cell that an error came from."""
-    lines = [""]
-    for frame in last_frames(error.__traceback__):
-        filename = frame.tb_frame.f_code.co_filename
-        if not ("site-packages" in filename or filename.startswith(sys.base_prefix) or filename == __file__):
-            lines.append(linecache.getline(filename, frame.tb_lineno).strip())
-    return lines[-1]
 
 
 def _raised(described: Any) -> BaseException:

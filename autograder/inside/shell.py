@@ -78,6 +78,11 @@ class _Compiler(CachingCompiler):
         return tree
 
 
+def nothing_shown() -> dict[str, Any]:
+    """A shell's attributes before a cell has shown anything."""
+    return {"outputs": [], "printed": 0, "shown": 0, "values": 0}
+
+
 class Shell(InteractiveShell):
     """Its `outputs` are those of the cell that ran last."""
 
@@ -87,11 +92,14 @@ class Shell(InteractiveShell):
     shows_tracebacks = True
     _left_out = 0  # frames of the error that is shown
 
+    outputs: list[Output]
+    printed: int  # characters
+    shown: int  # bytes
+    values: int  # of JSON
+
     def clear(self) -> None:
         """Forget the last cell's outputs."""
-        self.outputs: list[Output] = []
-        self.printed = 0  # characters
-        self.shown = self.values = 0  # bytes, and values of JSON in them
+        self.__dict__.update(nothing_shown())
 
     def add(self, output: Output) -> None:
         content = json.dumps(output).encode()  # what JSON can't carry is an error of the cell's

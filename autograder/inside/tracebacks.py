@@ -1,5 +1,7 @@
 """Tracebacks made short before they are shown: to show a frame takes milliseconds, and a recursion has a thousand."""
 
+import inspect
+import os
 from collections import deque
 from types import TracebackType
 
@@ -9,10 +11,17 @@ ERRORS = 5  # of those that led to each other
 
 
 def shorten(error: BaseException) -> int:
-    """Cut the midst out of an error's traceback, and of those that led to it; how many frames that were."""
+    """Cut the midst out of an error's traceback, and of those that led to it; how many frames that were.
+
+    And let it be known of cells that they are of no module: else all are searched for each, several times a frame.
+    """
     left_out = 0
     for number in range(1, ERRORS + 1):
         left_out += _cut(error.__traceback__)
+        for frame in last_frames(error.__traceback__):
+            name = frame.tb_frame.f_code.co_filename
+            if not os.path.exists(name):
+                inspect.modulesbyfile.update({name: "", os.path.abspath(name): ""})
         earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         if earlier is None:
             break

@@ -17,6 +17,7 @@ from nbformat.v4 import new_markdown_cell
 from autograder.cells import CHINESE_HALF, LANGUAGES, is_answer, is_test, language_of, regions, role
 from autograder.course import ESSAY_PLACEHOLDER
 from autograder.pages.prose import embedded, markdown
+from autograder.visible import visible
 
 TEMPLATES = Path(__file__).with_name("templates")
 EACH = re.compile(r"\b(\d+) points? each\b|, (\d+) for each key point|\b[Oo]ne point for each key point")
@@ -38,6 +39,10 @@ def exporter(config: Any) -> HTMLExporter:
 class CleanExporter(HTMLExporter):
     """Markdown as on the feedback pages: no scripts, which would act with the reader's rights and give themselves
     points, and formulas that need no network."""
+
+    def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> tuple[str, Any]:
+        page, resources = super().from_notebook_node(nb, resources, **kw)
+        return visible(page), resources
 
     @pass_context
     def markdown2html(self, context: Any, source: str) -> str:

@@ -19,6 +19,7 @@ from autograder.course import ESSAY_PLACEHOLDER
 from autograder.grading.marking import notebook_checks
 from autograder.handing_in.reading import read_student_notebook
 from autograder.results import NOT_ATTEMPTED, RIGHT
+from autograder.visible import visible
 
 AT_GRADING = "at grading"
 MARKS = {RIGHT: "✓", NOT_ATTEMPTED: "○", AT_GRADING: "·"}
@@ -138,7 +139,7 @@ def report(notebook: NotebookNode, words: dict[str, str]) -> Iterator[str]:
 
 
 def _page(content: str) -> str:
-    return f"{STYLE}<div class='sentences'>{content}</div>"
+    return f"{STYLE}<div class='sentences'>{visible(content)}</div>"
 
 
 def _is_essay(cell: NotebookNode) -> bool:

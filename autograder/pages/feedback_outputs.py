@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from autograder.pages.prose import formula, markdown
 from autograder.pages.sanitise import clean
+from autograder.visible import visible
 
 ROOM = 160_000  # characters of HTML that what a student made may take on a page; the task takes up to 100,000 more
 REFUSED = 60  # outputs and cells that found no room; after so many, no output is looked at
@@ -19,8 +20,7 @@ LARGE = 30_000  # bytes of a picture that is taken as it is; a larger one is dra
 WIDEST, TALLEST = 1000, 2000  # pixels
 PIXELS = 40_000_000  # a larger picture is not opened
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _FIGURE = re.compile(r"<Figure size .*>|<IPython\.core\.display\..*>|<PIL\..*>")  # says nothing of what can be seen
 _FOLDERS = re.compile(r"(\bFile )/\S*/")
 _PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif")
@@ -41,8 +41,9 @@ class Room:
 
     def takes(self, html: str) -> bool:
         """Whether this still fits; if so, its room is taken, and otherwise it counts as left out."""
-        fits = len(html) <= self.left
-        self.left -= len(html) if fits else 0
+        size = len(visible(html))  # as it will stand on the page
+        fits = size <= self.left
+        self.left -= size if fits else 0
         self.left_out += not fits
         return fits
 
@@ -63,10 +64,10 @@ def outputs(found: Iterable[Any], room: Room, words: Mapping[str, str]) -> Marku
 
 
 def plain(text: str, *, most: int = TEXT, from_end: bool = False) -> str:
-    """Text without colours and control characters, cut where it is long."""
-    text = _ANSI.sub("", text)
+    """Text without colours, cut where it is long; `html.render` shows what else acts instead of being seen."""
+    text = _COLOURS.sub("", text)
     text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))  # a bar redraws its line
-    text = _CONTROL.sub("", text).rstrip()
+    text = text.rstrip()
     if len(text) <= most:
         return text
     return f"[…]\n{text[-most:]}" if from_end else f"{text[:most]}\n[… {len(text) - most:,}]"

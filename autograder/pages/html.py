@@ -8,13 +8,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from autograder.visible import visible
+
 
 def render(template: str, style: str, **shown: Any) -> str:
     """The page that templates/<template>.html.j2 makes, with the style <style>.css in this project's colours."""
     css = _style(style)
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()  # by which the policy lets it in
     page = _environment().get_template(f"{template}.html.j2")
-    return str(page.render(style=css, style_hash=f"sha256-{digest}", **shown))
+    return visible(page.render(style=css, style_hash=f"sha256-{digest}", **shown))
 
 
 def points(number: float) -> str:

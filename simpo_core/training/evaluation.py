@@ -1,6 +1,7 @@
 """Held-out pairs on the way of a run: the loss and what TRL logs with it, and what the model answers."""
 
 import contextlib
+import math
 from typing import Any
 
 import torch
@@ -51,6 +52,7 @@ def _answers(training: Training, held_out: HeldOut) -> dict[str, float]:
 
 
 def best(evaluations: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
-    """The evaluation that is best by one of KEEP_BEST, the earliest of equals; None if there is none."""
+    """The evaluation that is best by one of KEEP_BEST, the earliest of equals; None if none gave a number."""
     sign = 1 if name == KEEP_BEST[0] else -1
-    return min((row for row in evaluations if name in row), key=lambda row: sign * row[name], default=None)
+    numbers = (row for row in evaluations if math.isfinite(row.get(name, math.nan)))
+    return min(numbers, key=lambda row: sign * row[name], default=None)

@@ -21,7 +21,9 @@ from autograder.checks import (
     compare_prediction,
     fresh_rng,
     gradient,
+    need,
     numbers,
+    passed,
 )
 
 
@@ -53,7 +55,7 @@ def test_a_wrong_value_says_what_was_called_seen_and_expected():
 
 
 def test_in_an_array_the_first_difference_is_named():
-    assert "double([1.0, 2.0, 3.0]): at index (1,) it is 4.0, expected 5.0" in says(
+    assert "double(np.array([1.0, 2.0, 3.0])): at index (1,) it is 4.0, expected 5.0" in says(
         check_close, call(double, np.array([1.0, 2.0, 3.0])), np.array([2.0, 5.0, 7.0])
     )
 
@@ -152,7 +154,9 @@ def test_the_stub_counts_as_not_attempted():
 
 
 def test_a_forgotten_return_is_wrong_and_named():
-    assert says(check_close, call(lambda: None), 1.0).endswith("Hint: Is a `return` missing?")
+    assert says(check_close, call(lambda: None), 1.0).endswith(
+        "Hint: Is a `return` missing? print() shows a value and gives nothing back."
+    )
 
 
 def test_an_error_in_the_students_code_is_a_sentence_with_their_line():
@@ -161,7 +165,17 @@ def test_an_error_in_the_students_code_is_a_sentence_with_their_line():
 
     message = says(check_close, call(broken, 1.5), 2.25)
     assert message.startswith("Check failed: broken(1.5) raised TypeError: unsupported operand type(s) for ^")
-    assert message.endswith("In your line: return x ^ 2  # their line")
+    assert message.endswith("In your line: return x ^ 2  # their line\nHint: In Python a power is written **, not ^.")
+
+
+def test_a_hint_stays_where_the_cause_of_an_error_is_not_known():
+    message = says(check_close, call({}.__getitem__, 1.5), 2.25, hint="Compare with 1.1.")
+    assert message == "Check failed: __getitem__(1.5) raised KeyError: 1.5\nHint: Compare with 1.1."
+
+
+def test_a_wrong_shape_is_told_instead_of_the_hint():
+    message = says(check_close, answer("loss", (0, 25)), 0.25, hint="Square it.")
+    assert message.endswith("Hint: A decimal comma makes two numbers of it, 0 and 25. Write a point: 0.25")
 
 
 def test_exit_in_the_students_code_is_a_sentence():
@@ -191,8 +205,15 @@ def test_the_function_gets_copies():
         x *= 2
         return x
 
-    check_close(call(in_place, given), [2.0, 4.0])
+    assert "changed its argument 1 from [1.0, 2.0] to [2.0, 4.0]" in says(
+        check_close, call(in_place, given), [2.0, 4.0]
+    )
     assert given.tolist() == [1.0, 2.0]
+    large = np.zeros((5, 4))
+    assert "at index (0, 0) from 0.0 to 1.0, expected it unchanged" in says(
+        check_close, call(lambda x: x.__iadd__(1), large), large
+    )
+    check_close(call(lambda x: x + 1, np.array([np.nan, 1.0])), [np.nan, 2.0])  # nan is as it was
     assert "changed its argument 1 from [1.0, 2.0] to [2.0, 4.0]" in says(check_inputs_unchanged, in_place, given)
     tensor = torch.tensor([1.0, 2.0])
     assert "changed its argument 1" in says(check_inputs_unchanged, in_place, tensor)
@@ -252,6 +273,20 @@ def test_a_condition_must_be_one_bool():
     assert says(check_that, False, "It rises.") == "Check failed: It rises."
     with pytest.raises(TypeError, match="expected one bool"):
         check_that(np.array([True]), "never seen")
+
+
+def test_what_a_check_needs_is_there():
+    need({"loss": 1.0}, "loss")
+    with pytest.raises(CheckFailed, match="my_loss is not defined"):
+        need({"loss": 1.0}, "loss", "my_loss")
+
+
+def test_a_check_that_passed_prints_one_line(capsys):
+    passed(1, "one pair at a time")
+    passed(2, "a batch", more=True)
+    assert capsys.readouterr().out == (
+        "✓ 1 point: one pair at a time\n✓ 2 points: a batch; more is checked when you hand in\n"
+    )
 
 
 def test_fresh_inputs_differ_and_their_seed_brings_them_back(capsys):

@@ -37,6 +37,7 @@ def test_an_exception_of_the_students_is_taken_apart_again():
     assert parts(text) == [
         ("", "broken(3.0) raised ZeroDivisionError: float division by zero"),
         ("your_line", "return x / 0"),
+        ("hint", "Which number below the stroke can be 0 here?"),
     ]
     assert read(text).raised == "ZeroDivisionError"
     assert read(text).stopped_by == ""  # the check came to its own sentence

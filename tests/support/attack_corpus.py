@@ -50,6 +50,12 @@ def attacks() -> list[Attack]:
     ]
 
 
+def attack_cells(kind: str) -> dict[str, str]:
+    """The cells of one kind of attack, by name."""
+    cells = tomllib.loads(CELLS.read_text("utf-8"))["attack"]
+    return {cell["name"]: cell["cell"] for cell in cells if cell["kind"] == kind}
+
+
 def make_course(root: Path) -> Course:
     """The course, with a secret wherever one can lie."""
     course = empty(root, EXERCISE)

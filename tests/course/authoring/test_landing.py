@@ -44,7 +44,7 @@ def test_a_title_cell_without_its_table_is_named():
 
 
 def test_the_first_cell_says_what_is_missing(capsys, monkeypatch):
-    examine = landings(SOURCES)["en"].cells[-1].source
+    examine = next(cell.source for cell in landings(SOURCES)["en"].cells if cell.id == "examine")
     exec(examine, {})
     assert capsys.readouterr().out.startswith(("Everything is here: Python 3", "[FAIL]"))
     monkeypatch.setitem(__import__("sys").modules, "autograder.doctor", None)  # as in a kernel without the course
@@ -52,3 +52,14 @@ def test_the_first_cell_says_what_is_missing(capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "autograder.doctor is not installed in the Python of this notebook, /" in out
     assert "make lab" in out
+
+
+def test_the_last_cell_says_how_far_one_is(monkeypatch):
+    for language, folder, word in (("en", COURSE.notebooks, "not begun"), ("zh", COURSE.notebooks / "zh", "尚未开始")):
+        monkeypatch.chdir(folder)
+        names = {}
+        exec(
+            landings(SOURCES)[language].cells[-1].source.replace("Markdown(progress", "shown = Markdown(progress"),
+            names,
+        )
+        assert names["shown"].data.count(word) == len(SOURCES)

@@ -1,8 +1,13 @@
 """A check sees the student's work through questions and plain values, and nothing of the student's sees the check."""
 
+import socket
+import time
+
 import pytest
 
+from autograder.execution.channel import DONE, Channel, TimeUp
 from autograder.execution.run import BOTH, CHECK, STUDENTS, run_steps, session
+from autograder.execution.shared import RUNNERS
 
 AUTHOR = "import numpy as np\nimport torch\nfrom autograder.checks import *"
 
@@ -350,3 +355,42 @@ def begin():
         notebook.run(writer)
         notebook.examine("import time\nassert begin() == 1\ntime.sleep(2)")
         assert notebook.verdict == "too much output"
+
+
+def test_a_byte_out_of_band_holds_nobody_up():
+    near, far = socket.socketpair()
+    with near, far:
+        far.send(b"x", socket.MSG_OOB)
+        with pytest.raises(TimeUp):
+            Channel(near).receive(time.monotonic() + 0.3)
+        Channel(far).send(DONE, [])
+        assert Channel(near).receive(time.monotonic() + 5)[0] in (DONE, b"x")
+
+
+@pytest.mark.parametrize("isolation", RUNNERS)
+@pytest.mark.parametrize(
+    ("output", "verdict"),
+    [
+        ("{**shown, 'output_type': 'execute_result', 'execution_count': float('inf')}", "graded"),
+        ("{**shown, 'output_type': 'execute_result', 'execution_count': 10**400}", "graded"),
+        ("{**shown, 'metadata': deep}", "graded"),
+        ("{**shown, 'output_type': {}}", "graded"),
+        ("{**shown, 'data': {'a/b+json': [{'': 0}] * 1_200_000}}", "too much output"),
+    ],
+)
+def test_outputs_that_no_notebook_has_cost_their_cell_alone(output, verdict, isolation, tmp_path):
+    cell = "deep = shown = {'output_type': 'display_data', 'data': {}, 'metadata': {}}\n"
+    cell += f"for _ in range(600): deep = {{'a': deep}}\nget_ipython().outputs.append({output})"
+    done = RUNNERS[isolation]([(STUDENTS, "x = 1", ""), (CHECK, "x", "a"), (STUDENTS, cell, "")], [tmp_path])
+    assert (done.fault, done.verdict) == ("", verdict)
+    assert done.outputs[1][0]["data"] == {"text/plain": "1"}
+
+
+def test_honest_figures_of_many_numbers_are_shown(notebook):
+    (shown,) = notebook.run(
+        "from IPython.display import display\n"
+        "display({'application/vnd.plotly.v1+json': {'z': [[0.5] * 200] * 200}}, raw=True)"
+    )
+    assert len(shown["data"]["application/vnd.plotly.v1+json"]["z"]) == 200
+    (printed,) = notebook.run("print('1, ' * 300_000)")
+    assert len(printed["text"]) == 900_001

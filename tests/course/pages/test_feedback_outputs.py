@@ -31,7 +31,7 @@ def display(data, **metadata):
 
 def test_text_is_escaped_and_loses_colours_and_redrawn_lines():
     html = shown(new_output("stream", text="\x1b[31m<b>\x1b[0m\x07\n 1%\r 50%\r100%\n"))
-    assert html == '<pre class="output" tabindex="0">&lt;b&gt;\n100%</pre>'
+    assert html == '<pre class="output" tabindex="0">&lt;b&gt;\x07\n100%</pre>'  # the page shows what \x07 is
 
 
 def test_long_text_is_cut_and_says_so():

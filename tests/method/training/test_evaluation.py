@@ -1,9 +1,13 @@
 import json
+import math
 
 import pytest
 import torch
-from tiny import make_run, write_pairs
+from simpo_processes import simpo, two_forked
+from tiny import make_run, write_pairs, write_run
 
+from simpo_core.fetch import quiet
+from simpo_core.models import fresh_model
 from simpo_core.saved_models import checkpoints
 from simpo_core.training import run as module
 from simpo_core.training.evaluation import best, evaluate
@@ -154,6 +158,7 @@ def test_the_best_checkpoint_stays_where_a_run_goes_on(tmp_path, settings, monke
 def test_the_best_of_none_is_none():
     assert best([], "eval_loss") is None
     assert best([{"step": 0}], "eval_loss") is None
+    assert best([{"step": 0, "eval_loss": math.nan}, {"step": 2, "eval_loss": 9.0}], "eval_loss")["step"] == 2
 
 
 # -- What is said of it ------------------------------------------------------------------------------------------------
@@ -188,3 +193,22 @@ def test_held_out_pairs_that_cannot_be_read_stop_a_run_before_it_starts(call, tm
     assert status == 2
     assert "held-out.jsonl" in errors
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_measure_held_out_pairs_as_one_does(tmp_path):
+    torch.manual_seed(0)
+    with quiet():
+        for part in fresh_model():
+            part.save_pretrained(tmp_path / "base")
+    held_out = write_pairs(tmp_path / "held-out.jsonl", count=5)
+    settings = {"model": str(tmp_path / "base"), "eval_data": str(held_out), "eval_every": 1, "keep_best": "eval_loss"}
+    settings |= {"lora_rank": 2, "lora_dora": True, "pack_tokens": 60, "steps": 2}
+    status, said, errors = simpo(tmp_path, "finetune", write_run(tmp_path, **settings), way=two_forked)
+    assert status == 0, errors
+    assert said.count("held-out pairs after step 2") == 1  # one of them speaks
+    training = start(make_run(tmp_path, output=str(tmp_path / "alone"), **settings))
+    list(train(training))
+    for row, expected in zip(read_eval(tmp_path / "out"), training.evaluations, strict=True):
+        for name in LOGGED:
+            assert row[f"eval_{name}"] == pytest.approx(expected[f"eval_{name}"], rel=1e-3, abs=1e-5), name

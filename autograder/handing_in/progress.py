@@ -1,0 +1,104 @@
+"""How far a student has come: which visible checks pass in the notebooks as they are saved. Nothing is run."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbformat.notebooknode import NotebookNode
+
+from autograder.cells import check_title, is_test, read_notebook
+from autograder.messages import PASSED
+
+WORDS = {
+    "en": {
+        "head": "| Exercise | Visible checks that pass |\n|---|---|",
+        "count": "{passed} of {visible}",
+        "untouched": "not begun",
+        "unreadable": "can't be read: {why}",
+        "next": "**Go on** with [{title}]({file}), at the check: {check}",
+        "done": "**All visible checks pass.** More are run when you hand in.",
+        "none": "No exercise lies in this folder, {folder}.",
+    },
+    "zh": {
+        "head": "| 练习 | 已通过的可见检查 |\n|---|---|",
+        "count": "{passed} / {visible}",
+        "untouched": "尚未开始",
+        "unreadable": "无法读取：{why}",
+        "next": "**接着做** [{title}]({file})，下一项检查：{check}",
+        "done": "**可见的检查已全部通过。** 提交后还会运行另一部分检查。",
+        "none": "这个文件夹里没有练习：{folder}。",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a saved notebook stands."""
+
+    file: str
+    title: str
+    visible: int = 0  # checks that students see the code of
+    passed: int = 0  # of those
+    run: int = 0  # of those, with any output
+    check: str = ""  # what the first looks at that has not passed; empty if all have
+    why: str = ""  # it can't be read
+
+
+def progress(language: str, folder: Path | None = None) -> str:
+    """A table of the exercises in a folder (the current one), and where to go on, as Markdown."""
+    words = WORDS[language]
+    folder = folder or Path.cwd()
+    found = [_progress(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")) if not path.name.startswith("00_")]
+    if not found:
+        return words["none"].format(folder=folder)
+    open_ones = sorted((one for one in found if one.check), key=lambda one: not one.run)  # begun first, in order
+    if open_ones:
+        where = words["next"].format(**vars(open_ones[0]))
+    else:
+        where = "" if any(one.why for one in found) else words["done"]
+    return "\n".join([words["head"], *(_row(one, words) for one in found), "", where])
+
+
+def passed(cell: NotebookNode) -> bool:
+    """Whether a check printed its line when it last ran."""
+    texts = (output.text for output in cell.get("outputs", []) if output.output_type == "stream")
+    return any(line.startswith(PASSED) for text in texts for line in text.splitlines())
+
+
+def _progress(path: Path) -> Progress:
+    try:
+        notebook = read_notebook(path)
+    except ValueError as error:
+        return Progress(path.name, path.stem, why=str(error))
+    checks = list(_visible(notebook))
+    left = next((check_title(cell.source).removeprefix("Check: ") for cell in checks if not passed(cell)), "")
+    return Progress(
+        path.name,
+        _title(notebook) or path.stem,
+        visible=len(checks),
+        passed=sum(map(passed, checks)),
+        run=sum(bool(cell.get("outputs")) for cell in checks),
+        check=left,
+    )
+
+
+def _visible(notebook: NotebookNode) -> Iterator[NotebookNode]:
+    """The checks of which more than a comment is left without the hidden tests."""
+    for cell in filter(is_test, notebook.cells):
+        try:
+            if ast.parse(cell.source).body:
+                yield cell
+        except SyntaxError:  # edited
+            yield cell
+
+
+def _title(notebook: NotebookNode) -> str:
+    heading: str = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
+    return heading.strip().partition("\n")[0].lstrip("# ")
+
+
+def _row(one: Progress, words: dict[str, str]) -> str:
+    state = words["unreadable"] if one.why else words["count"] if one.run else words["untouched"]
+    mark = PASSED if one.visible and one.passed == one.visible else ""
+    return f"| [{one.title}]({one.file}) | {mark}{state.format(**vars(one))} |"
