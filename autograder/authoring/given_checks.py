@@ -59,6 +59,8 @@ def given_check(source: str, whole: str, points: float, answers: Set[str]) -> st
     if not tree.body:
         return source
     read = dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in answers)
+    if not source.startswith("#"):
+        source = f"# Check: {', '.join(read)}.\n{source}"
     first, _, rest = given(source).rstrip().partition("\n")
     what = check_title(first).removeprefix("Check: ").split(". ")[0].rstrip(".")
     more = ", more=True" if "BEGIN HIDDEN TESTS" in whole else ""
@@ -70,7 +72,7 @@ def given(source: str) -> str:
     """A cell's code with its answers sealed, and the names of `autograder.checks` behind the module's."""
     tree = ast.parse(source)
     imported = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "autograder.checks"]
-    source = _edited(source, list(_seals(tree, source)))
+    source = _edited(source, list(_seals(tree)))
     tree = ast.parse(source)
     own = {node.arg if isinstance(node, ast.arg) else node.id for node in ast.walk(tree) if _gives_a_value(node)}
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in OURS - own]
@@ -94,15 +96,8 @@ def _edited(source: str, edits: list[Edit]) -> str:
     return b"\n".join(lines).decode()
 
 
-def _seals(tree: ast.AST, source: str) -> Iterator[Edit]:
+def _seals(tree: ast.AST) -> Iterator[Edit]:
     """What is to be sealed in checks of answers: what is right, and what the named mistakes give."""
-    known = {
-        target.id: ast.literal_eval(node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Constant, ast.Tuple))
-        for target in node.targets
-        if isinstance(target, ast.Name) and _is_literal(node.value)
-    }
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and (name := _answers_name(node))):
             continue
@@ -113,7 +108,7 @@ def _seals(tree: ast.AST, source: str) -> Iterator[Edit]:
             rtol = ast.literal_eval(keywords["rtol"]) if "rtol" in keywords else RTOL
             mistakes = keywords.get("mistakes")
             for expression in [node.args[1], *(mistakes.values if isinstance(mistakes, ast.Dict) else ())]:
-                numbers = _evaluated(expression, known)
+                numbers = _evaluated(expression)
                 if numbers is not None:
                     yield expression, f"{MODULE}.sealed({seal_numbers(name, numbers, rtol)!r})"
 
@@ -128,14 +123,10 @@ def _answers_name(node: ast.Call) -> str:
     return str(name.value) if is_variable and isinstance(name, ast.Constant) else ""
 
 
-def _is_literal(node: ast.expr) -> bool:
-    return all(isinstance(part, (ast.Constant, ast.Tuple, ast.expr_context)) for part in ast.walk(node))
-
-
-def _evaluated(expression: ast.expr, known: dict[str, Any]) -> Any:
+def _evaluated(expression: ast.expr) -> Any:
     """What an expression of numbers gives; None if it is made of what is known only when it runs."""
     code = compile(ast.Expression(expression), "<answer>", "eval")
     try:
-        return eval(code, {"np": np, "math": math, **known})
+        return eval(code, {"np": np, "math": math})
     except NameError:
         return None

@@ -77,6 +77,11 @@ def test_an_answer_whose_cell_has_not_run_is_named():
         exec(released_check(BY_HAND), students_names())
 
 
+def test_a_check_without_a_first_line_is_named_after_what_it_looks_at(capsys):
+    exec(released_check('check_close(answer("loss", loss), 0.25)'), students_names(loss=0.25))
+    assert capsys.readouterr().out.endswith("✓ 1 point: loss\n")
+
+
 def test_what_only_grading_checks_stays_as_it_is():
     assert released_check("# Graded when you hand in: more.", more=True) == "# Graded when you hand in: more."
 
