@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
-from autograder.json_amounts import holds_more
+from autograder.student_data.json_amounts import holds_more
 
 CHINESE_HALF = re.compile(r"^[ \t]*<!-- zh -->[ \t]*$", re.MULTILINE)
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

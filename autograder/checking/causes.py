@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.plain import without_torch
+from autograder.student_data.plain import without_torch
 
 # What an exception says, and what it mostly comes from
 EXCEPTIONS = (

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.values import ZERO_FLOOR
+from autograder.student_data.values import ZERO_FLOOR
 
 LENGTH = 10  # hexadecimal digits of a digest
 ROOM = 0.9  # of the tolerance: what passes here passes at grading, too, though the sealed number is rounded

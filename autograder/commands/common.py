@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from autograder.visible import visible
+from autograder.student_data.visible import visible
 
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

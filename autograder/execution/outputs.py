@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-from autograder.json_amounts import is_deep
+from autograder.student_data.json_amounts import is_deep
 
 CELL_OUTPUTS = 1000  # a cell that shows more is cut
 ERROR_CHARACTERS = 20_000  # of an error's words, and of each line of its traceback

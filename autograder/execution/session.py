@@ -16,8 +16,8 @@ from autograder.course import STUDENT_MODULES
 from autograder.execution.channel import ANSWER, ASK, DONE, RUN, Channel, Lost, TimeUp, TooLarge, decoded
 from autograder.execution.kept_files import FOLDER_ENTRIES, kept_by
 from autograder.execution.outputs import CELL_VALUES, Output, checked, error_output
-from autograder.json_amounts import holds_more, values_in
 from autograder.results import DIED, GRADED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
+from autograder.student_data.json_amounts import holds_more, values_in
 
 GRACE_SECONDS = 5  # a cell that doesn't stop when interrupted ends its process
 WATCH_SECONDS = 0.2

@@ -36,7 +36,7 @@ from autograder.handing_in.submissions import Submission, read_submission
 from autograder.nbgrader_patches import ignore_by_name
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_CONFINED, NOT_GRADABLE, Check, Result
-from autograder.visible import visible
+from autograder.student_data.visible import visible
 
 ISOLATION = SHARED  # tests of other courses need the student's own process
 NOT_HANDED_IN = "This notebook was not handed in."

@@ -30,7 +30,7 @@ from autograder.grading.repair import given_out, instructors_files
 from autograder.grading.workers import Unanswered, run_tasks
 from autograder.handing_in.submissions import Submission, content_of, read_submission, submitted
 from autograder.results import GRADER_FAULT, NOT_CONFINED, NOT_GRADABLE, Marked, Result
-from autograder.visible import visible
+from autograder.student_data.visible import visible
 
 PARTIAL = re.compile(r"\..*\.part")  # what `write_whole` calls a file that is not yet whole
 

@@ -17,8 +17,8 @@ from autograder.checking.causes import students_line
 from autograder.execution.channel import ANSWER, ASK, Channel, Lost, decoded
 from autograder.inside.plain_values import NotPlain, Tree, pack, unpack
 from autograder.inside.tracebacks import last_frames
-from autograder.plain import SEQUENCES, SETS, STANDS_FOR, is_itself, is_tensor, type_names
-from autograder.values import own_words
+from autograder.student_data.plain import SEQUENCES, SETS, STANDS_FOR, is_itself, is_tensor, type_names
+from autograder.student_data.values import own_words
 
 TEXT = 2000  # characters of a name, a repr or an error's words
 TYPES = 100  # names of an object's types

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.plain import NUMBERS, TENSOR_TYPES, TEXTS, is_tensor, plain
+from autograder.student_data.plain import NUMBERS, TENSOR_TYPES, TEXTS, is_tensor, plain
 
 LONGEST = 64  # bits of an int; a longer one goes in hexadecimal digits, of which JSON takes any number
 Tree = Any  # what json.dumps takes

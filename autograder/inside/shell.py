@@ -16,7 +16,7 @@ from traitlets.config import Config
 
 from autograder.execution.outputs import CELL_OUTPUTS, CELL_VALUES, ERROR_CHARACTERS, TRACEBACK_LINES, Output
 from autograder.inside.tracebacks import is_long, shorten
-from autograder.json_amounts import values_in
+from autograder.student_data.json_amounts import values_in
 
 OUTPUT_CHARACTERS = 1_000_000  # that one cell may print
 OUTPUT_BYTES = 8_000_000  # of figures and the like that one cell may show

@@ -17,7 +17,7 @@ from nbformat.v4 import new_markdown_cell
 from autograder.cells import CHINESE_HALF, LANGUAGES, is_answer, is_test, language_of, regions, role
 from autograder.course import ESSAY_PLACEHOLDER
 from autograder.pages.prose import embedded, markdown
-from autograder.visible import visible
+from autograder.student_data.visible import visible
 
 TEMPLATES = Path(__file__).with_name("templates")
 EACH = re.compile(r"\b(\d+) points? each\b|, (\d+) for each key point|\b[Oo]ne point for each key point")

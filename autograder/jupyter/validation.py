@@ -19,7 +19,7 @@ from autograder.course import ESSAY_PLACEHOLDER
 from autograder.grading.marking import notebook_checks
 from autograder.handing_in.reading import read_student_notebook
 from autograder.results import NOT_ATTEMPTED, RIGHT
-from autograder.visible import visible
+from autograder.student_data.visible import visible
 
 AT_GRADING = "at grading"
 MARKS = {RIGHT: "✓", NOT_ATTEMPTED: "○", AT_GRADING: "·"}

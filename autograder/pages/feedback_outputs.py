@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from autograder.pages.prose import formula, markdown
 from autograder.pages.sanitise import clean
-from autograder.visible import visible
+from autograder.student_data.visible import visible
 
 ROOM = 160_000  # characters of HTML that what a student made may take on a page; the task takes up to 100,000 more
 REFUSED = 60  # outputs and cells that found no room; after so many, no output is looked at

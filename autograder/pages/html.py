@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from autograder.visible import visible
+from autograder.student_data.visible import visible
 
 
 def render(template: str, style: str, **shown: Any) -> str:

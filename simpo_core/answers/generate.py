@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from simpo_core.decoding import continue_prompts
+from simpo_core.language_models.decoding import continue_prompts
 from simpo_core.models import end_tokens
 from simpo_core.preferences import Prompt, end_of_turn, tokenize_prompt
 

@@ -159,7 +159,7 @@ def _one_line(row: dict[str, Any]) -> str:
 
 
 def _say_end(training: Any, row: dict[str, Any]) -> None:
-    from simpo_core.saved_models import newest_model
+    from simpo_core.language_models.saved_models import newest_model
     from simpo_core.training.run import best_step, read_metrics
 
     output = Path(training.config.output)
@@ -264,7 +264,7 @@ def merge(
     output: Annotated[Path, typer.Argument(help="A new folder for the merged model.")],
 ) -> None:
     """Merge a LoRA checkpoint's adapters into the weights: a plain model."""
-    from simpo_core.saved_models import newest_model
+    from simpo_core.language_models.saved_models import newest_model
     from simpo_core.training.lora import merge_lora
 
     merge_lora(newest_model(checkpoint) or checkpoint, output)

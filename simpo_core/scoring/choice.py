@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from simpo_core import model_parts
 from simpo_core.devices import exact_products, is_out_of_memory
+from simpo_core.language_models import model_parts
 from simpo_core.preferences import TokenPair
 from simpo_core.scoring.attention import packed_attention
 from simpo_core.scoring.packing import Pack, length, means, pack

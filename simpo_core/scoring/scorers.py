@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from simpo_core.model_parts import causal_model
+from simpo_core.language_models.model_parts import causal_model
 from simpo_core.scoring.attention import packed_attention, pair_layout, prepare_for_gpu
 from simpo_core.scoring.output_layer import ChunkedLogps
 from simpo_core.scoring.packing import Pack

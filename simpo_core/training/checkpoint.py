@@ -20,9 +20,9 @@ from typing import Any
 import torch
 
 from simpo_core import devices
-from simpo_core.fetch import quiet
 from simpo_core.inputs import UserError
-from simpo_core.saved_models import STATE, checkpoints, models, newest_checkpoint, step_of
+from simpo_core.language_models.fetch import quiet
+from simpo_core.language_models.saved_models import STATE, checkpoints, models, newest_checkpoint, step_of
 
 
 def save_checkpoint(

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from simpo_core import devices
-from simpo_core.decoding import continue_prompts
 from simpo_core.inputs import UserError
+from simpo_core.language_models.decoding import continue_prompts
 from simpo_core.training.config import KEEP_BEST
 from simpo_core.training.passes import mean_of
 from simpo_core.training.preparation import HeldOut, Training

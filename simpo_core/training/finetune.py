@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from simpo_core import devices
+from simpo_core.language_models.saved_models import newest_model
 from simpo_core.preferences import TokenPair
-from simpo_core.saved_models import newest_model
 from simpo_core.scoring.packing import length, plan_packs
 from simpo_core.scoring.scorers import PlainScorer
 from simpo_core.training.checkpoint import save_checkpoint

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from simpo_core import model_parts
-from simpo_core.fetch import quiet
 from simpo_core.inputs import UserError
+from simpo_core.language_models import model_parts
+from simpo_core.language_models.fetch import quiet
 from simpo_core.models import load_model, reason
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from simpo_core import devices, model_parts
+from simpo_core import devices
 from simpo_core.inputs import UserError
+from simpo_core.language_models import model_parts
+from simpo_core.language_models.saved_models import newest_checkpoint
 from simpo_core.models import check_fit, end_tokens, load_model, stop_at_end_of_turn
 from simpo_core.preferences import TokenPair, fingerprint
-from simpo_core.saved_models import newest_checkpoint
 from simpo_core.scoring.activations import keep_less, share_casts
 from simpo_core.scoring.choice import choose_scorer, why_not_compiled
 from simpo_core.scoring.scorers import PairScorer, PlainScorer

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from simpo_core import devices
-from simpo_core.fetch import cache_folder
+from simpo_core.language_models.fetch import cache_folder
 from simpo_core.preferences import TokenPair, fingerprint
 from simpo_core.scoring.packing import pack, plan_packs
 from simpo_core.training.config import FinetuneConfig

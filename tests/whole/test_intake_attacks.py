@@ -10,7 +10,7 @@ from small_class import empty
 from autograder.course import Course
 from autograder.handing_in.people import STUDENT
 from autograder.handing_in.submissions import collect
-from autograder.visible import visible
+from autograder.student_data.visible import visible
 
 
 @pytest.fixture(scope="module")

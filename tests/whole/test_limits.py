@@ -9,7 +9,7 @@ import pytest
 from simpo_processes import forked, simpo
 from tiny import losses, make_run, write_run
 
-from simpo_core.saved_models import newest_checkpoint
+from simpo_core.language_models.saved_models import newest_checkpoint
 from simpo_core.training.finetune import finetune
 from simpo_core.training.preparation import prepare
 

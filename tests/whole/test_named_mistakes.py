@@ -13,7 +13,7 @@ from project import ROOT
 import autograder.checks as checks
 from autograder.cells import is_test, read_notebook, regions
 from autograder.course import Course
-from autograder.values import difference, without_torch
+from autograder.student_data.values import difference, without_torch
 
 EXERCISES = Course(ROOT, ROOT / "classroom").exercises()
 

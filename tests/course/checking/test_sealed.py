@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from autograder.checking.sealed import Sealed, seal_numbers, seal_word, sealed
-from autograder.values import difference
+from autograder.student_data.values import difference
 
 NUMBERS = [0.25, -0.4, 42.0, 148.4131591, 0.126928, 9.9998, 10.0003, 1e-4, 128.0, 1 / 3, 99999.9]
 

@@ -17,7 +17,7 @@ from tiny import write_pairs, write_run
 from simpo_core import demo
 from simpo_core.answers.evaluate import AnswerReport, CheckedAnswer, bootstrap
 from simpo_core.answers.rules import RULES, Rule
-from simpo_core.fetch import quiet
+from simpo_core.language_models.fetch import quiet
 from simpo_core.models import fresh_model, load_model
 
 

@@ -14,8 +14,8 @@ from simpo_processes import forked, simpo
 from tiny import losses, make_run, write_run
 
 from simpo_core.inputs import UserError
+from simpo_core.language_models.saved_models import STATE, newest_checkpoint
 from simpo_core.models import load_model
-from simpo_core.saved_models import STATE, newest_checkpoint
 from simpo_core.training import checkpoint
 from simpo_core.training.checkpoint import forget_older, save_checkpoint
 from simpo_core.training.config import read_config

@@ -6,9 +6,9 @@ import torch
 from simpo_processes import simpo, two_forked
 from tiny import make_run, write_pairs, write_run
 
-from simpo_core.fetch import quiet
+from simpo_core.language_models.fetch import quiet
+from simpo_core.language_models.saved_models import checkpoints
 from simpo_core.models import fresh_model
-from simpo_core.saved_models import checkpoints
 from simpo_core.training import run as module
 from simpo_core.training.evaluation import best, evaluate
 from simpo_core.training.finetune import finetune

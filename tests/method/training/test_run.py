@@ -16,9 +16,9 @@ from tiny import losses, make_run, write_pairs, write_run
 from simpo_core import devices
 from simpo_core.answers.evaluate import pair_logps
 from simpo_core.commands.train import _stop_signal
-from simpo_core.fetch import fetch_smollm2, quiet
+from simpo_core.language_models.fetch import fetch_smollm2, quiet
+from simpo_core.language_models.saved_models import newest_checkpoint
 from simpo_core.models import fresh_model, load_model
-from simpo_core.saved_models import newest_checkpoint
 from simpo_core.training.config import read_config
 from simpo_core.training.finetune import METRICS, finetune
 from simpo_core.training.preparation import TrainingError, prepare

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from autograder.json_amounts import holds_more, is_deep, values_in
+from autograder.student_data.json_amounts import holds_more, is_deep, values_in
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from autograder.commands import common
 from autograder.commands.results import results_table
 from autograder.pages.html import render
 from autograder.results import GRADED, WRONG, Check, Result
-from autograder.visible import visible
+from autograder.student_data.visible import visible
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x1b[31mRED \u202egnp.exe\x9b5n\r\u2066"
 SHOWN = r"\x1b]0;owned\x07\x1b[2J\x1b[31mRED \u202egnp.exe\x9b5n\r\u2066"

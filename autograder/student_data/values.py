@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.plain import NUMBERS, TEXTS, type_name, without_torch
+from autograder.student_data.plain import NUMBERS, TEXTS, type_name, without_torch
 
 SINGLE_PRECISION_RTOL = 1e-4  # float32 keeps 7 digits, and a difference of near numbers loses some
 ZERO_FLOOR = 1e-3  # an element below this share of the largest is compared as if it were this large

@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from autograder.execution.run import session
-from autograder.plain import DEEPEST, plain
+from autograder.student_data.plain import DEEPEST, plain
 
 STUDENTS = '''
 import array, collections, decimal, enum, fractions

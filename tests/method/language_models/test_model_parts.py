@@ -6,8 +6,8 @@ import torch
 import transformers
 from tiny import SIZES, make_model, make_run, token_pairs
 
-from simpo_core import model_parts
-from simpo_core.fetch import quiet
+from simpo_core.language_models import model_parts
+from simpo_core.language_models.fetch import quiet
 from simpo_core.models import byte_tokenizer, check_fit, load_model
 from simpo_core.scoring.choice import choose_scorer
 from simpo_core.scoring.packing import pack
