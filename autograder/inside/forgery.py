@@ -46,6 +46,7 @@ WIDELY = 5  # of what is found replaced, wherever it is
 DECISIVE = frozenset(vars(builtins))
 NAMED = (FunctionType, BuiltinFunctionType, ModuleType)
 
+OF_CHECKS = {"checking", "student_data"}  # rooms that a notebook imports
 USER_NAMES = "_user_ns"  # where IPython's shell has its variables
 
 Cells = Iterator[tuple[str, list[Any]]]
@@ -244,9 +245,12 @@ def _forget(history: dict[str, Any], manager: Any) -> None:
 
 
 def _hide_rooms() -> list[str]:
-    """Take this grader's rooms, which are of no use to a notebook, out of its reach; the names of their modules."""
+    """Take this grader's rooms but those of its checks out of a notebook's reach; the names of their modules."""
     package = sys.modules["autograder"]
-    rooms = [name for name, part in vars(package).items() if isinstance(part, ModuleType) and hasattr(part, "__path__")]
+    folders = {
+        name for name, part in vars(package).items() if isinstance(part, ModuleType) and hasattr(part, "__path__")
+    }
+    rooms = folders - OF_CHECKS
     hidden = [name for name in sys.modules if name.startswith("autograder.") and name.split(".")[1] in rooms]
     for name in hidden:
         del sys.modules[name]
