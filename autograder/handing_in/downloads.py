@@ -137,8 +137,10 @@ def whose(course: Course, files: Sequence[File], left: Sequence[Left]) -> Iterat
 
 
 def known_exercises(course: Course) -> dict[str, Marks]:
-    """By what the notebook of each exercise is known."""
-    return {name: _marks(course.solutions / f"{name}.ipynb") for name in course.exercises()}
+    """By what the notebook of each exercise is known: what students were given or, before a release, its source."""
+    names = {name: f"{name}.ipynb" for name in course.exercises()}
+    given = {name: course.notebooks / file for name, file in names.items()}
+    return {name: _marks(given[name] if given[name].is_file() else course.solutions / names[name]) for name in names}
 
 
 @functools.lru_cache(maxsize=64)

@@ -19,12 +19,12 @@ class Marks:
     texts: frozenset[str]  # of code that students don't change
 
 
-def marks_of(source: NotebookNode) -> Marks:
-    """By what the notebooks of this source are known."""
-    given = [cell for cell in source.cells if cell.cell_type == "code" and role(cell).get("locked")]
+def marks_of(given_out: NotebookNode) -> Marks:
+    """By what a notebook that students were given is known."""
+    given = [cell for cell in given_out.cells if cell.cell_type == "code" and role(cell).get("locked")]
     return Marks(
-        frozenset(cell.id for cell in source.cells if "id" in cell),
-        frozenset(role(cell)["grade_id"] for cell in source.cells if role(cell)),
+        frozenset(cell.id for cell in given_out.cells if "id" in cell),
+        frozenset(role(cell)["grade_id"] for cell in given_out.cells if role(cell)),
         frozenset(_squeezed(cell.source) for cell in given if "HIDDEN TESTS" not in cell.source),
     )
 

@@ -10,7 +10,7 @@ from autograder.handing_in.reading import rebuilt
 from autograder.handing_in.which_exercise import found_in, marks_of, named_in
 
 EXERCISES = sorted(path.stem for path in (ROOT / "solutions").glob("*.ipynb"))
-KNOWN = {name: marks_of(read_notebook(ROOT / "solutions" / f"{name}.ipynb")) for name in EXERCISES}
+KNOWN = {name: marks_of(read_notebook(ROOT / "notebooks" / f"{name}.ipynb")) for name in EXERCISES}
 
 
 @pytest.mark.parametrize(
