@@ -78,7 +78,8 @@ def given(source: str) -> str:
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in OURS - own]
     source = _edited(source, [(node, f"{MODULE}.{node.id}") for node in names])
     if imported:  # the set-up cell
-        source = source.replace("from autograder.checks import", f"{IMPORT}\nfrom autograder.checks import", 1)
+        if IMPORT not in source:  # the course's own sources have it, for what students keep of given cells is graded
+            source = source.replace("from autograder.checks import", f"{IMPORT}\nfrom autograder.checks import", 1)
         source = f'{source.rstrip()}\n\nprint("{SET_UP}")'
     return source
 

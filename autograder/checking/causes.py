@@ -74,8 +74,8 @@ def of_type(got: Any) -> str:
         return "True and False are no numbers here. Is there a comparison where a calculation is meant?"
     if isinstance(got, (dict, set)):
         return "The bare numbers are asked for, without names: not in a dict or a set."
-    if callable(got) and not isinstance(got, type):
-        return "This is a function. Call it: write parentheses and arguments behind its name."
+    if callable(got):
+        return "This can be called, and was not: write parentheses and arguments behind its name."
     if isinstance(got, tuple) and _is_uneven(got):
         return "Several things come back, with commas between them; only what is asked for belongs behind `return`."
     return ""

@@ -139,7 +139,8 @@ def test_an_answer_in_a_given_cell_is_found_and_that_cell_is_as_it_was(handed):
     assert answers[SQUARED].endswith(answer)
     assert "squared-loss was missing; squared_loss was written into setup, and is the answer" in repairs
     assert "setup was edited, and says again what it said" in repairs
-    assert next(cell.source for cell in notebook.cells if cell.id == "setup") == handed.stub("setup")
+    (given,) = (cell.source for cell in handed.source.cells if cell.id == "setup")
+    assert next(cell.source for cell in notebook.cells if cell.id == "setup") == given
 
 
 def test_an_unfinished_answer_in_its_own_cell_is_the_answer(handed):

@@ -30,6 +30,7 @@ def ask_for_the_sum(course):
         course,
         LOSS,
         ("    4.25 / 3,\\n", "    4.25,\\n"),
+        ("    2.125,\\n", "    4.25,\\n"),
         ("np.mean((_r - _beta) ** 2),", "np.sum((_r - _beta) ** 2),"),
     )
 

@@ -43,9 +43,11 @@ def test_checks_that_passed_are_counted_and_the_next_one_named(two):
     line = "✓ 1 point: one\n"
     ran(two, "02_simpo_vs_dpo", by_hand_losses=line, larger_loss="Check failed: larger is 'dpo'", dpo_loss_value=line)
     lines = progress("en", two).splitlines()
-    assert lines[3] == "| [Exercise 2 · SimPO and DPO](02_simpo_vs_dpo.ipynb) | 2 of 9 |"  # the tenth only at grading
-    assert lines[5].endswith("(02_simpo_vs_dpo.ipynb), at the check: which of the two is larger.")
-    assert "| 2 / 9 |" in progress("zh", two)
+    assert lines[3] == "| [Exercise 2 · SimPO and DPO](02_simpo_vs_dpo.ipynb) | 2 of 10 |"
+    assert lines[5].endswith(
+        "(02_simpo_vs_dpo.ipynb), at the check: the example above, and equal rewards. Other rewards when you hand in."
+    )
+    assert "| 2 / 10 |" in progress("zh", two)
 
 
 def test_a_finished_exercise_is_marked(two):
