@@ -35,13 +35,15 @@ def change_cells(
     A cell that only has another grade_id keeps everybody's points. Points that people gave stay; where they are now
     out of another number, they wait to be looked at again.
 
+    Call it while `preparing` the gradebook.
+
     before: the source that the gradebook's cells are of; None: it is not known, so that no cell is known as renamed.
     dropping: whether marks of people may go with their cells.
 
     Raises:
         UserError: Marks of people would go; the message says whose, and how to let them go.
     """
-    opened.transaction(lambda: _change(opened.gradebook, exercise, before, after, dropping))
+    opened.transaction(lambda: _change(opened.gradebook, exercise, before, after, dropping), is_preparing=True)
 
 
 def _change(gradebook: Any, exercise: str, before: NotebookNode | None, after: NotebookNode, dropping: bool) -> str:

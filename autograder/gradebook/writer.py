@@ -93,8 +93,10 @@ class Writer:
                 self._assign_penalty(submission, notebook)
         return ""
 
-    def transaction(self, work: Callable[[], str]) -> str:
+    def transaction(self, work: Callable[[], str], *, is_preparing: bool = False) -> str:
         """What `work` says, which changes the gradebook whole or not at all; tried again if somebody else writes.
+
+        is_preparing: whoever asks is the one who is `preparing` the gradebook, and would wait for itself.
 
         Raises:
             UserError: The gradebook can't be written.
@@ -104,7 +106,8 @@ class Writer:
         database, failure = self.gradebook.db, None
         for attempt in range(ATTEMPTS):
             try:
-                share_exercises(database)
+                if not is_preparing:
+                    share_exercises(database)
                 said = work()
                 database.commit()
                 return said

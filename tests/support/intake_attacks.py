@@ -83,7 +83,7 @@ ATTACKS = [
         "a member that is a link": _zip(f"eve_{EXERCISE}.ipynb", "a link", attributes=0o120777 << 16),
         "a name of five thousand characters": _zip("x" * 5000 + ".ipynb", "its name has 5,006 characters"),
         "a hundred folders": _zip("a/" * 100 + f"eve_{EXERCISE}.ipynb", "100 folders"),
-        "archives in archives": (_nested, "a zip file in a zip file in a zip file"),
+        "archives in archives": (_nested, "zip files in each other, more than three deep"),
         "an archive with a password": (_locked, "locked with a password"),
         "too many files": (_many, "files; expected at most"),
         "a bomb": (_bomb, "would unpack to 300,000,000"),
