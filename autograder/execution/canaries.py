@@ -62,7 +62,7 @@ def _forms(value: float) -> set[str]:
 def canaries(count: int) -> list[Canary]:
     """Cells that must fail, each of another kind, one that must print, and one that must show a value."""
     chosen = [Canary(*_filled(template), FAILS) for template in random.sample(FAILING, count)]
-    credit = repr(round(random.uniform(0.01, 0.99), 4))
+    credit = repr(round(random.uniform(0.01, 0.49), 4))  # that with no number of digits is shown as full marks
     return [*chosen, Canary(*_filled(PRINTING), PRINTS, looks_widely=True), Canary(f"{credit} * 1", credit, SHOWS)]
 
 

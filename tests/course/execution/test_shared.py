@@ -11,6 +11,7 @@ from project import ROOT
 
 from autograder.cells import is_test, read_notebook
 from autograder.course import Course
+from autograder.execution.canaries import SHOWS, canaries
 from autograder.execution.run import BOTH, CHECK, STUDENTS
 from autograder.execution.shared import run_shared
 from autograder.grading.execute import WarmExecute, steps_of
@@ -456,3 +457,10 @@ def test_code_of_this_grader_is_nobody_elses():
     for module in (checks, pristine):
         assert pristine.is_installed(module.__file__)
     assert not pristine.is_installed("/tmp/ipykernel_1/123.py")
+
+
+def test_no_canary_that_shows_a_value_can_be_shown_as_full_marks():
+    for _ in range(500):
+        (shows,) = (one for one in canaries(1) if one.must is SHOWS)
+        for text in ("1", "1.0", "1.00"):
+            assert shows.what_lied([{"output_type": "execute_result", "data": {"text/plain": text}}])
