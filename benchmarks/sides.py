@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
+from emulated_bfloat16 import products_in_float32
+
 BETA, GAMMA = 2.5, 1.0
 LEARNING_RATE = 1e-6
 SEED = 0
 OURS, PEER = "ours", "trl"
-BLOCK = 1 << 20  # numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Case:
     device: str = "cpu"
     threads: int = 2
     compile: bool = False
-    emulated: bool = False  # see `products_in_float32`
+    emulated: bool = False  # see `emulated_bfloat16`
 
     @property
     def steps(self) -> int:
@@ -138,41 +139,6 @@ def _work(connection: Connection, side: str, case: Case) -> None:
         return
     except Exception:
         connection.send(f"{side}: {traceback.format_exc()}")
-
-
-def products_in_float32() -> Any:
-    """A context in which matrix products in bfloat16 are computed in float32, a block at a time, and rounded.
-
-    For a CPU without instructions for bfloat16, where such a product takes a hundred times as long. What comes out
-    are the same losses and the same memory, for all tensors are there in their own sizes; times say nothing.
-    """
-    import torch
-    from torch.utils._python_dispatch import TorchDispatchMode
-
-    class InFloat32(TorchDispatchMode):
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            name = func.overloadpacket.__name__
-            if name not in ("mm", "bmm", "addmm") or args[-1].dtype != torch.bfloat16:
-                return func(*args, **(kwargs or {}))
-            product = _product(*args[-2:])
-            return product if name != "addmm" else product.add_(args[0])
-
-    return InFloat32()
-
-
-def _product(left: Any, right: Any) -> Any:
-    """The product of two matrices, or of each two of a batch, in blocks of no more than BLOCK numbers each."""
-    import torch
-
-    product = left.new_empty((*left.shape[:-1], right.shape[-1]))
-    if left.dim() == 3:
-        return torch.stack([_product(*each) for each in zip(left, right, strict=True)], out=product)
-    size = max(1, BLOCK // left.shape[1])
-    for rows in range(0, left.shape[0], size):
-        wide = left[rows : rows + size].float()
-        for columns in range(0, right.shape[1], size):
-            product[rows : rows + size, columns : columns + size] = wide @ right[:, columns : columns + size].float()
-    return product
 
 
 def load(case: Case) -> tuple[Any, Any, list[Any]]:

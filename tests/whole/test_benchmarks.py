@@ -277,10 +277,10 @@ def test_the_page_of_results_is_what_was_measured(demonstration):
 
 
 def test_emulated_products_are_those_of_bfloat16(finetune, monkeypatch):
-    import sides
+    import emulated_bfloat16
     import torch
 
-    monkeypatch.setattr(sides, "BLOCK", 8)  # several blocks, the last ones smaller
+    monkeypatch.setattr(emulated_bfloat16, "BLOCK", 8)  # several blocks, the last ones smaller
     torch.manual_seed(0)
     x, w, b = (torch.randn(*shape, dtype=torch.bfloat16, requires_grad=True) for shape in ((5, 3), (4, 3), (4,)))
 
@@ -292,7 +292,7 @@ def test_emulated_products_are_those_of_bfloat16(finetune, monkeypatch):
         return [y, batches, x @ w.T, torch.bmm(x[None], w.T[None]), x.grad, w.grad, b.grad]
 
     real = products()
-    with sides.products_in_float32():
+    with emulated_bfloat16.products_in_float32():
         emulated = products()
     for one, other in zip(emulated, real, strict=True):
         torch.testing.assert_close(one, other, rtol=0.02, atol=0.02)
