@@ -27,7 +27,7 @@ def test_a_row_says_what_the_title_cell_says():
     row = card("04_advantages", SOURCES["04_advantages"], "en").row()
     assert row.startswith("| 4 | **[Advantages](04_advantages.ipynb)** | <details><summary>name three advantages")
     assert row.endswith("| ●●○○○ | 65 minutes | 10 + 6 for the essay |")
-    assert "| 45 分钟 | 10 分，另有论述题 6 分 |" in card("04_advantages", SOURCES["04_advantages"], "zh").row()
+    assert "| 65 分钟 | 10 分，另有论述题 6 分 |" in card("04_advantages", SOURCES["04_advantages"], "zh").row()
 
 
 def test_the_points_on_the_page_are_those_of_the_checks():
