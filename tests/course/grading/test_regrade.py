@@ -100,7 +100,7 @@ def run_of(keyed, run):
 def test_what_people_have_read_stays_read_with_their_comments(small_class, tmp_path):
     course = copied(small_class, tmp_path)
     with nbgrader_api(course).gradebook as gradebook:
-        for name, points in (("essay", 4.0), ("gradients-value", 0.5)):
+        for name, points in (("essay", 4.0), ("largest-share-value", 0.5)):
             grade = gradebook.find_grade(name, ESSAY, ESSAY, "ada")
             grade.manual_score, grade.needs_manual_grade = points, False
         gradebook.find_comment("essay", ESSAY, ESSAY, "ada").manual_comment = "Well argued."

@@ -52,7 +52,7 @@ def test_a_file_that_cannot_be_read_was_handed_in(small_class, tmp_path):
 def test_the_mean_is_not_rounded_to_one_decimal(small_class, tmp_path):
     course = copied(small_class, tmp_path)
     with nbgrader_api(course).gradebook as gradebook:
-        gradebook.find_grade("gradients-value", ESSAY, ESSAY, "cy").manual_score = 4.5
+        gradebook.find_grade("largest-share-value", ESSAY, ESSAY, "cy").manual_score = 4.5
         gradebook.db.commit()
     assert "mean 7.25, median 7.25 of 16" in render(course)  # ada 10
 
