@@ -56,7 +56,7 @@ def run_steps(steps: Sequence[Step], beside: Sequence[Path], seconds: float = CE
     """Run a notebook's code cells in order.
 
     beside: folders whose files are there when the cells run; the last one's prevail.
-    seconds: wall time that one cell may take.
+    seconds: that one cell may take, of its own time (see `patience`).
     """
     outputs = []
     try:

@@ -5,6 +5,7 @@ process passes through here. All that comes from the student's process is limite
 """
 
 import json
+import math
 import os
 import signal
 import time
@@ -16,11 +17,14 @@ from autograder.course import STUDENT_MODULES
 from autograder.execution.channel import ANSWER, ASK, DONE, RUN, Channel, Lost, TimeUp, TooLarge, decoded
 from autograder.execution.kept_files import FOLDER_ENTRIES, kept_by
 from autograder.execution.outputs import CELL_VALUES, Output, checked, error_output
+from autograder.execution.patience import STILL_SHARE, Patience
 from autograder.results import DIED, GRADED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
 from autograder.student_data.json_amounts import holds_more, values_in
 
-GRACE_SECONDS = 5  # a cell that doesn't stop when interrupted ends its process
+GRACE_SECONDS = 3  # a cell that doesn't stop when interrupted ends its process
 WATCH_SECONDS = 0.2
+LESS_PATIENCE = 4  # so many times less for the cells after one that was stopped, which often meet the same again,
+LEAST_SECONDS = 1  # but not less than this
 FOLDER_BYTES = 100_000_000  # that a notebook may keep in files, with a name or without
 THREADS = 64
 ITEMS = 1_000_000  # of one answer, an array counting as one
@@ -44,7 +48,7 @@ class Process:
         self._watched = time.monotonic()
 
     def exchange(
-        self, message: Reply | None, deadline: float, meanwhile: Callable[[], None] = lambda: None
+        self, message: Reply | None, patience: Patience, meanwhile: Callable[[], None] = lambda: None
     ) -> Reply | None:
         """Send a message, if there is one, and await the next; None if the process has ended. Raises TimeUp.
 
@@ -52,18 +56,21 @@ class Process:
         """
         if self.ended:
             return None
+        patience.start()
         try:
             if message:
-                self.channel.forward(*message, deadline)
+                self.channel.forward(*message, time.monotonic() + patience.left())
             while True:
                 try:
-                    reply = self.channel.receive(min(deadline, time.monotonic() + WATCH_SECONDS))
+                    reply = self.channel.receive(time.monotonic() + min(WATCH_SECONDS, patience.left()))
+                    patience.stop()
                     self.watch()
                     return reply
                 except TimeUp:
                     self.watch()
                     meanwhile()
-                    if time.monotonic() >= deadline:
+                    patience.look(self.pid)
+                    if patience.is_over():
                         raise
         except TooLarge:
             self.end(TOO_MUCH_OUTPUT)
@@ -124,12 +131,13 @@ class Session:
         """The outputs of the cell that a message to the student's process runs."""
         if self._is_over():
             return [self._noted(error_output("CellTimeoutError", f"The cell {NOT_RUN}"))]
-        deadline = self._cell_deadline()
-        reply, late = _exchange(self.student, message, deadline)
+        patience, patience_ended = self._patience(), math.inf
+        reply, late = _exchange(self.student, message, patience)
         while reply and not self.is_last(reply):
-            if time.monotonic() >= deadline + 2 * GRACE_SECONDS:  # it says something else each time it is interrupted
+            patience_ended = min(patience_ended, time.monotonic()) if late else math.inf
+            if time.monotonic() >= patience_ended + 2 * GRACE_SECONDS:  # it says something else at each interrupt
                 self.student.end(TIMED_OUT)
-            reply, was_late = _exchange(self.student, self.response(reply), deadline)
+            reply, was_late = _exchange(self.student, self.response(reply), patience)
             late = late or was_late
         if reply is not None:
             values = values_in(reply[1], CELL_VALUES)
@@ -141,7 +149,7 @@ class Session:
             return [self._noted(error_output(*self._why_ended()))]
         outputs = _outputs(self.outputs_in, reply)
         if late:
-            outputs.append(error_output("CellTimeoutError", self._too_long("The cell ran")))
+            outputs.append(error_output("CellTimeoutError", self._too_long("The cell ran", patience)))
         return [self._noted(output) for output in outputs]
 
     def is_last(self, reply: Reply) -> bool:
@@ -157,32 +165,33 @@ class Session:
 
     def examine(self, source: str) -> list[Output]:
         """The outputs of an author's cell. What it asks of the student's process is asked there."""
-        deadline, late, has_asked = self._cell_deadline(), False, False
-        patience = time.monotonic() + self.cell_seconds + 2 * GRACE_SECONDS
-        message = (RUN, json.dumps(source).encode())
+        patience, late, has_asked = self._patience(), False, False
+        own = Patience(self.cell_seconds + 2 * min(GRACE_SECONDS, self.cell_seconds))  # the examiner's
+        message, ran = (RUN, json.dumps(source).encode()), ""
         while True:
-            asked, was_stopped = _exchange(self.examiner, message, patience, self._watch_student)
+            asked, was_stopped = _exchange(self.examiner, message, own, self._watch_student)
             if was_stopped and asked and not has_asked:  # slow by itself
                 self.examiner.end(TIMED_OUT)
                 asked = None
             if asked is None and (self.is_spoilt or (has_asked and self.examiner.ended != DIED)):
-                return [self._spoilt()]
+                return [self._spoilt(own)]
             if asked is None:
                 return [error_output("ExaminerFault", "The check itself did not come to its end.")]
             if was_stopped:
-                words = self._too_long("With what your code gave it, the check ran")
+                words = self._too_long("With what your code gave it, the check ran", own)
                 return [self._noted(error_output("CellTimeoutError", words))]
             if asked[0] == DONE:
                 return _outputs(decoded, asked)
             reply, has_asked, self.has_asked = None, True, True
             is_over = self._is_over()
             if not ((late or is_over) and asked[0] == ASK):
-                reply, was_late = _exchange(self.student, asked, deadline)
+                reply, was_late = _exchange(self.student, asked, patience)
+                ran = self._too_long("it ran", patience) if was_late else ran
                 late = late or was_late
             if is_over and not late:
                 reply = (ANSWER, _no_answer(*self._noted_words("CellTimeoutError", f"it {NOT_RUN}")))
             elif late or reply is None or reply[0] not in (ASK, ANSWER):
-                ended = ("CellTimeoutError", self._too_long("it ran")) if late else self._why_ended()
+                ended = ("CellTimeoutError", ran) if late else self._why_ended()
                 reply = (ANSWER, _no_answer(*self._noted_words(*ended)))
             elif holds_more(reply[1], b",", ITEMS):  # the examiner would take long over them
                 words = f"It gave back more than {ITEMS:,} values; numpy arrays may hold more."
@@ -199,7 +208,7 @@ class Session:
             self.student.end(TOO_MUCH_OUTPUT)
             self._noted_words(*self._why_ended())
 
-    def _spoilt(self) -> Output:
+    def _spoilt(self, own: Patience) -> Output:
         """The output of a check whose process has ended over what the student's code gave it, now or in one before."""
         if self.is_spoilt:
             return error_output(
@@ -207,22 +216,30 @@ class Session:
             )
         self.is_spoilt = True
         if self.examiner.ended == TIMED_OUT:
-            name, words = "CellTimeoutError", self._too_long("With what your code gave it, the check ran")
+            name, words = "CellTimeoutError", self._too_long("With what your code gave it, the check ran", own)
         else:
             name, words = "TooMuchOutput", "With what your code gave it, the check said too much, and was ended."
         return self._noted(error_output(name, words))
 
-    def _cell_deadline(self) -> float:
-        return min(time.monotonic() + self.cell_seconds, self.deadline)
+    def _patience(self) -> Patience:
+        """With the student's process, over one cell or check."""
+        return Patience(self.cell_seconds, self.deadline)
 
     def _is_over(self) -> bool:
         """Whether the notebook's time is up; from then on the student's process is asked nothing more."""
         return time.monotonic() >= self.deadline
 
-    def _too_long(self, subject: str) -> str:
+    def _too_long(self, subject: str, patience: Patience) -> str:
+        """That something was stopped, and why. There is less patience with what comes after it."""
         if self._is_over():
             return f"{subject} when the notebook's time was up, and was stopped."
-        return f"{subject} longer than {self.cell_seconds:g} seconds and was stopped."
+        seconds, self.cell_seconds = self.cell_seconds, self._less()
+        if patience.is_still():
+            return f"{subject} for {patience.seconds * STILL_SHARE:g} seconds without doing anything, and was stopped."
+        return f"{subject} longer than {seconds:g} seconds and was stopped."
+
+    def _less(self) -> float:
+        return min(self.cell_seconds, max(LEAST_SECONDS, self.cell_seconds / LESS_PATIENCE))
 
     def _why_ended(self) -> tuple[str, str]:
         if self.student.ended == TIMED_OUT:
@@ -250,11 +267,11 @@ class Session:
 
 
 def _exchange(
-    process: Process, message: Reply | None, deadline: float, meanwhile: Callable[[], None] = lambda: None
+    process: Process, message: Reply | None, patience: Patience, meanwhile: Callable[[], None] = lambda: None
 ) -> tuple[Reply | None, bool]:
     """A process's reply (None if it has ended), and whether it had to be interrupted."""
     try:
-        return process.exchange(message, deadline, meanwhile), False
+        return process.exchange(message, patience, meanwhile), False
     except TimeUp:
         reply = process.interrupt()
     if reply and reply[0] == ASK:

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,17 +96,6 @@ def start_warm_process() -> socket.socket:
     sweep()
     with _starting:
         return _shared or _start()
-
-
-@contextlib.contextmanager
-def in_a_hurry() -> Iterator[None]:
-    """Run a single notebook as soon as may be, in this process: what only some notebooks need is not waited for."""
-    global _hurry
-    _hurry, _own.server = True, None
-    try:
-        yield
-    finally:
-        _hurry, _own.server = False, None  # the next notebooks have all of it
 
 
 def share_warm_process(control: socket.socket, hurry: bool) -> None:

@@ -19,12 +19,12 @@ from autograder.authoring.release import prepare as prepare_release
 from autograder.course import Course, UserError
 from autograder.database import alone
 from autograder.execution.data_files import BESIDE_BYTES, files_beside, put, shadows
-from autograder.execution.run import CELL_SECONDS, refusal
+from autograder.execution.run import refusal
 from autograder.execution.shared import SEPARATE
 from autograder.files import write_whole
 from autograder.gradebook.writer import NotInGradebook, Writer, keys_written, open_gradebook
 from autograder.grading.cluster import mark_on_cluster
-from autograder.grading.marking import Task, mark, marked_before, without_points
+from autograder.grading.marking import CELL_SECONDS, Task, mark, marked_before, without_points
 from autograder.grading.records import Record, key_of, log_path, recall, recorded, remember
 from autograder.grading.repair import given_out, instructors_files
 from autograder.grading.workers import Unanswered, run_tasks
@@ -73,7 +73,7 @@ def grade(
     Workers mark the submissions; this process alone writes. What was graded before comes first.
     A submission that can't be graded gets a verdict and stops nobody else's.
 
-    jobs: how many workers. cell_seconds: wall time that one cell may take. exercises: all if empty.
+    jobs: how many workers. cell_seconds: that one cell may take, of its own time. exercises: all if empty.
     isolation: where checks run (see `shared`).
     scheduler: address of a Dask scheduler, whose workers mark the submissions instead.
     marked_in: a classroom in which some of the submissions, as they are, have been marked: that is taken over.

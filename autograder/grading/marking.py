@@ -19,7 +19,6 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import answers_of, is_test, parse_notebook
 from autograder.execution.data_files import put
-from autograder.execution.run import CELL_SECONDS
 from autograder.execution.shared import RUNNERS, SEPARATE
 from autograder.grading.execute import fill, steps_of
 from autograder.grading.repair import parse_once, restore, set_aside
@@ -27,6 +26,7 @@ from autograder.handing_in.reading import read_content
 from autograder.messages import stopped_by, wrote_to_stderr
 from autograder.results import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, Check, Marked, Result
 
+CELL_SECONDS = 5  # of a cell's own time (see `patience`); of all known right answers none takes a tenth of it
 REASON = 300  # characters of why there are no points
 
 
@@ -43,7 +43,7 @@ class Task:
     aside: tuple[str, ...] = ()  # names beside the notebook that are a module's
     refused: str = ""  # why the file was not even read
     given_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # see `repair.given_out`
-    cell_seconds: float = CELL_SECONDS  # wall time that one cell may take
+    cell_seconds: float = CELL_SECONDS  # that one cell may take, of its own time
     isolation: str = SEPARATE  # where checks run (see `shared`)
 
 

@@ -10,7 +10,7 @@ def run_cells(sources: list[str], folder: Path, seconds: float = CELL_SECONDS) -
     """The outputs of each cell, in nbformat's form, run in order in a student's process.
 
     folder: its files are there when the cells run.
-    seconds: wall time that one cell may take; then it is interrupted and its last output says so.
+    seconds: that one cell may take; then it is interrupted and its last output says so.
     """
     with session(folder, seconds=seconds) as notebook:
         return [notebook.run(source) for source in sources]

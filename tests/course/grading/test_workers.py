@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from project import ROOT
 
+from autograder.execution import patience
 from autograder.execution.run import CHECK, STUDENTS, run_steps
 from autograder.grading.workers import Unanswered, _Pool, run_tasks, stop
 
@@ -74,6 +75,34 @@ def test_a_task_that_hangs_is_given_up_with_its_worker_and_the_class_goes_on(tmp
     got = dict(run_tasks(tasks(tmp_path, "abcdef"), 2, hang, seconds=1.5))
     assert got == {name: Unanswered.LATE if name == "b" else name.upper() for name in "abcdef"}
     assert not Path("/proc", (tmp_path / "hangs").read_text()).exists()
+
+
+def test_a_single_task_that_hangs_is_given_up_too(tmp_path):
+    got = dict(run_tasks(tasks(tmp_path, "b"), 1, hang, hurry=True, seconds=1.5))
+    assert got == {"b": Unanswered.LATE}
+    assert not Path("/proc", (tmp_path / "hangs").read_text()).exists()
+
+
+def test_a_single_task_whose_worker_dies_is_done_by_another(tmp_path):
+    assert dict(run_tasks(tasks(tmp_path, "b"), 1, die_once, hurry=True)) == {"b": "B"}
+    assert dict(run_tasks(tasks(tmp_path, "b"), 1, die_always, hurry=True)) == {"b": Unanswered.DIED}
+
+
+def wait_for_the_others(task):
+    """The first does nothing, and says so, until the others are done."""
+    name, folder = task
+    (folder / name).touch()
+    if name == "a":
+        patience.when_still()
+        deadline = time.monotonic() + 60
+        while len(list(folder.iterdir())) < 4 and time.monotonic() < deadline:
+            time.sleep(0.02)
+    return len(list(folder.iterdir()))
+
+
+def test_beside_a_notebook_that_does_nothing_another_worker_goes_on(tmp_path):
+    got = dict(run_tasks(tasks(tmp_path, "abcd"), 1, wait_for_the_others))
+    assert got["a"] == 4  # it saw the others' marks
 
 
 def fail(task):
