@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +11,10 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from autograder.commands.common import CORES, Classroom, console, say, stoppable
+from autograder.commands.feedback import write_pages
 from autograder.commands.results import say_results
 from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserError, find_course
 from autograder.execution.shared import SEPARATE, SHARED
-from autograder.nbgrader_setup import nbgrader_api
 from autograder.results import Result
 
 commands = typer.Typer()
@@ -88,23 +88,6 @@ def grade(
 
 
 @commands.command()
-def feedback(
-    student: Annotated[list[str] | None, typer.Option(help="Only this student's pages; may be repeated.")] = None,
-    exercise: Annotated[list[str] | None, typer.Option(help="Only this exercise's pages; may be repeated.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write again what has not changed.")] = False,
-    solutions: Annotated[
-        bool, typer.Option("--solutions", help="After the deadline: with a worked answer under each part.")
-    ] = False,
-    classroom: Classroom = None,
-) -> None:
-    """Write a page of feedback for every graded notebook, and one for each student.
-
-    Writes again only what has changed: by grading, or by a person's points and comments.
-    """
-    write_pages(find_course(classroom), student or (), exercise or (), force=force, solutions=solutions)
-
-
-@commands.command()
 def demo() -> None:
     """Grade a small class made from known answers, in a classroom of its own."""
     from autograder.commands.demo import demo_course, write_downloads
@@ -174,57 +157,3 @@ def _shown(results: Iterable[tuple[Result, bool]], total: int) -> list[tuple[Res
             speed = progress.tasks[bar].speed
             progress.update(bar, advance=1, pace=f"{speed:.1f} notebooks/s" if speed else "")
     return done
-
-
-@stoppable()
-def write_pages(
-    course: Course,
-    students: Collection[str] = (),
-    exercises: Collection[str] = (),
-    *,
-    force: bool = False,
-    solutions: bool = False,
-) -> None:
-    """Write the pages that are missing or show what is no longer so. students, exercises: all if empty."""
-    from autograder.handing_in.other_files import other_files
-    from autograder.pages import feedback as pages
-
-    everything = pages.graded(course)
-    refused = pages.refused(course)  # have no page, but a line on the student's list
-    others = other_files(course.classroom)  # nor have these
-    if not (everything or refused or others):
-        raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
-    found = {*everything, *refused, *others}
-    for wanted, place, what in ((students, 0, "student"), (exercises, 1, "exercise")):
-        for name in wanted:
-            if name not in {key[place] for key in found}:
-                raise UserError(f"no notebook is graded of {what} {name!r} in {course.classroom / 'autograded'}")
-        found = {key for key in found if not wanted or key[place] in wanted}
-    chosen = [key for key in everything if key in found]
-    if solutions:
-        _refuse_early(course, {exercise for _, exercise in chosen})
-    columns = (TextColumn("Feedback"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with nbgrader_api(course).gradebook as gradebook:
-        known = pages.read_known(course, gradebook)
-    with Progress(*columns, console=console, transient=True) as progress:
-        written = pages.write_pages(course, known, chosen, force=force, solutions=solutions)
-        new = sum(is_new for _, is_new in progress.track(written, total=len(chosen)))
-    owners = sorted({student for student, _ in found})
-    lists = sum(is_new for _, is_new in pages.write_indexes(course, known, owners, force=force))
-    say(f"Feedback: {course.classroom / 'feedback'}/<student>/index.html")
-    listed = "1 student's list" if lists == 1 else f"{lists} students' lists"
-    say(f"{new} page{'s' * (new != 1)} written, {len(chosen) - new} as before; {listed} written")
-
-
-def _refuse_early(course: Course, exercises: Collection[str]) -> None:
-    """Raise UserError while somebody may still hand in one of the exercises."""
-    from datetime import UTC, datetime
-
-    from autograder.gradebook.due import last_times
-
-    for exercise, until in sorted(last_times(course).items()):
-        if exercise in exercises and until > datetime.now(UTC):
-            raise UserError(
-                f"{exercise} may be handed in until {until.astimezone():%Y-%m-%d %H:%M}, and worked answers would be "
-                "known before: wait, or name the other exercises with --exercise"
-            )

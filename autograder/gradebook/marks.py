@@ -14,6 +14,7 @@ class Marks:
 
     score: Score = Score(())  # noqa: RUF009 (frozen)
     comments: Mapping[str, str] = field(default_factory=dict)  # by the grade_id of the answer
+    name: str = ""  # the student's, if the gradebook knows it
 
     @property
     def cells(self) -> dict[str, GradedCell]:
@@ -58,4 +59,8 @@ def read_marks(gradebook: Any, scores: ClassScores) -> dict[tuple[str, str], Mar
     for student, exercise, grade_id, words in gradebook.db.execute(query):
         if words and words.strip():
             comments[student, exercise][grade_id] = words
-    return {key: Marks(score, comments.get(key, {})) for key, score in scores.scores.items()}
+    names = {student.id: student.name for student in scores.students}
+    return {
+        (student, exercise): Marks(score, comments.get((student, exercise), {}), names.get(student, ""))
+        for (student, exercise), score in scores.scores.items()
+    }

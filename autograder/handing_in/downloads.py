@@ -187,12 +187,13 @@ def _origins(name: PurePosixPath, beside: LmsFiles, exercises: Sequence[str]) ->
     for folder in (*reversed(name.parents), name):
         rest = "" if folder == name else name.name
         if match := MOODLE.fullmatch(folder.name):
-            return _moodle(match, beside), rest or match["file"] or name.name
+            return _moodle(match, beside, folder.name), rest or match["file"] or name.name
         if CANVAS_ANONYMOUS.fullmatch(folder.name):
             raise ValueError("unknown student: Canvas made it anonymous; switch that off and download it again")
         if match := CANVAS.fullmatch(folder.name):
             sender = Sender(name=match["name"], lms_user_id=match["user"])
-            origin = Origin(sender, upload=int(match["upload"]), marked_late=bool(match["late"]))
+            late = bool(match["late"])
+            origin = Origin(sender, upload=int(match["upload"]), marked_late=late, named=folder.name)
             return _members(match["name"], origin, beside) or [origin], rest or match["file"]
         if match := BLACKBOARD.fullmatch(folder.name):
             tried = datetime.strptime(match["time"], "%Y-%m-%d-%H-%M-%S").astimezone(UTC)
@@ -211,8 +212,11 @@ def _origins(name: PurePosixPath, beside: LmsFiles, exercises: Sequence[str]) ->
     return _by_name(name, beside, exercises)
 
 
-def _moodle(match: re.Match[str], beside: LmsFiles) -> list[Origin]:
-    """A participant, by number and name; a group's members: Moodle numbers groups and participants alike."""
+def _moodle(match: re.Match[str], beside: LmsFiles, named: str) -> list[Origin]:
+    """A participant, by number and name; a group's members: Moodle numbers groups and participants alike.
+
+    named: what Moodle called it, by which it knows a participant again, and no member of a group.
+    """
     name, ticket = match["name"], match["ticket"] or ""
     said = beside.participants.get(ticket)
     called, _, number = name.partition("_")
@@ -221,9 +225,10 @@ def _moodle(match: re.Match[str], beside: LmsFiles) -> list[Origin]:
         said = beside.participants.get(ticket)
         origin = said if said and (said.sender.id or said.sender.name) else None
         anonymous = Sender(ticket=ticket, is_anonymous=True)
-        return [origin or Origin(anonymous, *((said.time, said.time_from) if said else ()))]
+        found = origin or Origin(anonymous, *((said.time, said.time_from) if said else ()))
+        return [replace(found, named=named)]
     if said and (not said.sender.name or same_name(said.sender.name, name)):
-        return [said]
+        return [replace(said, named=named)]
     origin = Origin(Sender(name=name, ticket=ticket))
     if members := _members(name, origin, beside):
         return members
@@ -232,7 +237,7 @@ def _moodle(match: re.Match[str], beside: LmsFiles) -> list[Origin]:
             f"unknown student: Moodle's worksheet calls participant {ticket} {said.sender.name}, not {name}. If {name} "
             "is a group, say who is in it: put groups.csv with the columns group,student beside the download"
         )
-    return [origin]
+    return [replace(origin, named=named)]
 
 
 def _members(group: str, origin: Origin, beside: LmsFiles) -> list[Origin]:

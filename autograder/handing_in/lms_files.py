@@ -53,6 +53,7 @@ class Origin:
     time_from: str = ""  # who says so
     upload: int = 0  # Canvas's number of the upload: the later, the higher
     marked_late: bool = False  # by Canvas, which gives no time
+    named: str = ""  # the folder or file that Moodle or Canvas named, by which they know their own again
 
 
 @dataclass

@@ -23,6 +23,7 @@ from autograder.handing_in.lms_files import TIMESTAMP, read_timestamp, write_tim
 from autograder.handing_in.other_files import OtherFile, keep_other_files
 from autograder.handing_in.people import People
 from autograder.handing_in.reading import read_content
+from autograder.handing_in.received import keep_received
 from autograder.handing_in.roster import load
 
 BESIDE = 10_000  # files and folders beside a notebook; of more not even the names are looked at
@@ -60,7 +61,7 @@ def collect(course: Course, downloads: Path) -> tuple[list[Submission], list[Lef
         found, unknown = identify(course, people, files)
         placed, unplaced = _place(found)
         _keep_others(course, people, files, left + unknown, placed)
-        taken, uploads = [], _read_uploads(course)
+        taken, uploads, named = [], _read_uploads(course), dict[tuple[str, str], str]()
         left += unknown + unplaced
         for (student, exercise), candidates in placed.items():
             best = max(candidates, key=_rank) if len(candidates) > 1 else candidates[0]
@@ -72,9 +73,11 @@ def collect(course: Course, downloads: Path) -> tuple[list[Submission], list[Lef
             else:
                 _copy(best.file.path, submission)
                 taken.append(submission)
+                named |= {(student, exercise): best.origin.named} if best.origin.named else {}
                 uploads |= {f"{student}/{exercise}": best.origin.upload} if best.origin.upload else {}
         if uploads != _read_uploads(course):
             write_whole(course.classroom / UPLOADS, json.dumps(uploads, indent=1, ensure_ascii=False) + "\n")
+        keep_received(course.classroom, named)
     return taken, left
 
 

@@ -8,8 +8,8 @@ import functools
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class Known:
     refused: Mapping[Key, str]  # why what was handed in last could not be graded
     others: Mapping[Key, OtherFile]  # what was handed in and is no notebook
     max_points: Mapping[str, float]  # of each exercise that somebody has handed in, as in `export`
+    names: Mapping[str, str] = field(default_factory=dict)  # of the students, by id, where the gradebook has them
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def read_known(course: Course, gradebook: Any) -> Known:
     scores = read_scores(gradebook)
     others = other_files(course.classroom)
     begun = scores.begun([*(exercise for _, exercise in others), *(one.exercise for one in submitted(course))])
-    return Known(read_marks(gradebook, scores), refused(course), others, scores.only(begun).max_points)
+    names = {student.id: student.name for student in scores.students if student.name}
+    return Known(read_marks(gradebook, scores), refused(course), others, scores.only(begun).max_points, names)
 
 
 def is_stale(course: Course, marks: Mapping[Key, Marks], student: str, exercise: str) -> bool:
@@ -115,13 +117,15 @@ def write_indexes(
 
     for student in students:
         path = course.classroom / "feedback" / student / "index.html"
-        language = _language_of(course, known, student, others)
-        rows = _rows(course, known, student, language)
+        language = language_of_student(course, known, student, others)
+        rows = list(rows_of(course, known, student, language).values())
         remark = _note_of(known.others.get((student, "")), language)
-        key = _hash(design(), language, rows, remark)
+        name = known.names.get(student, "")
+        key = _hash(design(), language, rows, remark, name)
         is_new = force or _key_in(path) != key
         if is_new:
-            _write(path, _index_html(student, language, rows, remark, key))
+            shown = {"student": student, "name": name, "rows": rows, "remark": remark, **sums(rows)}
+            _write(path, render_page("feedback_index", language, key, **shown))
         yield path, is_new
 
 
@@ -166,6 +170,12 @@ def page_html(
     has_list: whether the student gets the list of all exercises, too. solutions: whether a worked answer stands
     under each part.
     """
+    shown = shown_page(course, known, student, exercise, solutions=solutions)
+    return render_page("feedback_page", shown["page"].language, key, has_list=has_list, **shown)
+
+
+def shown_page(course: Course, known: Known, student: str, exercise: str, *, solutions: bool = False) -> dict[str, Any]:
+    """What the template of a page shows of one graded submission."""
     nb = nbformat.v4.reads(
         course.notebook("autograded", student, exercise).read_text(encoding="utf-8")
     )  # nbgrader's own
@@ -177,8 +187,7 @@ def page_html(
         for kind, cells in (("checks", page.cells(CHECK)), ("essay", page.cells(ESSAY)))
         if (marks := [cell.mark for cell in cells if cell.mark])
     ]
-    shown = {"page": page, "totals": totals, "notices": _notices(page), "has_list": has_list}
-    return _render("feedback_page", page.language, key, **shown)
+    return {"page": page, "totals": totals, "notices": _notices(page)}
 
 
 def _notices(page: Page) -> list[str]:
@@ -192,9 +201,9 @@ def _notices(page: Page) -> list[str]:
     return [notice for notice in found if notice]
 
 
-def _rows(course: Course, known: Known, student: str, language: str) -> list[Row]:
+def rows_of(course: Course, known: Known, student: str, language: str) -> dict[str, Row]:
     """The exercises in order: those that somebody has handed in, whether the student has or not."""
-    words, rows = WORDS[language], []
+    words, rows = WORDS[language], {}
     theirs = {name for who, name in (*known.marks, *known.refused, *known.others) if who == student and name}
     for exercise in sorted(theirs | set(known.max_points)):
         marks = known.marks.get((student, exercise), Marks())
@@ -211,7 +220,7 @@ def _rows(course: Course, known: Known, student: str, language: str) -> list[Row
         link = f"{exercise}/{exercise}.html" if has_page else ""
         title = title_of(course.classroom, exercise, language)
         max_points = marks.max_points if marks.cells else known.max_points.get(exercise, 0.0)
-        rows.append(Row(title, link, marks.points, max_points, marks.unread, tuple(notes)))
+        rows[exercise] = Row(title, link, marks.points, max_points, marks.unread, tuple(notes))
     return rows
 
 
@@ -224,12 +233,15 @@ def _note_of(other: OtherFile | None, language: str) -> str:
     return WORDS[language]["not_gradable"].format(reason=f"{other.name}: {other.reason}")
 
 
-def _index_html(student: str, language: str, rows: list[Row], remark: str, key: str) -> str:
-    sums = {name: sum(getattr(row, name) for row in rows) for name in ("points", "max_points", "unread")}
-    return _render("feedback_index", language, key, student=student, rows=rows, remark=remark, **sums)
+def sums(rows: Iterable[Row]) -> dict[str, float]:
+    """What the exercises add up to."""
+    listed = list(rows)
+    return {name: sum(getattr(row, name) for row in listed) for name in ("points", "max_points", "unread")}
 
 
-def _render(template: str, language: str, key: str, **shown: Any) -> str:
+def render_page(template: str, language: str, key: str, *, is_open: bool = False, **shown: Any) -> str:
+    """A page of feedback. is_open: with nothing folded, as for paper."""
+    shown = {"prefix": "", "is_open": is_open, **shown}
     return render(template, "feedback", language=language, words=WORDS[language], key=key, **shown)
 
 
@@ -247,7 +259,7 @@ def _key_in(path: Path) -> str:
     return _head(path).partition('name="autograder-key" content="')[2].partition('"')[0]
 
 
-def _language_of(course: Course, known: Known, student: str, others: Callable[[], str]) -> str:
+def language_of_student(course: Course, known: Known, student: str, others: Callable[[], str] = lambda: "en") -> str:
     """The language of most of the student's pages; without any, that of the files that could not be graded.
 
     others: what most of the class has, for who has handed in nothing that tells.

@@ -76,7 +76,7 @@ def fill(
         columns = point_columns(with_people(sheets), path, scores.exercises, options.columns)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    find = _finder(scores.students, roster)
+    find = finder(scores.students, roster)
     filling = _Filling(scores, points, options)
     filled = filling.filled
     written: dict[Cell, str] = {}
@@ -84,7 +84,7 @@ def fill(
     for sheet in {id(column.sheet): column.sheet for column in columns}.values():
         its = [column for column in columns if column.sheet is sheet]
         for line, row in sheet.rows:
-            identifiers, name = _who(row)
+            identifiers, name = who(row)
             if student := find(identifiers, name):
                 found.add(student.id)
                 written |= dict(filling.row(student.id, line, row, its))
@@ -170,14 +170,14 @@ def notes(filled: Filled, scores: ClassScores, options: Options) -> Iterator[str
 # Whose a row is
 
 
-def _who(row: Mapping[str, str]) -> tuple[list[str], str]:
+def who(row: Mapping[str, str]) -> tuple[list[str], str]:
     """The identifiers and the name in a row."""
     identifiers = [row[name] for name in map(heading, (*IDS, *IDENTIFIERS)) if row.get(name)]
     first, last = first_of(row, FIRST_NAMES), first_of(row, LAST_NAMES)
     return identifiers, first_of(row, FULL_NAMES) or f"{first} {last}".strip()
 
 
-def _finder(students: Sequence[Student], roster: Iterable[Person]) -> Callable[[list[str], str], Student | None]:
+def finder(students: Sequence[Student], roster: Iterable[Person]) -> Callable[[list[str], str], Student | None]:
     """A function from a row's identifiers and name to its student; None if they are nobody's or two students'."""
     by_identifier = _unique((key, s) for s in students for key in (s.id, s.email, s.lms_id))
     by_id = {student.id: student for student in students}
