@@ -1,4 +1,4 @@
-"""Feedback on its way back: what is in the zip files, and where Moodle and Canvas put it by the rules of their source."""
+"""Feedback on its way back: what is in the zip files, and where Moodle and Canvas put it, by their source."""
 
 import re
 import zipfile
@@ -94,13 +94,15 @@ def test_each_file_comes_to_its_participant_in_moodle(there, tmp_path, form, sin
     placed = moodles(files, {number: who for who, number in numbers.items()}, since=since)
     assert set(placed) == {(who, "/feedback.html") for who in numbers}  # one each; the next upload replaces it
     for (who, _), name in placed.items():
-        first, last = PEOPLE[who]
+        _first, last = PEOPLE[who]
         assert files[name].count("<title>") == 1
-        assert f"({who})" in files[name] and last.replace("'", "&#39;") in files[name]
+        assert f"({who})" in files[name]
+        assert last.replace("'", "&#39;") in files[name]
         assert not OUTSIDE.search(files[name])
         assert not [other for other in PEOPLE if other != who and f"({other})" in files[name]]
     assert "could not be graded" in files[placed["dee", "/feedback.html"]]  # the cut-off file's owner is told, too
-    assert "4 students' files" in said and "not in a zip file" not in said
+    assert "4 students' files" in said
+    assert "not in a zip file" not in said
 
 
 def test_two_activities_are_two_zip_files(there, tmp_path):
@@ -110,7 +112,8 @@ def test_two_activities_are_two_zip_files(there, tmp_path):
     collect(there, tmp_path / "two.zip")
     run(there, "--to", "moodle", "--out", str(tmp_path))
     first, second = (opened(tmp_path / f"feedback.moodle.{name}.zip") for name in (LOSS, ESSAY))
-    assert sorted(map(number_of, first)) == [11, 12, 13] and sorted(map(number_of, second)) == [21, 23]
+    assert sorted(map(number_of, first)) == [11, 12, 13]
+    assert sorted(map(number_of, second)) == [21, 23]
 
 
 def number_of(name):
@@ -125,9 +128,11 @@ def test_what_one_upload_held_is_one_file(there, tmp_path):
     files = opened(tmp_path / "feedback.moodle.zip")
     assert sorted(map(number_of, files)) == [31, 32, 33]
     ada = files[next(name for name in files if number_of(name) == 31)]
-    assert f'id="{LOSS}"' in ada and f'id="{ESSAY}"' in ada
+    assert f'id="{LOSS}"' in ada
+    assert f'id="{ESSAY}"' in ada
     ids = re.findall(r'\bid="([^"]+)"', ada)
-    assert len(ids) == len(set(ids)) and set(re.findall(r'href="#([^"]+)"', ada)) <= set(ids)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', ada)) <= set(ids)
     assert "not in a zip file: cy, 01_simpo_loss; dee, 01_simpo_loss: nothing says how Moodle calls them" in said
 
 
@@ -144,7 +149,8 @@ def test_canvas_finds_each_upload_and_ignores_none(there, tmp_path):
     with zipfile.ZipFile(tmp_path / "submissions.zip") as archive:  # the download's own names, but for what they are
         assert sorted(files) == sorted(name.replace(".ipynb", ".html") for name in archive.namelist())
     placed, ignored = canvases(files, {number: {number + 50_000} for number in numbers.values()})
-    assert len(placed) == 3 and not ignored
+    assert len(placed) == 3
+    assert not ignored
     assert "(bob)" in files[placed[1235, 51235][0]]
     assert "dee, 01_simpo_loss" in said
 

@@ -11,7 +11,8 @@ from autograder.returns import pdf
 @pytest.mark.skipif(not CHROMIUM, reason="needs a browser")
 def test_a_page_becomes_a_pdf_file():
     made = pdf.pdf_of("<!DOCTYPE html><title>t</title><p>小明: 9 of 10</p>", pdf.find_browser())
-    assert made.startswith(b"%PDF-") and made.rstrip().endswith(b"%%EOF")
+    assert made.startswith(b"%PDF-")
+    assert made.rstrip().endswith(b"%%EOF")
 
 
 def test_without_a_browser_it_says_what_to_install(monkeypatch):
