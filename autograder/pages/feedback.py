@@ -124,7 +124,7 @@ def write_indexes(
         key = _hash(design(), language, rows, remark, name)
         is_new = force or _key_in(path) != key
         if is_new:
-            shown = {"student": student, "name": name, "rows": rows, "remark": remark, **sums(rows)}
+            shown: dict[str, Any] = {"student": student, "name": name, "rows": rows, "remark": remark, **sums(rows)}
             _write(path, render_page("feedback_index", language, key, **shown))
         yield path, is_new
 
