@@ -137,6 +137,14 @@ def export(
     keep: Annotated[
         bool, typer.Option("--keep", help="With --into: leave points that stand there, and list those that differ.")
     ] = False,
+    comments: Annotated[
+        bool,
+        typer.Option(
+            "--comments",
+            help="With --into a grading worksheet of Moodle's: fill its column Feedback comments, too: points, what "
+            "the lost checks point at, what you wrote of essays. Comments of somebody else's stay.",
+        ),
+    ] = False,
     only_final: Annotated[
         bool, typer.Option("--only-final", help="Leave out scores in which an essay waits for a person.")
     ] = False,
@@ -164,7 +172,10 @@ def export(
     if not has_gradebook(course):
         raise UserError(f"there is no gradebook in {course.classroom}: run `autograder grade DOWNLOADS` first")
     kind = EXPORTERS[to or "csv"] if to or not into else SheetExporter
+    if comments and not into:
+        raise UserError("--comments goes with --into FILE, a grading worksheet that Moodle gave out")
     settings = {"into": str(into or ""), "columns": _columns(column or []), "scale": scale, "keep": keep}
+    settings["comments"] = comments
     if not issubclass(kind, SheetExporter):
         if any(settings.values()):
             raise UserError(

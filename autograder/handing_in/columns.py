@@ -35,6 +35,7 @@ IDENTIFIERS = ("Identifier", "识别码")
 CHANGED = ("Last modified (submission)", "最后修改（学生）")
 GRADES = ("Grade", "Score", "成绩", "得分", "分数")
 MAXIMA = ("Maximum grade", "最高成绩")
+COMMENTS = ("Feedback comments", "反馈评语", "反馈意见", "反馈评论", "评语反馈", "评语")
 # 成绩（满分：130） in 智慧树, 得分 (总:10.0分) in 雨课堂, Homework 1 [Total Pts: 10 Score] |4711 in Blackboard
 MAXIMUM = re.compile(
     r"\s*[（(\[]\s*(满分|总分?|Total Pts|Max(imum)?( points| grade)?|out of)\s*[:：]?\s*"

@@ -49,5 +49,7 @@ def is_open(cell: str) -> bool:
 
 
 def spelt(words: str, like: str) -> str:
-    """Words that need no quotes, quoted if `like` is."""
-    return f'"{words}"' if like.startswith('"') else words
+    """Words as a cell, quoted if `like` is, or if they would be taken apart without."""
+    if like.startswith('"') or re.search(r'[",;\t\r\n]', words):
+        return '"' + words.replace('"', '""') + '"'
+    return words

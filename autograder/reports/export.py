@@ -7,17 +7,20 @@ was handed in; 0 was earned. Essays that nobody has read count 0 so far: such sc
 to be.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from traitlets import Bool, Dict, Unicode
 
-from autograder.course import Course
+from autograder.course import Course, find_course
 from autograder.files import write_whole
 from autograder.gradebook.scores import ClassScores, Student
 from autograder.handing_in.other_files import OtherFile, other_files
 from autograder.handing_in.roster import load
+from autograder.pages.feedback import read_known
+from autograder.reports.comments import comment_of
 from autograder.reports.csv_files import disarmed, number
 from autograder.reports.exporter import Exported, Exporter, points_cell
 from autograder.reports.gradescope import GradescopeExporter
@@ -77,6 +80,7 @@ class SheetExporter(Exporter):
     columns = Dict(help="Which of its columns is which exercise, where the names don't say so.").tag(config=True)
     scale = Bool(False, help="Multiply where the system's maximum differs from the exercise's.").tag(config=True)
     keep = Bool(False, help="Leave points that stand there, where ours are others.").tag(config=True)
+    comments = Bool(False, help="Fill the column for comments of Moodle's grading worksheet, too.").tag(config=True)
 
     def target(self) -> Path:
         """With `into`, a name of its own: what the system gave out stays, and so does a file written without."""
@@ -90,11 +94,15 @@ class SheetExporter(Exporter):
     def write(self, gradebook: Any, scores: ClassScores, path: Path) -> Exported:
         if not self.into:
             return super().write(gradebook, scores, path)
-        options = Options(self.columns, self.scale, self.keep)
+        options = Options(self.columns, self.scale, self.keep, self._commenter(gradebook) if self.comments else None)
         roster = load(Course(self.folder(), self.folder()))  # which reads the classroom alone
         filled = fill(Path(self.into), scores, lambda *of: self.points(scores, *of), options, roster)
         write_whole(path, filled.content)
         return Exported(path, filled.cells, (*self.notes(scores), *notes(filled, scores, options)))
+
+    def _commenter(self, gradebook: Any) -> Callable[[str, str], str]:
+        course = find_course(self.folder())
+        return functools.partial(comment_of, course, read_known(course, gradebook))
 
 
 class CanvasExporter(SheetExporter):

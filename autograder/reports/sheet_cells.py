@@ -4,6 +4,7 @@ A workbook keeps what openpyxl keeps: values, formulas, formats, widths, merged 
 """
 
 import io
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from autograder.course import UserError
 from autograder.handing_in.csv_text import spelt
 from autograder.handing_in.tables import read_csv
 
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
 TEXT = "@"  # a workbook's format for cells that are texts, whatever they look like
 
 
@@ -26,7 +28,7 @@ class Cell(NamedTuple):
 
 
 def with_cells(path: Path, numbers: Mapping[Cell, str]) -> bytes:
-    """The content of a CSV file or a workbook with these numbers in these cells.
+    """The content of a CSV file or a workbook with these numbers or words in these cells.
 
     Raises:
         UserError: It can't be written back as it was found.
@@ -54,7 +56,7 @@ def _workbook(path: Path, numbers: Mapping[Cell, str]) -> bytes:
     for place, words in numbers.items():
         cell = book[place.sheet].cell(place.row + 1, place.column + 1)
         if not isinstance(cell, MergedCell):  # which shows what stands in the first of those merged
-            cell.value = words if cell.number_format == TEXT else float(words)
+            cell.value = float(words) if cell.number_format != TEXT and NUMBER.fullmatch(words) else words
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()

@@ -24,6 +24,7 @@ from autograder.handing_in.columns import (
 )
 from autograder.handing_in.people import People, Person, Sender
 from autograder.handing_in.tables import first_of, heading, read_sheets
+from autograder.reports.comments import column_of, is_ours
 from autograder.reports.csv_files import number
 from autograder.reports.sheet_cells import Cell, with_cells
 from autograder.reports.sheet_columns import Column, as_number, point_columns, with_people
@@ -36,11 +37,13 @@ class Options:
     columns: which column is which exercise, where its name doesn't say so: {"Homework 1 (4711)": "01_simpo_loss"}.
     scale: multiply where the sheet's maximum is another than the exercise's.
     keep: points that stand there stay.
+    comments: what to say of a student's work for an exercise, where the sheet has a column for it.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     scale: bool = False
     keep: bool = False
+    comments: Callable[[str, str], str] | None = None
 
 
 @dataclass
@@ -54,6 +57,8 @@ class Filled:
     maxima: dict[str, float] = field(default_factory=dict)  # of exercises with another maximum there
     words: list[str] = field(default_factory=list)  # cells that say EX or the like, and stay
     others: list[str] = field(default_factory=list)  # cells that had other points
+    comments: int = 0  # cells with our comment
+    remarks: list[str] = field(default_factory=list)  # comments of somebody else, which stay
 
 
 def fill(
@@ -74,6 +79,9 @@ def fill(
     sheets = read_sheets(path)
     try:
         columns = point_columns(with_people(sheets), path, scores.exercises, options.columns)
+        if options.comments:
+            for column in columns:
+                column_of(column.sheet)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     find = finder(scores.students, roster)
@@ -117,6 +125,20 @@ class _Filling:
             there = cells[column.place] if column.place < len(cells) else ""
             if self._gives_way(there, words, f"{student}, {column.exercise}: {there}"):
                 yield Cell(column.sheet.name, line - 1, column.place), words
+            yield from self._comment(student, line, column)
+
+    def _comment(self, student: str, line: int, column: Column) -> Iterator[tuple[Cell, str]]:
+        """What is said beside the points, unless somebody else has said something."""
+        words = self.options.comments(student, column.exercise) if self.options.comments else ""
+        if not words:
+            return
+        place, cells = column_of(column.sheet), column.sheet.grid[line - 1]
+        there = cells[place] if place < len(cells) else ""
+        if there and not is_ours(there):
+            self.filled.remarks.append(student)
+            return
+        self.filled.comments += 1
+        yield Cell(column.sheet.name, line - 1, place), words
 
     def _scaled(self, earned: float, column: Column, row: Mapping[str, str]) -> str:
         """The points as they are to stand in a row."""
@@ -159,6 +181,10 @@ def notes(filled: Filled, scores: ClassScores, options: Options) -> Iterator[str
             "left, with other points than ours" if options.keep else "with other points written over (not so by --keep)"
         )
         yield f"{_counted(filled.others, 'cell', 'cells')} {how}: {_some(filled.others)}"
+    if filled.comments:
+        yield f"{filled.comments} comment{'s' * (filled.comments != 1)} written beside the points"
+    if filled.remarks:
+        yield f"{_counted(filled.remarks, 'comment', 'comments')} of somebody else's left: {_some(filled.remarks)}"
     if filled.nobody:
         rows = _counted(filled.nobody, "row is nobody's", "rows are nobody's")
         yield f"{rows} in the gradebook and left as found: {_some(filled.nobody)}"
