@@ -10,7 +10,7 @@ COMPILE = $(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 demo: .venv/ready  ## grade a small class, from submissions to feedback
 	$(BIN)/autograder demo
 
-lab: .venv/ready  ## open the notebooks in JupyterLab
+lab: .venv/ready-lab  ## open the notebooks in JupyterLab
 	$(BIN)/autograder lab
 
 test: .venv/ready-test check  ## all tests but what CI alone runs: for that, make test TESTS=--everything
@@ -35,19 +35,24 @@ check: .venv/ready-test
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/autograder release --check
 
+# What grades, what students need, and all. Whoever has more has made the stamps of less, too.
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(INSTALL) -e .
+	$(INSTALL) -e ".[grade,torch]"
 	$(COMPILE)
-	cp -r autograder/jupyter/settings/. .venv/etc/jupyter/
+	touch .venv/ready-lab $@
+
+.venv/ready-lab: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(INSTALL) -e ".[lab,torch]"
+	$(COMPILE)
 	touch $@
 
 .venv/ready-test: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(INSTALL) -e ".[test]"
 	$(COMPILE)
-	cp -r autograder/jupyter/settings/. .venv/etc/jupyter/
-	touch .venv/ready $@
+	touch .venv/ready .venv/ready-lab $@
 
 clean:
 	rm -rf .venv classroom

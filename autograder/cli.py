@@ -1,6 +1,7 @@
 """The course's front door: `autograder`. Only it and commands/ print."""
 
 import contextlib
+import io
 import sys
 
 import typer
@@ -19,9 +20,17 @@ app = typer.Typer(
 for part in (grading, feedback, handing_in, reports, authoring, environment):
     app.add_typer(part.commands)
 
+PACKAGES_OF_GRADING = (
+    "jinja2", "jupyterlab", "latex2mathml", "mistune", "nbclient", "nbconvert", "nbgrader", "nh3", "openpyxl", "PIL",
+    "sqlalchemy", "traitlets", "yaml",
+)  # fmt: skip
+
 
 def main() -> None:
     """Run a command; what the user can mend is one line on stderr and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal or a file of an older encoding is no reason to stop
     if "--help" not in sys.argv:
         leave_out()
     try:
@@ -39,6 +48,10 @@ def _mendable(error: Exception) -> str | None:
     """What to tell whoever can mend what stopped a command; None if that is nobody at the keyboard."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError) and (name := (error.name or "").partition(".")[0]) in PACKAGES_OF_GRADING:
+        from autograder.doctor import install_command
+
+        return f"{name} is not installed, which this command needs: run `{install_command('grade')}`"
     if isinstance(error, OSError):
         return f"{error.filename or 'a file'}: {error.strerror}"
     return None

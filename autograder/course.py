@@ -5,7 +5,13 @@ from pathlib import Path
 
 CONFIG = "nbgrader_config.py"
 CLASSROOM_VARIABLE = "AUTOGRADER_CLASSROOM"  # tells nbgrader_config.py which classroom a command works on
+OUTLINE = "outline.json"
+NEEDS_LINUX = (
+    "grading runs on Linux alone (5.13 or newer), where students' code can be confined: on Windows in WSL, on macOS in "
+    "a container or a virtual machine. All that students do works here"
+)
 DATABASE_FILE = "gradebook.url"  # in the classroom, if the gradebook is not: where it is
+SEPARATE, SHARED = "separate", "shared"  # where checks run: in a process of their own, or in the student's
 UNSAFE_VARIABLE = "AUTOGRADER_UNSAFE"  # set: students' code runs unconfined where it can't be confined
 STUDENT_MODULES = (
     "simpo_core.plots",
@@ -19,11 +25,15 @@ class UserError(Exception):
     """Something that the person at the keyboard can mend: one line, no traceback."""
 
 
+class NoCourse(UserError):
+    """No course is where one was looked for."""
+
+
 @dataclass(frozen=True)
 class Course:
     """A course's folders.
 
-    root: the repository, with solutions/ and notebooks/.
+    root: a clone of the repository, or what `autograder start --teach` wrote: solutions/, notebooks/, tests/benches/.
     classroom: nbgrader's course folder, made at run time: source, submitted, autograded, feedback, gradebook.
 
     Any other nbgrader course (see `anycourse`) is one folder: its root is its classroom.
@@ -42,7 +52,8 @@ class Course:
 
     @property
     def outline(self) -> Path:
-        return self.root / "autograder" / "handing_in" / "outline.json"  # in the package: `autograder pack` needs it
+        package = self.root / "autograder" / "handing_in"  # in a clone: what `autograder pack` goes by everywhere
+        return (package if package.is_dir() else self.notebooks) / OUTLINE
 
     @property
     def is_any(self) -> bool:
@@ -75,7 +86,8 @@ def find_course(classroom: Path | None = None, folder: Path | None = None, *, an
     any_course: any nbgrader course will do.
 
     Raises:
-        UserError: There is none.
+        NoCourse: There is none.
+        UserError: It is another nbgrader course.
     """
     here = Path.cwd() if folder is None else folder.resolve()
     around = (here, *here.parents) if folder is None else (here,)
@@ -90,6 +102,7 @@ def find_course(classroom: Path | None = None, folder: Path | None = None, *, an
                 f"{place} is another nbgrader course: `autograder grade` works there; for the rest use nbgrader"
             )
     where = f"{here} has" if folder else f"{here} and the folders above have"
-    raise UserError(
-        f"no course here: {where} neither solutions/ with {CONFIG} beside it nor source/<assignment>/<notebook>.ipynb"
+    raise NoCourse(
+        f"no course here: {where} neither solutions/ with {CONFIG} beside it nor source/<assignment>/<notebook>.ipynb. "
+        "`autograder start --teach FOLDER` writes this project's course into a folder"
     )

@@ -5,7 +5,6 @@ reads it, so that grading, feedback, the formgrader and every `nbgrader` command
 """
 
 import contextlib
-import fcntl
 import functools
 from collections.abc import Iterator
 from typing import Any
@@ -74,6 +73,8 @@ def share_exercises(database: Any) -> None:
 @contextlib.contextmanager
 def alone(course: Course) -> Iterator[None]:
     """Be the only one on this machine who changes files of this classroom."""
+    import fcntl  # Linux and macOS have it, and Windows grades nothing
+
     course.classroom.mkdir(parents=True, exist_ok=True)
     with (course.classroom / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # till it is closed

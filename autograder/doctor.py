@@ -1,6 +1,8 @@
 """Is everything here that the course needs? One line per thing, and what to do where it is missing."""
 
 import importlib.metadata
+import importlib.util
+import json
 import os
 import platform
 import re
@@ -8,60 +10,129 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-PYTHON = ((3, 11), (3, 13))  # oldest and newest tested
-LABEL = {True: "[OK]", False: "[FAIL]"}
+from autograder.course import NEEDS_LINUX, Course
+
+DISTRIBUTION = "simpo-practice"
+OLDEST = (3, 11)
+LABEL = {True: "[OK]", False: "[FAIL]", None: "[NOTE]"}
+WITHOUT_TORCH = ("01", "02", "06", "09")  # exercises
 
 
 @dataclass(frozen=True)
 class Diagnosis:
     """One thing looked at."""
 
-    ok: bool
+    ok: bool | None  # None: something is not here that one can do without
     sentence: str
 
     def __str__(self) -> str:
         return f"{LABEL[self.ok]} {self.sentence}"
 
 
-def examine() -> Iterator[Diagnosis]:
-    """Look at Python, the packages, the notebook kernel, the confinement and the device that training would use."""
+def examine(course: Course | None = None) -> Iterator[Diagnosis]:
+    """Look at Python, the packages, the notebook kernel and the device that training would use.
+
+    course: the course in whose folder the question is asked, if there is something to grade: then at what grading
+        needs as well.
+    """
     yield _python()
-    yield from _packages()
+    yield from _others()
+    yield from _packages("")
+    yield from _packages("lab", unless="JupyterLab and its Validate button are not here")
+    if course is None or not course.is_any:
+        yield _torch()
     yield _kernel()
-    yield _confinement()
-    yield _device()
+    if course is not None:
+        is_begun = course.is_any or any(course.classroom.glob("submitted/*/*"))
+        yield from _packages("grade", unless="" if is_begun else "nothing can be graded here")
+        yield _confinement(is_begun)
 
 
 def summary() -> str:
-    """What a student needs to know: what is missing, or that nothing is."""
-    findings = list(examine())
+    """What a student needs to know in a notebook: what is missing, or that nothing is."""
+    findings = [_python(), *_others(), *_packages(""), _torch(), _kernel()]
     missing = [str(finding) for finding in findings if not finding.ok]
     return "\n".join(missing) or f"Everything is here: {findings[0].sentence}; all packages and the kernel."
 
 
+def install_command(extra: str = "") -> str:
+    """What to type to have the project's packages here, or more of them: one of the extras in pyproject.toml."""
+    extras = f"[{extra}]" if extra else ""
+    found = _installed()
+    origin = json.loads((found and found.read_text("direct_url.json")) or "{}")
+    is_editable = origin.get("dir_info", {}).get("editable", False)
+    what = f"{'.' if is_editable else DISTRIBUTION}{extras}"
+    return "pip install " + "-e " * is_editable + (f'"{what}"' if extras else what)
+
+
+def _installed() -> importlib.metadata.Distribution | None:
+    """This project as it is installed here; a folder of metadata in a clone that older tools left is not that."""
+    found = list(importlib.metadata.distributions(name=DISTRIBUTION))
+    return next((one for one in found if one.read_text("RECORD") is not None), found[0] if found else None)
+
+
 def _python() -> Diagnosis:
-    version = sys.version_info[:2]
-    oldest, newest = (".".join(map(str, v)) for v in PYTHON)
+    oldest = ".".join(map(str, OLDEST))
     here = f"Python {platform.python_version()} in {sys.prefix}"
-    if PYTHON[0] <= version <= PYTHON[1]:
+    if sys.version_info[:2] >= OLDEST:
         return Diagnosis(True, here)
-    return Diagnosis(False, f"{here}: expected {oldest} to {newest}; make a new environment with one of these")
+    return Diagnosis(False, f"{here}: expected {oldest} or newer; make a new environment with one of these")
 
 
-def _packages() -> Iterator[Diagnosis]:
-    try:
-        required = importlib.metadata.requires("simpo-practice") or []
-    except importlib.metadata.PackageNotFoundError:
-        yield Diagnosis(False, "simpo-practice is not installed here: run `pip install -e .` in the repository")
+def _others() -> Iterator[Diagnosis]:
+    """Another project on PyPI has a package and a command of the name `autograder`, too."""
+    commands = importlib.metadata.entry_points(group="console_scripts", name="autograder")
+    names = {command.dist.name for command in commands if command.dist}
+    for name in sorted({*names, *importlib.metadata.packages_distributions().get("autograder", ())} - {DISTRIBUTION}):
+        yield Diagnosis(
+            False,
+            f"{name} installs a package and a command of the same name, autograder, over this project's: run "
+            f"`pip uninstall {name}`, then install this project again",
+        )
+
+
+def _packages(extra: str, *, unless: str = "") -> Iterator[Diagnosis]:
+    """A line for each package of an extra; of the base installation if empty.
+
+    unless: what can't be done without them, where one can do without that.
+    """
+    found = _installed()
+    if found is None:
+        yield Diagnosis(False, f"{DISTRIBUTION} is not installed here: run `{install_command()}`")
         return
-    for requirement in sorted(required):
-        if "extra ==" in requirement:
-            continue
+    missing = []
+    for requirement in sorted(found.requires or ()):
+        of = re.search(r"""extra == ['"](.+?)['"]""", requirement)
         name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        if (of[1] if of else "") != extra or name == DISTRIBUTION:
+            continue
         try:
             yield Diagnosis(True, f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            yield Diagnosis(False, f"{name} is missing: run `pip install -e .` in the repository")
+            missing.append(name)
+    if missing and unless:
+        yield Diagnosis(None, f"{unless}, for want of {', '.join(missing)}: `{install_command(extra)}` brings them")
+    else:
+        yield from (Diagnosis(False, f"{name} is missing: run `{install_command(extra)}`") for name in missing)
+
+
+def _torch() -> Diagnosis:
+    """torch, and the device that it would use; or which exercises can do without."""
+    rest = f"exercises {', '.join(WITHOUT_TORCH)} work without it, the others don't"
+    if importlib.util.find_spec("torch") is None:
+        if (platform.system(), platform.machine()) == ("Darwin", "x86_64"):
+            return Diagnosis(None, f"no torch is published for Intel Macs any more: {rest}; for those, use Codespaces")
+        return Diagnosis(False, f"torch is missing: {rest}; run `{install_command('torch')}`")
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # on Windows a library that it needs may be missing
+        return Diagnosis(False, f"torch can't be imported, so {rest}: {error}")
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        where = f"GPU: {torch.cuda.get_device_name(0)}, {memory:.0f} GiB. The ten notebooks don't need it."
+    else:
+        where = f"no GPU: {os.cpu_count()} CPU cores. The ten notebooks take seconds each on a CPU."
+    return Diagnosis(True, f"torch {torch.__version__}; {where}")
 
 
 def _kernel() -> Diagnosis:
@@ -72,7 +143,8 @@ def _kernel() -> Diagnosis:
     except NoSuchKernel:
         return Diagnosis(False, "no Jupyter kernel is named python3: run `python -m ipykernel install --sys-prefix`")
     program = spec.argv[0]
-    if not os.path.isabs(program) or os.path.samefile(os.path.dirname(program), os.path.dirname(sys.executable)):
+    folders = os.path.dirname(program), os.path.dirname(sys.executable)
+    if not os.path.isabs(program) or (os.path.isdir(folders[0]) and os.path.samefile(*folders)):
         return Diagnosis(True, f"kernel python3 runs {sys.executable} (described in {spec.resource_dir})")
     return Diagnosis(
         False,
@@ -81,8 +153,10 @@ def _kernel() -> Diagnosis:
     )
 
 
-def _confinement() -> Diagnosis:
-    """Let a confined process try to break out, as before every grading."""
+def _confinement(is_begun: bool) -> Diagnosis:
+    """Let a confined process try to break out, as before every grading. is_begun: something is handed in."""
+    if sys.platform != "linux":
+        return Diagnosis(False if is_begun else None, NEEDS_LINUX)
     from autograder.confinement.sandbox import NoConfinement
     from autograder.execution.run import prove_confinement, refusal
     from autograder.execution.warm_client import WarmProcessFault
@@ -95,20 +169,4 @@ def _confinement() -> Diagnosis:
         return Diagnosis(False, f"students' code can't be run: {error}")
     return Diagnosis(
         True, f"students' code is confined: it tried to break out, and could not (Linux {platform.release()})"
-    )
-
-
-def _device() -> Diagnosis:
-    try:
-        import torch
-    except ImportError as error:
-        return Diagnosis(False, f"torch can't be imported: {error}")
-    if torch.cuda.is_available():
-        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-        return Diagnosis(
-            True, f"GPU: {torch.cuda.get_device_name(0)}, {memory:.0f} GiB. The ten notebooks don't need it."
-        )
-    return Diagnosis(
-        True,
-        f"no GPU: torch runs on {os.cpu_count()} CPU cores. The ten notebooks take seconds each on a CPU.",
     )

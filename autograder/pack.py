@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from autograder.course import UserError
+from autograder.course import OUTLINE, UserError
 from autograder.files import write_whole
 from autograder.handing_in.downloads import COPY, TooLarge, check_readable
 from autograder.handing_in.lms_files import MANIFEST
-from autograder.handing_in.outline import Expected, load_outline
+from autograder.handing_in.outline import FILE, Expected, load_outline
 from autograder.handing_in.packing_list import Finding, examine
 from autograder.handing_in.people import ID_RULE, STUDENT
 from autograder.handing_in.reading import read_student_notebook
@@ -78,7 +78,7 @@ def pack(notebooks: Sequence[str | Path] = (), *, student: str = "", folder: Pat
     """
     if student and not STUDENT.fullmatch(student):
         raise UserError(f"the id {student!r} {ID_RULE}")
-    outline = load_outline()
+    outline = load_outline(_outline_beside(folder))
     chosen = _choose(notebooks, folder, outline)
     sheets = [_check(exercise, paths, outline[exercise]) for exercise, paths in chosen.items()]
     contents = {f"{sheet.exercise}.ipynb": sheet.path.read_bytes() for sheet in sheets if sheet.path}
@@ -89,6 +89,12 @@ def pack(notebooks: Sequence[str | Path] = (), *, student: str = "", folder: Pat
     archive = folder / f"simpo-practice{'_' * bool(student)}{student}.zip"
     _write(archive, student, contents)
     return Packed(archive, tuple(sheets))
+
+
+def _outline_beside(folder: Path) -> Path:
+    """A course that was changed after `autograder start --teach` gives out its own outline with its notebooks."""
+    beside = (folder / OUTLINE, folder.resolve().parent / OUTLINE)  # in zh/ it is the folder above
+    return next((file for file in beside if file.is_file()), FILE)
 
 
 def _choose(notebooks: Sequence[str | Path], folder: Path, outline: dict[str, list[Expected]]) -> dict[str, list[Path]]:

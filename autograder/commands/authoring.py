@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from autograder.commands.common import CORES, Classroom, console, say, stoppable
+from autograder.commands.common import CORES, Classroom, console, require_linux, say, stoppable
 from autograder.course import UserError, find_course
 
 commands = typer.Typer()
@@ -49,6 +49,7 @@ def benches(
     exercises: Annotated[list[str] | None, typer.Argument(help="Names of exercises (default: all).")] = None,
 ) -> None:
     """Grade every known answer and compare: does each get its marks and its message?"""
+    require_linux()
     from tempfile import TemporaryDirectory
 
     from autograder.grading.benches import prove

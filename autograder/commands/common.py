@@ -11,11 +11,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from autograder.course import NEEDS_LINUX, UserError
 from autograder.student_data.visible import visible
 
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-Classroom = Annotated[Path | None, typer.Option(help="Folder of the class (default: classroom/ in the repository).")]
+Classroom = Annotated[Path | None, typer.Option(help="Folder of the class (default: classroom/ in the course).")]
+
+
+def require_linux() -> None:
+    """Raise UserError where nothing can be graded."""
+    if sys.platform != "linux":
+        raise UserError(NEEDS_LINUX)
 
 
 @contextlib.contextmanager

@@ -4,11 +4,22 @@ from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
-from autograder.course import Course
+from autograder.authoring.start import start
+from autograder.course import Course, NoCourse, find_course
 from autograder.grading.benches import BenchAnswer, hand_in, load_bench
 
+FOLDER = "autograder-demo"
 NOTEBOOKS = 18  # about as many are handed in, however many exercises there are
 STUDENTS = ("right-in-english", "right-in-chinese", "some-mistakes", "other-mistakes", "untouched", "cut-off-file")
+
+
+def course_for_demo() -> Course:
+    """The course around the working folder; where there is none, this project's, written into a folder here."""
+    try:
+        return find_course()
+    except NoCourse:
+        start(Path(FOLDER), teach=True)
+        return find_course(folder=Path(FOLDER))
 
 
 def demo_course(course: Course) -> Course:

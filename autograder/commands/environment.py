@@ -1,12 +1,34 @@
 """Commands for whoever sits at the machine: JupyterLab, and what is installed."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from autograder.commands.common import say
+from autograder.course import UserError, find_course
 
 commands = typer.Typer()
+
+
+@commands.command()
+def start(
+    folder: Annotated[Path, typer.Argument(help="Where; what is there already stays as it is.")],
+    teach: Annotated[
+        bool, typer.Option("--teach", help="To teach: with the sources, which hold the solutions, and settings.")
+    ] = False,
+) -> None:
+    """Write the exercises into a folder, to work on them; with --teach, a course to teach."""
+    from autograder.authoring.start import start as run
+
+    written, kept = run(folder, teach=teach)
+    for path in kept:
+        say(f"kept {path}, which is not as it was given out")
+    say(f"{folder}: {len(written)} files written" + (f", {len(kept)} kept as they were" if kept else ""))
+    say(f"Next: cd {folder}; " + ("autograder demo, or autograder release" if teach else "autograder lab"))
 
 
 @commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -20,16 +42,22 @@ def lab(context: typer.Context) -> None:
 
     command = lab_command(notebooks_folder(), f"/lab/tree/{START}.ipynb")
     command += context.args
+    if sys.platform == "win32":  # where execve leaves the terminal to whoever asks first
+        raise typer.Exit(subprocess.call(command, env=lab_environment()))
     os.execve(command[0], command, lab_environment())
 
 
 @commands.command()
 def doctor() -> None:
-    """Say what is installed, which kernel runs, and which device torch would use."""
+    """Say what is installed, which kernel runs, which device torch would use; in a course, whether it can be graded."""
     from autograder.doctor import examine
 
-    findings = list(examine())
+    try:
+        course = find_course(any_course=True)
+    except UserError:  # a student's folder
+        course = None
+    findings = list(examine(course))
     for finding in findings:
         say(finding)
-    if not all(finding.ok for finding in findings):
+    if any(finding.ok is False for finding in findings):
         raise typer.Exit(1)

@@ -10,11 +10,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from autograder.commands.common import CORES, Classroom, console, say, stoppable
+from autograder.commands.common import CORES, Classroom, console, require_linux, say, stoppable
 from autograder.commands.feedback import write_pages
 from autograder.commands.results import say_results
-from autograder.course import CLASSROOM_VARIABLE, UNSAFE_VARIABLE, Course, UserError, find_course
-from autograder.execution.shared import SEPARATE, SHARED
+from autograder.course import CLASSROOM_VARIABLE, SEPARATE, SHARED, UNSAFE_VARIABLE, Course, UserError, find_course
 from autograder.results import Result
 
 commands = typer.Typer()
@@ -89,10 +88,14 @@ def grade(
 
 @commands.command()
 def demo() -> None:
-    """Grade a small class made from known answers, in a classroom of its own."""
-    from autograder.commands.demo import demo_course, write_downloads
+    """Grade a small class made from known answers, in a classroom of its own.
 
-    course = demo_course(find_course())
+    Outside of a course it first writes one, into autograder-demo/.
+    """
+    require_linux()
+    from autograder.commands.demo import course_for_demo, demo_course, write_downloads
+
+    course = demo_course(course_for_demo())
     grade_class(course, write_downloads(course), force=False, jobs=CORES)
     write_pages(course)
 
@@ -117,6 +120,7 @@ def grade_class(
     course: Course, downloads: Path | None, force: bool, jobs: int, *, isolation: str = "", scheduler: str = ""
 ) -> None:
     """Collect and grade; print what was left, and the results. isolation: the engine's own if empty."""
+    require_linux()
     from autograder.execution.warm_client import start_warm_process
 
     if not scheduler:

@@ -10,7 +10,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from autograder.commands.common import CORES, Classroom, cell, console, say, stoppable
+from autograder.commands.common import CORES, Classroom, cell, console, require_linux, say, stoppable
 from autograder.course import UNSAFE_VARIABLE, UserError, find_course
 
 if TYPE_CHECKING:  # it loads nbgrader, for which `--help` need not wait
@@ -258,6 +258,7 @@ def regrade(
     A check that takes everybody's points by one and the same exception is broken itself: --apply refuses.
     """
     course = find_course(classroom)
+    require_linux()
     _quiet()
     from autograder.database import describe
     from autograder.grading import regrade as work

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder.course import STUDENT_MODULES
+from autograder.course import SEPARATE, SHARED, STUDENT_MODULES
 from autograder.execution.canaries import Canary, can_show, canaries, docstrings
 from autograder.execution.channel import FLAG, GUARDED, Lost, decoded
 from autograder.execution.run import CELL_SECONDS, CHECK, STUDENTS, Executed, Step, failed_by, run_steps, session
@@ -190,5 +190,4 @@ def _content(body: bytes) -> Any:
         return None
 
 
-SEPARATE, SHARED = "separate", "shared"  # where checks run: in a process of their own, or in the student's
 RUNNERS = {SEPARATE: run_steps, SHARED: run_shared}

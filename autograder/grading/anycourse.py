@@ -24,9 +24,9 @@ from autograder.execution.data_files import digest_of
 from autograder.execution.run import CELL_SECONDS, Executed, Step, refusal
 from autograder.execution.shared import RUNNERS, SHARED
 from autograder.files import write_whole
+from autograder.gradebook.outcomes import notebook_checks
 from autograder.grading.execute import READY, steps_of
 from autograder.grading.execute import key_of as key_of_steps
-from autograder.grading.marking import notebook_checks
 from autograder.grading.records import grader, log_path, recall, remember
 from autograder.grading.repair import NOTES, restore
 from autograder.grading.workers import Unanswered, run_tasks
@@ -35,7 +35,15 @@ from autograder.handing_in.reading import read_content
 from autograder.handing_in.submissions import Submission, read_submission
 from autograder.nbgrader_patches import ignore_by_name
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_CONFINED, NOT_GRADABLE, Check, Result
+from autograder.results import (
+    GRADED,
+    GRADER_FAULT,
+    NOT_ATTEMPTED,
+    NOT_CONFINED,
+    NOT_GRADABLE,
+    Check,
+    Result,
+)
 from autograder.student_data.visible import visible
 
 ISOLATION = SHARED  # tests of other courses need the student's own process

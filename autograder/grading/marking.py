@@ -17,14 +17,14 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
-from autograder.cells import answers_of, is_test, parse_notebook
+from autograder.cells import answers_of, parse_notebook
 from autograder.execution.data_files import put
 from autograder.execution.shared import RUNNERS, SEPARATE
+from autograder.gradebook.outcomes import notebook_checks
 from autograder.grading.execute import fill, steps_of
 from autograder.grading.repair import parse_once, restore, set_aside
 from autograder.handing_in.reading import read_content
-from autograder.messages import stopped_by, wrote_to_stderr
-from autograder.results import GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG, Check, Marked, Result
+from autograder.results import GRADER_FAULT, NOT_GRADABLE, Marked, Result
 
 CELL_SECONDS = 5  # of a cell's own time (see `patience`); of all known right answers none takes a tenth of it
 REASON = 300  # characters of why there are no points
@@ -154,28 +154,3 @@ def _nbgraders_marks(notebook: NotebookNode) -> tuple[dict[str, float | None], d
         {name: grade.auto_score for name, grade in grades.items()},
         {name: comment.auto_comment for name, comment in comments.items()},
     )
-
-
-def notebook_checks(autograded: NotebookNode) -> tuple[Check, ...]:
-    """What came of each graded code cell of an autograded notebook, by nbgrader's own rules."""
-    from nbgrader.utils import determine_grade
-
-    checks = []
-    for cell in filter(is_test, autograded.cells):
-        points, max_points = determine_grade(cell)
-        status, message = _read_outputs(cell.outputs)
-        if points == max_points:
-            status, message = RIGHT, ""
-        checks.append(Check(cell.metadata.nbgrader.grade_id, float(points or 0), float(max_points), status, message))
-    return tuple(checks)
-
-
-def _read_outputs(outputs: list[Any]) -> tuple[str, str]:
-    for output in outputs:
-        if output.output_type == "error" and output.ename in ("CheckFailed", "NotAttempted"):
-            return (NOT_ATTEMPTED if output.ename == "NotAttempted" else WRONG), output.evalue
-        if output.output_type == "error":
-            return WRONG, stopped_by(output.ename, output.evalue)
-        if output.output_type == "stream" and output.name == "stderr":
-            return WRONG, wrote_to_stderr(output.text)
-    return WRONG, ""

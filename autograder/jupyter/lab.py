@@ -1,11 +1,13 @@
 """JupyterLab as this course starts it."""
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
 
 from autograder.authoring.landing import START
 from autograder.course import UserError
+from autograder.doctor import install_command
 
 SETTINGS = Path(__file__).with_name("settings")  # answers Validate in sentences; doesn't ask about Jupyter's news
 
@@ -16,11 +18,20 @@ def notebooks_folder() -> Path:
     for folder in (*(above / "notebooks" for above in (here, *here.parents)), here):
         if (folder / f"{START}.ipynb").is_file():
             return folder
-    raise UserError(f"no exercises here: {here} and the folders above have no notebooks/{START}.ipynb")
+    raise UserError(
+        f"no exercises here: {here} and the folders above have no notebooks/{START}.ipynb. `autograder start FOLDER` "
+        "writes them into a folder"
+    )
 
 
 def lab_command(folder: Path, page: str) -> list[str]:
-    """The command that serves a folder in JupyterLab and opens `page` in the browser."""
+    """The command that serves a folder in JupyterLab and opens `page` in the browser.
+
+    Raises:
+        UserError: JupyterLab is not installed.
+    """
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise UserError(f"JupyterLab is not installed here: run `{install_command('lab')}`")
     options = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url={page}"]
     return [sys.executable, "-m", "jupyterlab", *options]
 

@@ -16,7 +16,7 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import is_answer, is_test, language_of, role
 from autograder.course import ESSAY_PLACEHOLDER
-from autograder.grading.marking import notebook_checks
+from autograder.gradebook.outcomes import notebook_checks
 from autograder.handing_in.reading import read_student_notebook
 from autograder.results import NOT_ATTEMPTED, RIGHT
 from autograder.student_data.visible import visible

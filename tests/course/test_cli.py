@@ -1,3 +1,5 @@
+import importlib.metadata
+import importlib.util
 import subprocess
 import sys
 
@@ -6,13 +8,15 @@ from hidden import leaks
 from project import ROOT, small_course
 from rich.console import Console
 from samples import drawn
+from small_class import LOSS, submit
 from typer.testing import CliRunner
 
-from autograder.cli import app
+from autograder.cells import read_notebook
+from autograder.cli import app, main
 from autograder.commands.common import console
 from autograder.commands.results import results_table
-from autograder.course import Course
-from autograder.doctor import examine
+from autograder.course import NEEDS_LINUX, Course
+from autograder.doctor import WITHOUT_TORCH, examine, summary
 from autograder.results import GRADED, RIGHT, WRONG, Check, Result
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nbgrader and SQLAlchemy warn of themselves
@@ -56,27 +60,93 @@ def test_one_repair_is_one(capsys, repairs, words):
     assert words in "".join(f"{line.strip(' │')}\n" for line in capsys.readouterr().out.splitlines())
 
 
-def test_the_doctor_finds_this_environment_well():
-    findings = list(examine())
-    assert all(finding.ok for finding in findings), [str(f) for f in findings if not f.ok]
-    words = "\n".join(map(str, findings))
-    for part in ("[OK] Python 3", "[OK] nbgrader", "[OK] torch", "kernel python3 runs", "CPU cores"):
-        assert part in words or (part == "CPU cores" and "GPU:" in words)
+def words_of(findings):
+    return "\n".join(map(str, findings))
 
 
-def test_the_doctor_says_what_to_do_about_a_missing_package(monkeypatch):
-    import importlib.metadata
-
-    known = importlib.metadata.version
+def without(monkeypatch, *names):
+    """As if these packages were not installed."""
+    known, find = importlib.metadata.version, importlib.util.find_spec
 
     def version(name):
-        if name == "nbgrader":
+        if name in names:
             raise importlib.metadata.PackageNotFoundError(name)
         return known(name)
 
     monkeypatch.setattr("importlib.metadata.version", version)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *more: None if name in names else find(name, *more))
+
+
+def test_the_doctor_finds_this_environment_well(course):
+    findings = list(examine(course))
+    assert all(finding.ok for finding in findings), words_of(f for f in findings if not f.ok)
+    for part in ("[OK] Python 3", "[OK] nbgrader", "[OK] torch", "[OK] nh3", "kernel python3 runs", "is confined"):
+        assert part in words_of(findings)
+    assert "CPU cores" in words_of(findings) or "GPU:" in words_of(findings)
+
+
+def test_to_a_student_the_doctor_says_nothing_of_grading():
+    words = words_of(examine())
+    assert "kernel python3 runs" in words
+    assert not any(part in words for part in ("confined", "Landlock", "Linux", "nh3"))
+
+
+def test_the_doctor_says_what_to_do_about_a_missing_package(monkeypatch):
+    without(monkeypatch, "matplotlib")
     missing = [str(finding) for finding in examine() if not finding.ok]
-    assert missing == ["[FAIL] nbgrader is missing: run `pip install -e .` in the repository"]
+    assert missing == ["[FAIL] matplotlib is missing: run `pip install -e .`"]
+
+
+def test_grading_and_jupyterlab_are_missed_only_where_something_is_to_be_graded(course, monkeypatch):
+    without(monkeypatch, "nbgrader", "nh3")
+    assert [str(finding) for finding in examine(course) if not finding.ok] == [
+        "[NOTE] JupyterLab and its Validate button are not here, for want of nbgrader: "
+        '`pip install -e ".[lab]"` brings them',
+        '[NOTE] nothing can be graded here, for want of nbgrader, nh3: `pip install -e ".[grade]"` brings them',
+    ]
+    submit(course, "ada", LOSS, "{}")
+    assert '[FAIL] nh3 is missing: run `pip install -e ".[grade]"`' in words_of(examine(course))
+
+
+def test_elsewhere_than_on_linux_the_doctor_says_so_of_grading_alone(course, monkeypatch):
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert [str(finding) for finding in examine(course) if not finding.ok] == [f"[NOTE] {NEEDS_LINUX}"]
+    submit(course, "ada", LOSS, "{}")
+    assert f"[FAIL] {NEEDS_LINUX}" in words_of(examine(course))
+    assert all(finding.ok for finding in examine())
+
+
+def test_without_torch_the_doctor_says_which_exercises_work(monkeypatch):
+    without(monkeypatch, "torch")
+    assert "[FAIL] torch is missing: exercises 01, 02, 06, 09 work without it" in summary()
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert summary().startswith("[NOTE] no torch is published for Intel Macs any more: exercises 01, 02, 06, 09 work")
+
+
+def test_the_exercises_that_work_without_torch_import_none():
+    for path in (ROOT / "notebooks").glob("[0-9][1-9]_*.ipynb"):
+        code = "".join(cell.source for cell in read_notebook(path).cells if cell.cell_type == "code")
+        needs_torch = "import torch" in code or "simpo_core.toy" in code
+        assert (path.name[:2] in WITHOUT_TORCH) is not needs_torch, path
+
+
+def test_the_doctor_notices_another_autograder(monkeypatch):
+    owners = {"autograder": ["simpo-practice", "autograder-of-others"]}
+    monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: owners)
+    (finding,) = [finding for finding in examine() if not finding.ok]
+    assert str(finding).startswith("[FAIL] autograder-of-others installs a package and a command of the same name")
+
+
+def test_a_package_that_is_not_installed_is_one_sentence(monkeypatch, capsys):
+    def fail():
+        raise ModuleNotFoundError("No module named 'nbgrader.api'", name="nbgrader.api")
+
+    monkeypatch.setattr("autograder.cli.app", fail)
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert said == 'autograder: nbgrader is not installed, which this command needs: run `pip install -e ".[grade]"`\n'
 
 
 @pytest.mark.slow

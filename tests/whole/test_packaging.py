@@ -14,7 +14,7 @@ def test_environment_yml_repeats_nothing():
     python, pip, from_pip = environment["dependencies"]
     assert python.split() == ["python", PROJECT["requires-python"]]
     assert pip == "pip"
-    assert from_pip == {"pip": ["-e .[finetune]"]}
+    assert from_pip == {"pip": ["-e .[finetune,grade]"]}
 
 
 def test_every_dependency_has_a_tested_version():

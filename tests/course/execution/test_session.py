@@ -1,5 +1,6 @@
 """A check sees the student's work through questions and plain values, and nothing of the student's sees the check."""
 
+import re
 import socket
 import time
 
@@ -211,7 +212,12 @@ def raw_answer(body):
         ("b'[' * 15_000_000", "not JSON"),
         ("b'{\"result\": [' + b'[],' * 5_000_000 + b'0], \"live\": []}'", "more than 1,000,000 values"),
         ("b'{\"result\": ' + b'9' * 15_000_000 + b', \"live\": []}'", "not JSON"),
-        ("b'{\"result\": ' + b'[' * 900 + b']' * 900 + b', \"live\": []}'", "RecursionError"),
+        (
+            "b'{\"result\": ' + b'[' * 900 + b']' * 900 + b', \"live\": []}'",
+            r"RecursionError|\[\[.*a list, expected",
+        ),
+        ("b'{\"result\": ' + b'[' * 3000 + b']' * 3000 + b', \"live\": []}'", "not JSON|RecursionError"),
+        ("b'{\"result\": ' + b'[' * 99_999 + b']' * 99_999 + b', \"live\": []}'", "not JSON|RecursionError"),
         ("json.dumps({'error': ['ValueError', 'x' * 15_000_000, 'y']}).encode()", "raised ValueError: xxx"),
         ("json.dumps({'error': ['StopIteration', '', '']}).encode()", "raised StopIteration"),
         ("json.dumps({'result': {'tensor': ['float64', [0, 1 << 62, 1 << 62], '']}, 'live': []}).encode()", "NotPlain"),
@@ -223,7 +229,7 @@ def raw_answer(body):
 def test_answers_of_any_size_and_shape_cost_their_check_alone(notebook, body, words):
     notebook.run(raw_answer(body))
     found = message(notebook.examine("check_close(call(f), 2.0)"))
-    assert words in found
+    assert re.search(words, found)  # Python 3.12 and newer go deeper than 3.11 before they give up
     assert len(found) < 5000
     assert notebook.examiner.ended is None
     assert notebook.examine("check_close(answer('three', np.array(3)), 3)") == []
