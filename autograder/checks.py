@@ -24,9 +24,10 @@ from autograder.checking.calls import call_text
 from autograder.checking.causes import of_exception, of_shape, of_type, students_line
 from autograder.checking.sealed import Sealed
 from autograder.checking.sealed import sealed as sealed  # stands in released notebooks
-from autograder.messages import EXPECTED, PASSED, failed, raised
+from autograder.messages import PASSED, failed, raised
 from autograder.student_data.plain import as_numbers, is_of, is_plain, is_tensor, plain, type_name, without_torch
-from autograder.student_data.values import change, copied, difference, shape_words, show, unchanged
+from autograder.student_data.values import change, copied, difference, shape_words, show, unchanged, unlike_shapes
+from simpo_language.speech import _, ngettext, speak
 
 MESSAGE = 2000  # characters; a longer one loses its middle, for students' values may stand in it
 
@@ -54,7 +55,9 @@ class NotAttempted(_Sentence, NotImplementedError):
         function = sys._getframe(1).f_code.co_name
         super().__init__(
             message
-            or f"Not attempted yet: {function}. Replace the line `raise NotAttempted` by your code and run its cell."
+            or _(
+                "Not attempted yet: {function}. Replace the line `raise NotAttempted` by your code and run its cell."
+            ).format(function=function)
         )
 
 
@@ -107,14 +110,16 @@ def gradient(function: Callable[..., Any], x: Any, /, *args: Any, **kwargs: Any)
         if not is_tensor(result) or not result.requires_grad:
             raise CheckFailed(
                 failed(
-                    f"{label} on a torch tensor: no gradient flows from the result to its first argument.",
-                    ".detach(), .item(), float(), .numpy() and numpy's functions cut the graph.",
+                    _("{label} on a torch tensor: no gradient flows from the result to its first argument.").format(
+                        label=label
+                    ),
+                    _(".detach(), .item(), float(), .numpy() and numpy's functions cut the graph."),
                 )
             )
         result.sum().backward()
         return np.zeros_like(x) if leaf.grad is None else leaf.grad.numpy()
 
-    return Answer(f"the gradient of {label}", compute)
+    return Answer(_("the gradient of {label}").format(label=label), compute)
 
 
 def value(actual: Answer, hint: str = "") -> Any:
@@ -135,11 +140,16 @@ def _computed(actual: Answer, hint: str = "") -> Any:
         raise CheckFailed(failed(sentence, of_exception(error) or hint, line=_where(error))) from None
     if got is ...:
         raise NotAttempted(
-            f"Not attempted yet: {actual.label}. Replace the dots `...` by your answer and run the cell."
+            _("Not attempted yet: {label}. Replace the dots `...` by your answer and run the cell.").format(
+                label=actual.label
+            )
         )
     if got is None:
         raise CheckFailed(
-            failed(f"{actual.label} is None.", "Is a `return` missing? print() shows a value and gives nothing back.")
+            failed(
+                _("{label} is None.").format(label=actual.label),
+                _("Is a `return` missing? print() shows a value and gives nothing back."),
+            )
         )
     return got
 
@@ -178,7 +188,7 @@ def check_close(
     got = _as_numbers(actual.label, given)
     of_what = ""
     if isinstance(expected, Answer):
-        of_what = f" (the value of {expected.label})"
+        of_what = _(" (the value of {label})").format(label=expected.label)
         expected = numbers(expected)
     wanted = expected if isinstance(expected, Sealed) else _as_numbers("expected", expected)
     got = got.astype(np.float64) if is_strict else got
@@ -197,22 +207,25 @@ def check_close(
         if differs(mistaken if isinstance(mistaken, Sealed) else _as_numbers(sentence, mistaken)) is None:
             hint = sentence
             break
-    raise CheckFailed(failed(f"{actual.label}: {seen}{of_what}", hint))
+    raise CheckFailed(failed(_("{label}: {seen}").format(label=actual.label, seen=seen) + of_what, hint))
 
 
 def check_shape(actual: Answer, shape: tuple[int, ...], *, hint: str = "") -> None:
     """The answer is a number or an array of this shape; () is a single number."""
     got = numbers(actual, hint)
     if got.shape != shape:
-        raise CheckFailed(failed(f"{actual.label} has {shape_words(got.shape)}, expected {shape_words(shape)}", hint))
+        sentence = _("{label} has {seen}, expected {shape}")
+        seen, wanted = shape_words(got.shape), shape_words(shape)
+        raise CheckFailed(failed(sentence.format(label=actual.label, seen=seen, shape=wanted), hint))
 
 
 def check_type(actual: Answer, *types: type, hint: str = "") -> None:
     """The answer is an instance of one of the types."""
     got = _computed(actual, hint)
     if not is_of(got, types):
-        wanted = " or ".join(type_name(t) for t in types)
-        raise CheckFailed(failed(f"{actual.label} is of type {type_name(type(got))}, expected {wanted}", hint))
+        wanted = _(" or ").join(type_name(t) for t in types)
+        sentence = _("{label} is of type {seen}, expected {types}")
+        raise CheckFailed(failed(sentence.format(label=actual.label, seen=type_name(type(got)), types=wanted), hint))
 
 
 def check_choice(actual: Answer, right: Any, *, options: tuple[Any, ...], hint: str = "") -> None:
@@ -225,10 +238,12 @@ def check_choice(actual: Answer, right: Any, *, options: tuple[Any, ...], hint: 
     listed = ", ".join(repr(option) for option in options)
     matches = [option for option in options if type(option) is type(chosen) and option == chosen]
     if not matches:
-        raise CheckFailed(failed(f"{actual.label} is {show(got)}, expected one of {listed}"))
+        sentence = _("{label} is {value}, expected one of {options}")
+        raise CheckFailed(failed(sentence.format(label=actual.label, value=show(got), options=listed)))
     is_right = right.is_word(actual.label, chosen) if isinstance(right, Sealed) else chosen == right
     if not is_right:
-        raise CheckFailed(failed(f"{actual.label} is {show(got)}, which is not right", hint))
+        sentence = _("{label} is {value}, which is not right")
+        raise CheckFailed(failed(sentence.format(label=actual.label, value=show(got)), hint))
 
 
 def check_that(condition: bool, sentence: str, *, hint: str = "") -> None:
@@ -250,8 +265,8 @@ def check_inputs_unchanged(function: Callable[..., Any], /, *args: Any, shape: t
     if shape is not None:
         check_shape(result, shape)
     elif not is_plain(made := plain(got := _computed(result))):
-        seen = f"{result.label} is {show(made)}, a {type_name(type(got))}"
-        raise CheckFailed(failed(f"{seen}{EXPECTED}numbers, words or arrays of them"))
+        wanted = _("numbers, words or arrays of them")
+        raise CheckFailed(failed(_unlike(result.label, made, got, wanted)))
     _check_unchanged(result.label, args, given)
 
 
@@ -259,15 +274,21 @@ def _check_unchanged(label: str, args: Iterable[Any], given: Iterable[Any]) -> N
     """The arguments that a student's function was given are still what they were. given: those that it got."""
     for position, (before, after) in enumerate(zip(args, given, strict=True), start=1):
         if is_plain(before) and not unchanged(before, after):
+            sentence = _("{label} changed its argument {position} {change}, expected it unchanged")
             raise CheckFailed(
                 failed(
-                    f"{label} changed its argument {position} {change(before, after)}, expected it unchanged",
-                    "Operators such as -= and *= work in place; write r = r - beta, or take a copy.",
+                    sentence.format(label=label, position=position, change=change(before, after)),
+                    _("Operators such as -= and *= work in place; write r = r - beta, or take a copy."),
                 )
             )
 
 
 # Around the checks
+
+
+def language(code: str) -> None:
+    """The last line of a set-up cell that is not in English: what checks say is in the notebook's language."""
+    speak(code)
 
 
 def need(names: Mapping[str, Any], *needed: str) -> None:
@@ -279,8 +300,8 @@ def need(names: Mapping[str, Any], *needed: str) -> None:
         if name not in names:
             raise CheckFailed(
                 failed(
-                    f"{name} is not defined",
-                    "Has the cell above run that gives it a value, without an error? Keep the name as it was given.",
+                    _("{name} is not defined").format(name=name),
+                    _("Has the cell above run that gives it a value, without an error? Keep the name as it was given."),
                 )
             )
 
@@ -290,23 +311,26 @@ def passed(points: float, what: str, *, more: bool = False) -> None:
 
     points: what it is worth. what: what it looked at. more: whether hidden tests look at it, too.
     """
-    rest = "; more is checked when you hand in" if more else ""
-    print(f"{PASSED}{points:g} point{'' if points == 1 else 's'}: {what}{rest}")
+    sentence = ngettext("{points} point: {what}", "{points} points: {what}", points)
+    rest = _("; more is checked when you hand in") if more else ""
+    print(PASSED + sentence.format(points=f"{points:g}", what=what) + rest)
 
 
 def fresh_rng(seed: int | None = None) -> np.random.Generator:
     """A generator of random inputs that nobody can foresee. Prints its seed: to try again, pass it."""
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "little")
-    print(f"Random inputs: fresh_rng({seed})")
+    print(_("Random inputs: {call}").format(call=f"fresh_rng({seed})"))
     return np.random.default_rng(seed)
 
 
 def compare_prediction(what: str, predicted: Any, measured: Any) -> None:
     """Print a prediction beside what was measured. Never costs a point, but must have been made."""
     if predicted is ...:
-        raise NotAttempted(f"Not attempted yet: predict {what} before you look. Replace the dots `...` above.")
-    print(f"{what}: you predicted {show(plain(predicted))}, measured {show(plain(measured))}")
+        sentence = _("Not attempted yet: predict {what} before you look. Replace the dots `...` above.")
+        raise NotAttempted(sentence.format(what=what))
+    sentence = _("{what}: you predicted {predicted}, measured {measured}")
+    print(sentence.format(what=what, predicted=show(plain(predicted)), measured=show(plain(measured))))
 
 
 # Words and numbers
@@ -317,8 +341,13 @@ def _as_numbers(label: str, got: Any) -> np.ndarray:
     try:
         return as_numbers(made)
     except ValueError as expected:
-        seen = f"{label} is {show(made)}, a {type_name(type(got))}"
-        raise CheckFailed(failed(f"{seen}{EXPECTED}{expected}", of_type(made))) from None
+        raise CheckFailed(failed(_unlike(label, made, got, str(expected)), of_type(made))) from None
+
+
+def _unlike(label: str, made: Any, got: Any, wanted: str) -> str:
+    """The sentence on an answer of a kind that was not asked for. made: the answer made plain."""
+    sentence = _("{label} is {value}, a {type}, expected {wanted}")
+    return sentence.format(label=label, value=show(made), type=type_name(type(got)), wanted=wanted)
 
 
 def _quietly(function: Callable[..., Any], *args: Any) -> Any:
@@ -337,8 +366,8 @@ def _python_number(got: Any) -> Any:
 def _unlike_sealed(got: np.ndarray, wanted: Sealed) -> str:
     """What sets an answer apart from one that must not be told."""
     if got.shape != wanted.shape:
-        return f"it has {shape_words(got.shape)}, expected {shape_words(wanted.shape)}"
-    return f"it is {show(got)}, which is not right"
+        return unlike_shapes(got.shape, wanted.shape)
+    return _("it is {value}, which is not right").format(value=show(got))
 
 
 def _where(error: BaseException) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
 
-KINDS = {".py", ".j2", ".css", ".js", ".json"}
+KINDS = {".py", ".j2", ".css", ".js", ".json", ".mo"}
+LANGUAGE = "simpo_language"  # the package of what the others say; it is theirs, too
 
 
 @functools.cache
@@ -20,7 +21,7 @@ def code_digest(*modules: str) -> str:
     Raises:
         ModuleNotFoundError: There is no such module.
     """
-    packages = {name.partition(".")[0] for name in modules}
+    packages = {name.partition(".")[0] for name in modules} | {LANGUAGE}
     found: dict[str, list[Path]] = {}
     waiting = list(modules)
     while waiting:

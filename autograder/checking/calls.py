@@ -7,6 +7,7 @@ import numpy as np
 
 from autograder.student_data.plain import without_torch
 from autograder.student_data.values import show
+from simpo_language.speech import _
 
 ELEMENTS = 12  # of an array; a larger one is described
 
@@ -14,7 +15,7 @@ ELEMENTS = 12  # of an array; a larger one is described
 def call_text(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """The call, in Python: `loss(np.array([1.0, 2.0]), beta=2.0)`; numbers to 6 digits."""
     shown = [as_code(arg) for arg in args] + [f"{name}={as_code(arg)}" for name, arg in kwargs.items()]
-    return f"{getattr(function, '__name__', 'your function')}({', '.join(shown)})"
+    return f"{getattr(function, '__name__', '') or _('your function')}({', '.join(shown)})"
 
 
 def as_code(arg: Any) -> str:

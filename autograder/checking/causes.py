@@ -9,53 +9,56 @@ from typing import Any
 import numpy as np
 
 from autograder.student_data.plain import without_torch
+from simpo_language.speech import N_, _
 
 # What an exception says, and what it mostly comes from
 EXCEPTIONS = (
-    (r"unsupported operand type\(s\) for \^|ufunc 'bitwise_xor'", "In Python a power is written **, not ^."),
+    (r"unsupported operand type\(s\) for \^|ufunc 'bitwise_xor'", N_("In Python a power is written **, not ^.")),
     (
         r"only (length-1|0-dimensional|size-1|integer scalar) arrays? can be converted|"
         r"only one element tensors can be converted|a Tensor with \d+ elements cannot be converted to Scalar",
-        "math and float() take one number; for arrays use numpy's functions, for tensors torch's.",
+        N_("math and float() take one number; for arrays use numpy's functions, for tensors torch's."),
     ),
     (
         r"(takes|missing) .*positional argument|unexpected keyword argument",
-        "The arguments are given by the first line of the stub: keep their number, order and names.",
+        N_("The arguments are given by the first line of the stub: keep their number, order and names."),
     ),
     (
         r"truth value of an array|Boolean value of Tensor",
-        "`if`, `and`, `or`, min and max look at one number; for arrays use np.where, np.maximum or torch.where.",
+        N_("`if`, `and`, `or`, min and max look at one number; for arrays use np.where, np.maximum or torch.where."),
     ),
     (
         r"(has no|is not) .*(iterable|len)|object is not subscriptable|too many indices|iteration over a 0-d",
-        "One number may come as well as an array: it has no length and no elements. Write it without a loop.",
+        N_("One number may come as well as an array: it has no length and no elements. Write it without a loop."),
     ),
-    (r"in-place operation|output array is read-only", "Make a new array or tensor: x = x - y, not x -= y."),
+    (r"in-place operation|output array is read-only", N_("Make a new array or tensor: x = x - y, not x -= y.")),
     (
         r"grad can be implicitly created only for scalar",
-        "backward() starts from one number: add the losses up, loss.sum().backward().",
+        N_("backward() starts from one number: add the losses up, loss.sum().backward()."),
     ),
     (
         r"requires grad|Can't call numpy\(\) on Tensor|does not require grad",
-        "Gradients flow through torch's functions alone, from a tensor made with requires_grad=True to the loss.",
+        N_("Gradients flow through torch's functions alone, from a tensor made with requires_grad=True to the loss."),
     ),
     (
         r"must be Tensor, not|expected Tensor|'numpy\.ndarray' object has no attribute '(exp|log|sigmoid|sum)'",
-        "Here the values are numpy's, or plain numbers: use numpy's functions, or make a tensor of them first.",
+        N_("Here the values are numpy's, or plain numbers: use numpy's functions, or make a tensor of them first."),
     ),
     (
         r"for [-+*/]+:? '?function'? and|unsupported operand .*'function'",
-        "A function is called with parentheses, f(x); here the function itself stands in the sum.",
+        N_("A function is called with parentheses, f(x); here the function itself stands in the sum."),
     ),
-    (r"object is not callable", "Something with the name of a function is a value now. Use another name for it."),
-    (r"math range error|Result too large|Numerical result out of range", "exp() of a large number overflows."),
-    (r"math domain error|expected a (positive|nonnegative)", "There is no logarithm of 0 or of a negative number."),
+    (r"object is not callable", N_("Something with the name of a function is a value now. Use another name for it.")),
+    (r"math range error|Result too large|Numerical result out of range", N_("exp() of a large number overflows.")),
+    (r"math domain error|expected a (positive|nonnegative)", N_("There is no logarithm of 0 or of a negative number.")),
 )
 BY_TYPE = {
-    "NameError": "A function knows its arguments, and what was defined in cells that ran. Is the name spelt as above?",
-    "UnboundLocalError": "This name is given a value inside the function, but only after it is read.",
-    "ZeroDivisionError": "Which number below the stroke can be 0 here?",
-    "RecursionError": "The function calls itself, again and again.",
+    "NameError": N_(
+        "A function knows its arguments, and what was defined in cells that ran. Is the name spelt as above?"
+    ),
+    "UnboundLocalError": N_("This name is given a value inside the function, but only after it is read."),
+    "ZeroDivisionError": N_("Which number below the stroke can be 0 here?"),
+    "RecursionError": N_("The function calls itself, again and again."),
 }
 
 
@@ -63,21 +66,22 @@ def of_exception(error: BaseException) -> str:
     """What an exception mostly comes from; empty if that is not known."""
     said = str(error)
     found = (cause for pattern, cause in EXCEPTIONS if re.search(pattern, said))
-    return next(found, BY_TYPE.get(type(error).__name__, ""))
+    cause = next(found, BY_TYPE.get(type(error).__name__, ""))
+    return _(cause) if cause else ""
 
 
 def of_type(got: Any) -> str:
     """Why something is no number and no array of numbers; empty if that is not known."""
     if isinstance(got, str):
-        return "This is text; a number is written without quotation marks, and returned without f'...' or str()."
+        return _("This is text; a number is written without quotation marks, and returned without f'...' or str().")
     if isinstance(got, (bool, np.bool_)):
-        return "True and False are no numbers here. Is there a comparison where a calculation is meant?"
+        return _("True and False are no numbers here. Is there a comparison where a calculation is meant?")
     if isinstance(got, (dict, set)):
-        return "The bare numbers are asked for, without names: not in a dict or a set."
+        return _("The bare numbers are asked for, without names: not in a dict or a set.")
     if callable(got):
-        return "This can be called, and was not: write parentheses and arguments behind its name."
+        return _("This can be called, and was not: write parentheses and arguments behind its name.")
     if isinstance(got, tuple) and _is_uneven(got):
-        return "Several things come back, with commas between them; only what is asked for belongs behind `return`."
+        return _("Several things come back, with commas between them; only what is asked for belongs behind `return`.")
     return ""
 
 
@@ -88,21 +92,24 @@ def of_shape(got: Any, shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
     """
     if wanted == () and isinstance(got, tuple) and len(got) == 2 and all(type(part) is int for part in got):
         whole, after = got
-        return f"A decimal comma makes two numbers of it, {whole} and {after}. Write a point: {whole}.{after}"
+        sentence = _("A decimal comma makes two numbers of it, {whole} and {after}. Write a point: {whole}.{after}")
+        return sentence.format(whole=whole, after=after)
     if wanted == ():
         if not np.prod(shape):
-            return "What comes back is empty; one number is asked for."
+            return _("What comes back is empty; one number is asked for.")
         if isinstance(got, tuple):
-            return "Several values come back, with commas between them; one number is asked for."
+            return _("Several values come back, with commas between them; one number is asked for.")
         if np.prod(shape) == 1:
-            return "The number stands in a list or an array of one element; one number without brackets is asked for."
-        return "One number is asked for; this is a whole array. Is a sum or a mean missing, or an index?"
+            return _(
+                "The number stands in a list or an array of one element; one number without brackets is asked for."
+            )
+        return _("One number is asked for; this is a whole array. Is a sum or a mean missing, or an index?")
     if shape == ():
-        return (
+        return _(
             "One number for each element is asked for; this is a single one. "
             "Is a sum or a mean taken, or does `return` stand inside a loop?"
         )
-    return "Rows and columns are swapped." if shape == wanted[::-1] and len(shape) == 2 else ""
+    return _("Rows and columns are swapped.") if shape == wanted[::-1] and len(shape) == 2 else ""
 
 
 def _is_uneven(parts: tuple[Any, ...]) -> bool:

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from autograder.student_data.json_amounts import is_deep
+from simpo_language.speech import _
 
 CELL_OUTPUTS = 1000  # a cell that shows more is cut
 ERROR_CHARACTERS = 20_000  # of an error's words, and of each line of its traceback
@@ -34,7 +35,9 @@ def checked(outputs: Any) -> list[Output]:
         raise ValueError("nested too deeply")
     kept = [_checked(output) for output in outputs[:CELL_OUTPUTS]]
     if len(outputs) > CELL_OUTPUTS:
-        kept.append(error_output("TooMuchOutput", f"The cell had {len(outputs):,} outputs; {CELL_OUTPUTS:,} are kept."))
+        sentence = _("The cell had {count} outputs; {kept} are kept.")
+        words = sentence.format(count=f"{len(outputs):,}", kept=f"{CELL_OUTPUTS:,}")
+        kept.append(error_output("TooMuchOutput", words))
     return kept
 
 

@@ -20,6 +20,7 @@ from autograder.execution.outputs import CELL_VALUES, Output, checked, error_out
 from autograder.execution.patience import STILL_SHARE, Patience
 from autograder.results import DIED, GRADED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
 from autograder.student_data.json_amounts import holds_more, values_in
+from simpo_language.speech import N_, _
 
 GRACE_SECONDS = 3  # a cell that doesn't stop when interrupted ends its process
 WATCH_SECONDS = 0.2
@@ -32,7 +33,24 @@ OUTPUT_BYTES = 40_000_000  # of a notebook's outputs, all cells together
 OUTPUT_VALUES = 300_000  # of JSON in them
 EVENTS = {"CellTimeoutError": TIMED_OUT, "MemoryError": OUT_OF_MEMORY, "TooMuchOutput": TOO_MUCH_OUTPUT}
 
-NOT_RUN = "was not run: the notebook's time was up."
+CELL_NOT_RUN = N_("The cell was not run: the notebook's time was up.")
+NOT_RUN = N_("it was not run: the notebook's time was up.")
+# What was stopped: at the end of the notebook's time, while it did nothing, and at the end of its own time
+CELL_TOO_LONG = (
+    N_("The cell ran when the notebook's time was up, and was stopped."),
+    N_("The cell ran for {seconds} seconds without doing anything, and was stopped."),
+    N_("The cell ran longer than {seconds} seconds and was stopped."),
+)
+CALL_TOO_LONG = (
+    N_("it ran when the notebook's time was up, and was stopped."),
+    N_("it ran for {seconds} seconds without doing anything, and was stopped."),
+    N_("it ran longer than {seconds} seconds and was stopped."),
+)
+CHECK_TOO_LONG = (
+    N_("With what your code gave it, the check ran when the notebook's time was up, and was stopped."),
+    N_("With what your code gave it, the check ran for {seconds} seconds without doing anything, and was stopped."),
+    N_("With what your code gave it, the check ran longer than {seconds} seconds and was stopped."),
+)
 
 Reply = tuple[bytes, bytes]
 
@@ -130,7 +148,7 @@ class Session:
     def outputs_after(self, message: Reply) -> list[Output]:
         """The outputs of the cell that a message to the student's process runs."""
         if self._is_over():
-            return [self._noted(error_output("CellTimeoutError", f"The cell {NOT_RUN}"))]
+            return [self._noted(error_output("CellTimeoutError", _(CELL_NOT_RUN)))]
         patience, patience_ended = self._patience(), math.inf
         reply, late = _exchange(self.student, message, patience)
         while reply and not self.is_last(reply):
@@ -149,7 +167,7 @@ class Session:
             return [self._noted(error_output(*self._why_ended()))]
         outputs = _outputs(self.outputs_in, reply)
         if late:
-            outputs.append(error_output("CellTimeoutError", self._too_long("The cell ran", patience)))
+            outputs.append(error_output("CellTimeoutError", self._too_long(CELL_TOO_LONG, patience)))
         return [self._noted(output) for output in outputs]
 
     def is_last(self, reply: Reply) -> bool:
@@ -158,7 +176,7 @@ class Session:
 
     def response(self, reply: Reply) -> Reply | None:
         """What to send when the cell is not done; None: nothing."""
-        return ANSWER, _no_answer("NameError", "the check is over")  # an author's function, when no check is at work
+        return ANSWER, _no_answer("NameError", _("the check is over"))  # an author's function, when no check is at work
 
     def outputs_in(self, body: bytes) -> list[Any]:
         return list(decoded(body))
@@ -176,9 +194,9 @@ class Session:
             if asked is None and (self.is_spoilt or (has_asked and self.examiner.ended != DIED)):
                 return [self._spoilt(own)]
             if asked is None:
-                return [error_output("ExaminerFault", "The check itself did not come to its end.")]
+                return [error_output("ExaminerFault", _("The check itself did not come to its end."))]
             if was_stopped:
-                words = self._too_long("With what your code gave it, the check ran", own)
+                words = self._too_long(CHECK_TOO_LONG, own)
                 return [self._noted(error_output("CellTimeoutError", words))]
             if asked[0] == DONE:
                 return _outputs(decoded, asked)
@@ -186,15 +204,17 @@ class Session:
             is_over = self._is_over()
             if not ((late or is_over) and asked[0] == ASK):
                 reply, was_late = _exchange(self.student, asked, patience)
-                ran = self._too_long("it ran", patience) if was_late else ran
+                ran = self._too_long(CALL_TOO_LONG, patience) if was_late else ran
                 late = late or was_late
             if is_over and not late:
-                reply = (ANSWER, _no_answer(*self._noted_words("CellTimeoutError", f"it {NOT_RUN}")))
+                reply = (ANSWER, _no_answer(*self._noted_words("CellTimeoutError", _(NOT_RUN))))
             elif late or reply is None or reply[0] not in (ASK, ANSWER):
                 ended = ("CellTimeoutError", ran) if late else self._why_ended()
                 reply = (ANSWER, _no_answer(*self._noted_words(*ended)))
             elif holds_more(reply[1], b",", ITEMS):  # the examiner would take long over them
-                words = f"It gave back more than {ITEMS:,} values; numpy arrays may hold more."
+                words = _("It gave back more than {count} values; numpy arrays may hold more.").format(
+                    count=f"{ITEMS:,}"
+                )
                 reply = (ANSWER, _no_answer(*self._noted_words("TooMuchOutput", words)))
             message = reply
 
@@ -212,13 +232,14 @@ class Session:
         """The output of a check whose process has ended over what the student's code gave it, now or in one before."""
         if self.is_spoilt:
             return error_output(
-                "NotChecked", "Not checked: an earlier check had to be ended over what your code gave it."
+                "NotChecked", _("Not checked: an earlier check had to be ended over what your code gave it.")
             )
         self.is_spoilt = True
         if self.examiner.ended == TIMED_OUT:
-            name, words = "CellTimeoutError", self._too_long("With what your code gave it, the check ran", own)
+            name, words = "CellTimeoutError", self._too_long(CHECK_TOO_LONG, own)
         else:
-            name, words = "TooMuchOutput", "With what your code gave it, the check said too much, and was ended."
+            name = "TooMuchOutput"
+            words = _("With what your code gave it, the check said too much, and was ended.")
         return self._noted(error_output(name, words))
 
     def _patience(self) -> Patience:
@@ -229,29 +250,30 @@ class Session:
         """Whether the notebook's time is up; from then on the student's process is asked nothing more."""
         return time.monotonic() >= self.deadline
 
-    def _too_long(self, subject: str, patience: Patience) -> str:
+    def _too_long(self, sentences: tuple[str, str, str], patience: Patience) -> str:
         """That something was stopped, and why. There is less patience with what comes after it."""
+        at_end, still, by_itself = sentences
         if self._is_over():
-            return f"{subject} when the notebook's time was up, and was stopped."
+            return _(at_end)
         seconds, self.cell_seconds = self.cell_seconds, self._less()
         if patience.is_still():
-            return f"{subject} for {patience.seconds * STILL_SHARE:g} seconds without doing anything, and was stopped."
-        return f"{subject} longer than {seconds:g} seconds and was stopped."
+            return _(still).format(seconds=f"{patience.seconds * STILL_SHARE:g}")
+        return _(by_itself).format(seconds=f"{seconds:g}")
 
     def _less(self) -> float:
         return min(self.cell_seconds, max(LEAST_SECONDS, self.cell_seconds / LESS_PATIENCE))
 
     def _why_ended(self) -> tuple[str, str]:
         if self.student.ended == TIMED_OUT:
-            return "ProcessDied", "A cell ran too long and would not stop, so the notebook's process was ended."
+            return "ProcessDied", _("A cell ran too long and would not stop, so the notebook's process was ended.")
         if self.student.ended == TOO_MUCH_OUTPUT:
             return (
                 "ProcessDied",
-                "A cell gave or kept too much (output, files or threads), so the notebook's process was ended.",
+                _("A cell gave or kept too much (output, files or threads), so the notebook's process was ended."),
             )
         if self.student.ended is None:
-            return "ProtocolError", "The notebook's process sent what is no answer."
-        return "ProcessDied", "The notebook's process ended."
+            return "ProtocolError", _("The notebook's process sent what is no answer.")
+        return "ProcessDied", _("The notebook's process ended.")
 
     def _noted(self, output: Output) -> Output:
         """Remember the first thing that went wrong."""
@@ -285,7 +307,8 @@ def _outputs(within: Callable[[bytes], Any], reply: Reply) -> list[Output]:
     try:
         return checked(within(reply[1]))
     except Exception as error:  # whatever it is, what was sent is the cause
-        return [error_output("OutputError", f"The cell's outputs can't be shown ({type(error).__name__}).")]
+        words = _("The cell's outputs can't be shown ({error}).").format(error=type(error).__name__)
+        return [error_output("OutputError", words)]
 
 
 def _no_answer(name: str, words: str) -> bytes:

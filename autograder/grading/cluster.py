@@ -291,7 +291,7 @@ def installed() -> str:
     Version numbers alone don't tell two checkouts apart, so a digest of the code stands beside them.
     """
     with _digesting:  # who waits here finds it in the cache
-        digest = code_digest("autograder", *(module.partition(".")[0] for module in STUDENT_MODULES))
+        digest = code_digest("autograder", "simpo_language", *(module.partition(".")[0] for module in STUDENT_MODULES))
     versions = {name: importlib.metadata.version(name) for name in ("simpo-practice", "numpy", "torch")}
     own = f"simpo-practice {versions.pop('simpo-practice')} ({digest[:12]})"
     others = [f"{name} {version.partition('+')[0]}" for name, version in versions.items()]  # +cpu, +cu130: alike

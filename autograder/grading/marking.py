@@ -17,7 +17,7 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
-from autograder.cells import answers_of, parse_notebook
+from autograder.cells import answers_of, language_of, parse_notebook
 from autograder.execution.data_files import put
 from autograder.execution.shared import RUNNERS, SEPARATE
 from autograder.gradebook.outcomes import notebook_checks
@@ -25,6 +25,7 @@ from autograder.grading.execute import fill, steps_of
 from autograder.grading.repair import parse_once, restore, set_aside
 from autograder.handing_in.reading import read_content
 from autograder.results import GRADER_FAULT, NOT_GRADABLE, Marked, Result
+from simpo_language.speech import speaking
 
 CELL_SECONDS = 5  # of a cell's own time (see `patience`); of all known right answers none takes a tenth of it
 REASON = 300  # characters of why there are no points
@@ -92,13 +93,13 @@ def _run_and_score(task: Task, notebook: NotebookNode, repairs: list[str]) -> Ma
 
     for cell in filter(is_locked, notebook.cells):
         cell.metadata.nbgrader["checksum"] = compute_checksum(cell)  # as OverwriteCells has it from the gradebook
-    with _laid_out(task.beside) as folders:
+    with _laid_out(task.beside) as folders, speaking(language_of(notebook)):
         executed = RUNNERS[task.isolation](steps_of(notebook), folders, task.cell_seconds)
-    if executed.fault:
-        return without_points(Result(task.student, task.exercise, executed.verdict), executed.fault)
-    flags = fill(notebook, executed)
-    notebook, _ = LimitOutput().preprocess(notebook, {})
-    checks = notebook_checks(notebook)
+        if executed.fault:
+            return without_points(Result(task.student, task.exercise, executed.verdict), executed.fault)
+        flags = fill(notebook, executed)
+        notebook = LimitOutput().preprocess(notebook, {})[0]
+        checks = notebook_checks(notebook)
     scores, comments = _nbgraders_marks(notebook)
     log = [f"Repaired: {repair}" for repair in repairs] + [f"Flagged for a person: {flag}" for flag in flags]
     log += [f"Verdict: {executed.verdict}", ""]

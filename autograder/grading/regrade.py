@@ -21,8 +21,9 @@ from autograder.grading.broken_checks import BrokenCheck, broken_checks
 from autograder.grading.grade import grade
 from autograder.grading.records import recall, recorded
 from autograder.handing_in.submissions import Submission, is_refused, submitted
-from autograder.messages import UNNAMED, read
+from autograder.messages import read
 from autograder.results import Check, Result
+from simpo_language.speech import _
 
 
 @dataclass(frozen=True)
@@ -211,10 +212,11 @@ def _changes(known: _Known, student: str, result: Result) -> Iterator[Change]:
 def _what_is_said(before: Check | None, after: Check | None) -> str:
     if after and after.message:
         return _words(after.message)
-    return f"was: {_words(before.message)}" if before and before.message else ""
+    return _("was: {words}").format(words=_words(before.message)) if before and before.message else ""
 
 
 def _words(text: str) -> str:
     """The mistake that a message names or, where it names none, the exception that stopped the check."""
     message = read(text)
-    return message.sentence if message.mistake == UNNAMED and message.stopped_by else message.mistake
+    stopped = message.sentence if message.stopped_by else ""
+    return message.mistake or stopped or _("another value, which no hint names")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from autograder.student_data.plain import NUMBERS, TENSOR_TYPES, TEXTS, is_tensor, plain
+from simpo_language.speech import _
 
 LONGEST = 64  # bits of an int; a longer one goes in hexadecimal digits, of which JSON takes any number
 Tree = Any  # what json.dumps takes
@@ -149,8 +150,10 @@ def _unwrapped(tensor: Any) -> Any:
     transforms = [level.key() for level in _functorch.get_interpreter_stack() or []]
     if transforms != [_functorch.TransformType.Grad]:
         raise TypeError(
-            "torch can take the derivative of a function of the check's once, by .backward() or torch.func.grad, "
-            "and not by vmap, jacrev or jacfwd"
+            _(
+                "torch can take the derivative of a function of the check's once, by .backward() or torch.func.grad, "
+                "and not by vmap, jacrev or jacfwd"
+            )
         )
     return _functorch.get_unwrapped(tensor)
 

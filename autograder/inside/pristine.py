@@ -41,9 +41,16 @@ INSTALLED = tuple(
     | {sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), str(OURS), "<frozen "}
     | {path for path in sys.path if Path(path).name in SITES}
 )
-TOLD_APART = {*sys.stdlib_module_names, "numpy", "IPython", "traitlets", "autograder", "simpo_core", "pandas"} - {
-    "__main__"
-}
+TOLD_APART = {
+    *sys.stdlib_module_names,
+    "numpy",
+    "IPython",
+    "traitlets",
+    "autograder",
+    "simpo_core",
+    "simpo_language",
+    "pandas",
+} - {"__main__"}
 TORCHS = ("torch.testing", "torch.autograd")
 FOR_STUDENTS = {("warnings", "showwarning"), ("warnings", "formatwarning")}  # are documented as to be replaced
 MISSING = object()

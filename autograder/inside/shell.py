@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
@@ -17,11 +17,12 @@ from traitlets.config import Config
 from autograder.execution.outputs import CELL_OUTPUTS, CELL_VALUES, ERROR_CHARACTERS, TRACEBACK_LINES, Output
 from autograder.inside.tracebacks import is_long, shorten
 from autograder.student_data.json_amounts import values_in
+from simpo_language.speech import N_, _
 
 OUTPUT_CHARACTERS = 1_000_000  # that one cell may print
 OUTPUT_BYTES = 8_000_000  # of figures and the like that one cell may show
 
-REFUSED = "while a notebook is graded it can't start processes, use the network or reach files outside its folder"
+REFUSED = N_("while a notebook is graded it can't start processes, use the network or reach files outside its folder")
 
 
 class TooMuchOutput(BaseException):
@@ -105,11 +106,11 @@ class Shell(InteractiveShell):
         content = json.dumps(output).encode()  # what JSON can't carry is an error of the cell's
         self.shown, self.values = self.shown + len(content), self.values + values_in(content, CELL_VALUES)
         if self.shown > OUTPUT_BYTES:
-            raise TooMuchOutput(f"The cell showed more than {OUTPUT_BYTES:,} bytes and was stopped.")
+            _stop(N_("The cell showed more than {count} bytes and was stopped."), OUTPUT_BYTES)
         if self.values > CELL_VALUES // 2:  # texts are printed besides
-            raise TooMuchOutput(f"The cell showed more than {CELL_VALUES // 2:,} values and was stopped.")
+            _stop(N_("The cell showed more than {count} values and was stopped."), CELL_VALUES // 2)
         if len(self.outputs) >= CELL_OUTPUTS:
-            raise TooMuchOutput(f"The cell showed more than {CELL_OUTPUTS:,} things and was stopped.")
+            _stop(N_("The cell showed more than {count} things and was stopped."), CELL_OUTPUTS)
         self.outputs.append(output)
 
     def enable_gui(self, gui: Any = None) -> None:
@@ -137,7 +138,7 @@ class Shell(InteractiveShell):
 
     def showtraceback(self, *args: Any, **kwargs: Any) -> None:
         """What IPython shows of an error, of a short traceback; in one line where IPython itself stumbles over it."""
-        etype, error, _ = sys.exc_info()
+        etype, error = sys.exc_info()[:2]
         self._left_out = 0
         try:
             self._left_out = shorten(error) if error is not None else 0
@@ -152,10 +153,11 @@ class Shell(InteractiveShell):
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         name, words = etype.__name__[:ERROR_CHARACTERS], explained(evalue)[:ERROR_CHARACTERS]
         lines = [stb] if isinstance(stb, str) else list(stb)
-        if not lines or words.endswith(f"({REFUSED})"):
+        if not lines or is_refusal(evalue):
             lines[-1:] = [f"{name}: {words}"]
         if self._left_out:
-            lines.insert(-1, f"... {self._left_out:,} frames between these are left out ...")
+            sentence = _("... {count} frames between these are left out ...")
+            lines.insert(-1, sentence.format(count=f"{self._left_out:,}"))
         lines = [str(line)[:ERROR_CHARACTERS] for line in lines[-TRACEBACK_LINES:]]
         self.outputs.append({"output_type": "error", "ename": name, "evalue": words, "traceback": lines})
 
@@ -179,7 +181,7 @@ class Stream:
         elif room > 0:
             shell.outputs.append({"output_type": "stream", "name": self.name, "text": text[:room]})
         if room < len(text):
-            raise TooMuchOutput(f"The cell printed more than {OUTPUT_CHARACTERS:,} characters and was stopped.")
+            _stop(N_("The cell printed more than {count} characters and was stopped."), OUTPUT_CHARACTERS)
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:
@@ -195,12 +197,21 @@ class Stream:
 
 def explained(error: Any) -> str:
     """An error's words; where the confinement refused something, that it did."""
-    refused = error if isinstance(error, PermissionError) else getattr(error, "reason", None)
     try:
         words = str(error)
     except Exception:  # its class is a student's
         words = ""
-    return f"{words} ({REFUSED})" if isinstance(refused, PermissionError) else words
+    return f"{words} ({_(REFUSED)})" if is_refusal(error) else words
+
+
+def is_refusal(error: Any) -> bool:
+    """Whether the confinement refused something."""
+    refused = error if isinstance(error, PermissionError) else getattr(error, "reason", None)
+    return isinstance(refused, PermissionError)
+
+
+def _stop(sentence: str, count: int) -> NoReturn:
+    raise TooMuchOutput(_(sentence).format(count=f"{count:,}"))
 
 
 def make_shell(variables: dict[str, Any]) -> Shell:

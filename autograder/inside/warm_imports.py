@@ -10,6 +10,7 @@ import os
 import warnings
 
 from autograder.course import STUDENT_MODULES
+from simpo_language import speech
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
@@ -35,6 +36,7 @@ MODULES = (
 
 for _module in MODULES:
     importlib.import_module(_module)
+speech.load("checks")
 for _module in STUDENT_MODULES:  # before the confinement: in it Python can't list the folder that they are found in
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module(_module)

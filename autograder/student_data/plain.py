@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from simpo_language.speech import _
+
 NUMBERS, TEXTS, TIMES_AND_RECORDS = "biufc", "US", "mMV"  # numpy's kinds of dtype
 TENSOR_TYPES = (
     *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
@@ -67,20 +69,20 @@ def is_plain(got: Any) -> bool:
 def as_numbers(got: Any) -> np.ndarray:
     """A plain value as an array of real numbers. Raises ValueError, which says what was expected instead."""
     if not is_plain(got):
-        raise ValueError("a number or an array of numbers")
+        raise ValueError(_("a number or an array of numbers"))
     try:
         array = np.asarray(_untensored(got))
     except ValueError:
-        raise ValueError("numbers in a regular shape") from None
+        raise ValueError(_("numbers in a regular shape")) from None
     if array.dtype.kind == "O" and array.size and all(type(part) in (int, float) for part in array.flat):
         try:
             return array.astype(np.float64)
         except OverflowError:
-            raise ValueError("numbers that a float can hold") from None
+            raise ValueError(_("numbers that a float can hold")) from None
     if array.dtype.kind == "c":
-        raise ValueError("real numbers")
+        raise ValueError(_("real numbers"))
     if array.dtype.kind not in "iuf":
-        raise ValueError("a number or an array of numbers")
+        raise ValueError(_("a number or an array of numbers"))
     return array
 
 

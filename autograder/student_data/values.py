@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from autograder.student_data.plain import NUMBERS, TEXTS, type_name, without_torch
+from simpo_language.speech import _
 
 SINGLE_PRECISION_RTOL = 1e-4  # float32 keeps 7 digits, and a difference of near numbers loses some
 ZERO_FLOOR = 1e-3  # an element below this share of the largest is compared as if it were this large
@@ -16,7 +17,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 def difference(got: np.ndarray, wanted: np.ndarray, rtol: float, scale: float | None) -> str | None:
     """What sets `got` apart from `wanted`, in words; None if they agree."""
     if got.shape != wanted.shape:
-        return f"it has {shape_words(got.shape)}, expected {shape_words(wanted.shape)}"
+        return unlike_shapes(got.shape, wanted.shape)
     if got.dtype.kind == "f" and got.dtype.itemsize < 8:
         rtol = max(rtol, SINGLE_PRECISION_RTOL)
     size = np.abs(wanted.astype(np.float64))
@@ -28,11 +29,17 @@ def difference(got: np.ndarray, wanted: np.ndarray, rtol: float, scale: float | 
     if close.all():
         return None
     index = tuple(int(i) for i in np.argwhere(~close)[0])
-    place = f"at index {index} " if index else ""
     seen, right = show(got[index]), show(wanted[index])
     if seen == right:  # they differ further on
         seen, right = f"{got[index]:.12g}", f"{wanted[index]:.12g}"
-    return f"{place}it is {seen}, expected {right}"
+    if index:
+        return _("at index {index} it is {seen}, expected {right}").format(index=index, seen=seen, right=right)
+    return _("it is {seen}, expected {right}").format(seen=seen, right=right)
+
+
+def unlike_shapes(got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """The words on numbers of another shape than was wanted."""
+    return _("it has {seen}, expected {shape}").format(seen=shape_words(got), shape=shape_words(wanted))
 
 
 def unchanged(before: Any, after: Any) -> bool:
@@ -51,9 +58,10 @@ def change(before: Any, after: Any) -> str:
     """How a value differs from what it was, in words; of a large array the first element."""
     before, after = without_torch(before), without_torch(after)
     if show(before) != show(after) or not isinstance(before, np.ndarray) or np.shape(before) != np.shape(after):
-        return f"from {show(before)} to {show(after)}"
+        return _("from {before} to {after}").format(before=show(before), after=show(after))
     index = tuple(int(i) for i in np.argwhere(before != after)[0])
-    return f"at index {index} from {show(before[index])} to {show(after[index])}"
+    sentence = _("at index {index} from {before} to {after}")
+    return sentence.format(index=index, before=show(before[index]), after=show(after[index]))
 
 
 def show(got: Any, depth: int = 4) -> str:
@@ -62,10 +70,10 @@ def show(got: Any, depth: int = 4) -> str:
     depth: of lists in lists; what lies deeper is three dots.
     """
     if callable(got):
-        return getattr(got, "__name__", f"a {type_name(type(got))}")
+        return getattr(got, "__name__", "") or _("a {type}").format(type=type_name(type(got)))
     got = without_torch(got)
     if isinstance(got, np.ndarray) and got.dtype.kind in NUMBERS + TEXTS:
-        got = got.tolist() if got.size <= 12 else f"an array of shape {got.shape}"
+        got = got.tolist() if got.size <= 12 else _("an array of shape {shape}").format(shape=got.shape)
         if isinstance(got, str):
             return got
     if isinstance(got, (list, tuple)):
@@ -74,7 +82,7 @@ def show(got: Any, depth: int = 4) -> str:
         return f"[{shown}]" if isinstance(got, list) else f"({shown})"
     if isinstance(got, (set, frozenset)):
         shown = ", ".join(sorted(map(show, got)))
-        text = f"{{{shown}}}" if got else "an empty set"
+        text = f"{{{shown}}}" if got else _("an empty set")
     elif isinstance(got, np.generic) and got.dtype.kind in NUMBERS:
         return show(float(got) if isinstance(got, np.longdouble) else got.item())
     else:
@@ -89,11 +97,13 @@ def own_words(got: Any) -> str:
     try:
         return _ADDRESS.sub("", repr(got))
     except Exception as error:  # it is the student's class, or an int of thousands of digits
-        return f"a {type_name(type(got))} that can't be shown ({type(error).__name__})"
+        sentence = _("a {type} that can't be shown ({error})")
+        return sentence.format(type=type_name(type(got)), error=type(error).__name__)
 
 
 def shape_words(shape: tuple[int, ...]) -> str:
-    return f"shape {shape}" if shape else "no shape (a single number)"
+    """A shape in words."""
+    return _("shape {shape}").format(shape=shape) if shape else _("no shape (a single number)")
 
 
 def copied(arg: Any) -> Any:

@@ -50,7 +50,7 @@ def test_right_answers_are_silent(capfd):
 
 def test_a_wrong_value_says_what_was_called_seen_and_expected():
     assert says(check_close, call(double, 1.5), 2.25, hint="Square it.") == (
-        "Check failed: double(1.5): it is 3.0, expected 2.25\nHint: Square it."
+        "✗ Check failed: double(1.5): it is 3.0, expected 2.25\n→ Hint: Square it."
     )
 
 
@@ -63,9 +63,9 @@ def test_in_an_array_the_first_difference_is_named():
 def test_a_named_mistake_is_told_instead_of_the_hint():
     mistakes = {"This is the sum.": 6.0, "This is the maximum.": 3.0}
     message = says(check_close, answer("mean", 6.0), 2.0, hint="Divide.", mistakes=mistakes)
-    assert message.endswith("Hint: This is the sum.")
+    assert message.endswith("→ Hint: This is the sum.")
     message = says(check_close, answer("mean", 5.0), 2.0, hint="Divide.", mistakes=mistakes)
-    assert message.endswith("Hint: Divide.")
+    assert message.endswith("→ Hint: Divide.")
 
 
 def test_a_mistake_of_another_shape_is_recognised():
@@ -106,8 +106,8 @@ def test_a_strict_check_gives_single_precision_no_room():
 def test_a_long_message_loses_its_middle_and_keeps_its_hint():
     with pytest.raises(CheckFailed) as caught:
         check_that(False, "x is " + "very " * 10_000 + "long", hint="Shorten it.")
-    assert str(caught.value).startswith("Check failed: x is very")
-    assert str(caught.value).endswith(" long\nHint: Shorten it.")
+    assert str(caught.value).startswith("✗ Check failed: x is very")
+    assert str(caught.value).endswith(" long\n→ Hint: Shorten it.")
     assert len(str(caught.value)) < 2100
 
 
@@ -155,7 +155,7 @@ def test_the_stub_counts_as_not_attempted():
 
 def test_a_forgotten_return_is_wrong_and_named():
     assert says(check_close, call(lambda: None), 1.0).endswith(
-        "Hint: Is a `return` missing? print() shows a value and gives nothing back."
+        "→ Hint: Is a `return` missing? print() shows a value and gives nothing back."
     )
 
 
@@ -164,22 +164,26 @@ def test_an_error_in_the_students_code_is_a_sentence_with_their_line():
         return x ^ 2  # their line
 
     message = says(check_close, call(broken, 1.5), 2.25)
-    assert message.startswith("Check failed: broken(1.5) raised TypeError: unsupported operand type(s) for ^")
-    assert message.endswith("In your line: return x ^ 2  # their line\nHint: In Python a power is written **, not ^.")
+    assert message.startswith(
+        "✗ Check failed: broken(1.5) raised an exception\n! TypeError: unsupported operand type(s) for ^"
+    )
+    assert message.endswith(
+        "↳ In your line: return x ^ 2  # their line\n→ Hint: In Python a power is written **, not ^."
+    )
 
 
 def test_a_hint_stays_where_the_cause_of_an_error_is_not_known():
     message = says(check_close, call({}.__getitem__, 1.5), 2.25, hint="Compare with 1.1.")
-    assert message == "Check failed: __getitem__(1.5) raised KeyError: 1.5\nHint: Compare with 1.1."
+    assert message == "✗ Check failed: __getitem__(1.5) raised an exception\n! KeyError: 1.5\n→ Hint: Compare with 1.1."
 
 
 def test_a_wrong_shape_is_told_instead_of_the_hint():
     message = says(check_close, answer("loss", (0, 25)), 0.25, hint="Square it.")
-    assert message.endswith("Hint: A decimal comma makes two numbers of it, 0 and 25. Write a point: 0.25")
+    assert message.endswith("→ Hint: A decimal comma makes two numbers of it, 0 and 25. Write a point: 0.25")
 
 
 def test_exit_in_the_students_code_is_a_sentence():
-    assert "raised SystemExit: 1" in says(check_close, call(sys.exit, 1), 0.0)
+    assert "raised an exception\n! SystemExit: 1" in says(check_close, call(sys.exit, 1), 0.0)
 
 
 def test_failures_show_no_traceback():
@@ -255,7 +259,7 @@ def test_a_gradient_of_a_stub_is_not_attempted():
 
 def test_a_wrong_choice_does_not_tell_the_right_one():
     message = says(check_choice, answer("larger", "dpo"), "squared", options=("squared", "dpo"), hint="Look again.")
-    assert message == "Check failed: larger is 'dpo', which is not right\nHint: Look again."
+    assert message == "✗ Check failed: larger is 'dpo', which is not right\n→ Hint: Look again."
     assert "expected one of 'squared', 'dpo'" in says(
         check_choice, answer("larger", "both"), "squared", options=("squared", "dpo")
     )
@@ -270,7 +274,7 @@ def test_check_type_names_both_types():
 
 
 def test_a_condition_must_be_one_bool():
-    assert says(check_that, False, "It rises.") == "Check failed: It rises."
+    assert says(check_that, False, "It rises.") == "✗ Check failed: It rises."
     with pytest.raises(TypeError, match="expected one bool"):
         check_that(np.array([True]), "never seen")
 

@@ -46,7 +46,7 @@ def test_a_folder_of_submissions_that_is_not_there_is_one_sentence(tmp_path):
 
 
 def test_words_in_brackets_are_not_taken_for_markup(capsys):
-    check = Check("a", 0, 1, WRONG, "Check failed: logits[t] scores tokens[t+1]")
+    check = Check("a", 0, 1, WRONG, "✗ Check failed: logits[t] scores tokens[t+1]")
     Console(width=100).print(results_table([Result("s[red]1", "01_simpo_loss", GRADED, (check,))]))
     out = capsys.readouterr().out
     assert "a: logits[t] scores tokens[t+1]" in out

@@ -138,7 +138,7 @@ def test_a_cell_that_is_not_right_is_named(change, cell, source, costs, said):
 def test_a_check_that_failed_at_the_last_run_is_named(change):
     def fail(notebook, cells):
         error = nbformat.v4.new_output(
-            "error", ename="CheckFailed", evalue="Check failed: it is 3\nHint: x", traceback=[]
+            "error", ename="CheckFailed", evalue="✗ Check failed: it is 3\n→ Hint: x", traceback=[]
         )
         cells["by-hand-value"].outputs = [error]
 

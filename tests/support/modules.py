@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = ("simpo_core", "autograder")
+PACKAGES = ("simpo_core", "autograder", "simpo_language")
 PAGE = ROOT / "docs" / "maintainer.md"
 BEGIN, END = "<!-- modules: python tests/support/modules.py -->\n", "<!-- end of modules -->\n"
 

@@ -20,7 +20,7 @@ def test_the_commands_help_waits_for_nothing_heavy():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-@pytest.mark.parametrize("package", ["simpo_core", "autograder"])
+@pytest.mark.parametrize("package", ["simpo_core", "autograder", "simpo_language"])
 def test_only_the_front_doors_print(package):
     """The doors and their commands; and what speaks to students in the notebook."""
     allowed = {"cli.py", "checks.py", "plots.py"}
@@ -31,7 +31,7 @@ def test_only_the_front_doors_print(package):
 
 
 def test_no_code_is_hidden_in_init():
-    for package in ("simpo_core", "autograder"):
+    for package in ("simpo_core", "autograder", "simpo_language"):
         assert (ROOT / package / "__init__.py").read_text() == ""
         for path in (ROOT / package).glob("*/**/__init__.py"):
             tree = ast.parse(path.read_text("utf-8"))

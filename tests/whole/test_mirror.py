@@ -3,7 +3,7 @@
 import pytest
 from project import ROOT
 
-TESTS = {"autograder": "course", "simpo_core": "method"}
+TESTS = {"autograder": "course", "simpo_core": "method", "simpo_language": "language"}
 TESTED_IN = {  # modules whose work shows in another's tests
     "autograder/__main__.py": "course/test_cli.py",
     "autograder/authoring/new_exercise.py": "whole/test_documents.py",
@@ -96,7 +96,7 @@ def test_the_places_are_there_and_of_modules_that_are():
     assert {place for place in TESTED_IN.values() if not (ROOT / "tests" / place).is_file()} == set()
 
 
-@pytest.mark.parametrize("top", ["course", "method"])
+@pytest.mark.parametrize("top", sorted(TESTS.values()))
 def test_no_test_is_of_a_module_that_is_gone(top):
     package = {place: package for package, place in TESTS.items()}[top]
     for path in (ROOT / "tests" / top).rglob("test_*.py"):

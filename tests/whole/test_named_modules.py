@@ -15,7 +15,7 @@ from project import ROOT
 from autograder.course import STUDENT_MODULES
 from autograder.inside import pristine
 
-PACKAGES = ("autograder", "simpo_core")
+PACKAGES = ("autograder", "simpo_core", "simpo_language")
 TEXTS = {".py", ".toml", ".json", ".md", ".ipynb", ".yml", ".j2", ".js", ""}
 DOTTED = re.compile(rf"(?<![\w./-])(?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_]\w*)+(?![\w/])")
 PATHS = re.compile(rf"(?<![\w.-])(?:(?:{'|'.join(PACKAGES)})/[\w/]+\.\w+|(?:tests|benchmarks)/[\w/]+\.py\b)")

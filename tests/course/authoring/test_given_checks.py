@@ -51,9 +51,9 @@ def test_a_check_that_passes_says_what_it_is_worth_and_looked_at(capsys):
 @pytest.mark.parametrize(
     ("loss", "said"),
     [
-        (0.5, "Check failed: loss: it is 0.5, which is not right\nHint: Square it."),
-        (np.float32(1.25), "Check failed: loss: it is 1.25, which is not right\nHint: βeta first."),
-        (0.3, "Check failed: loss: it is 0.3, which is not right\nHint: Square."),
+        (0.5, "✗ Check failed: loss: it is 0.5, which is not right\n→ Hint: Square it."),
+        (np.float32(1.25), "✗ Check failed: loss: it is 1.25, which is not right\n→ Hint: βeta first."),
+        (0.3, "✗ Check failed: loss: it is 0.3, which is not right\n→ Hint: Square."),
     ],
 )
 def test_a_sealed_answer_is_not_told_and_its_mistakes_are_named(loss, said):
@@ -73,7 +73,7 @@ def test_a_sealed_choice_knows_the_right_word():
 
 
 def test_an_answer_whose_cell_has_not_run_is_named():
-    with pytest.raises(CheckFailed, match="Check failed: loss is not defined\nHint: Has the cell above run"):
+    with pytest.raises(CheckFailed, match="✗ Check failed: loss is not defined\n→ Hint: Has the cell above run"):
         exec(released_check(BY_HAND), students_names())
 
 

@@ -258,7 +258,7 @@ def lone(tmp_path):
 
 def test_a_worker_with_other_code_is_told_apart_before_it_grades(lone, tmp_path):
     _, address, start = lone
-    for package in ("autograder", "simpo_core"):
+    for package in ("autograder", "simpo_core", "simpo_language"):
         shutil.copytree(ROOT / package, tmp_path / "other" / package)
     with (tmp_path / "other" / "autograder" / "checks.py").open("a") as file:
         file.write("TOLERANCE = 1.0\n")

@@ -41,7 +41,7 @@ def test_who_has_not_begun_is_sent_to_the_first_check(two):
 
 def test_checks_that_passed_are_counted_and_the_next_one_named(two):
     line = "✓ 1 point: one\n"
-    ran(two, "02_simpo_vs_dpo", by_hand_losses=line, larger_loss="Check failed: larger is 'dpo'", dpo_loss_value=line)
+    ran(two, "02_simpo_vs_dpo", by_hand_losses=line, larger_loss="✗ Check failed: larger is 'dpo'", dpo_loss_value=line)
     lines = progress("en", two).splitlines()
     assert lines[3] == "| [Exercise 2 · SimPO and DPO](02_simpo_vs_dpo.ipynb) | 2 of 10 |"
     assert lines[5].endswith(

@@ -35,11 +35,13 @@ def test_the_answer_counts_visible_checks_and_claims_no_mark(notebook):
 
 
 def test_a_failed_check_says_its_sentence_and_students_text_is_no_markup(notebook):
-    fail(notebook, "by-hand-value", "CheckFailed", "Check failed: loss_by_hand is '<img src=x>'\nHint: Look.")
+    fail(notebook, "by-hand-value", "CheckFailed", "✗ Check failed: loss_by_hand is '<img src=x>'\n→ Hint: Look.")
     fail(notebook, "squared-loss-value", "NotAttempted", "Not attempted yet: squared_loss.")
     said = "\n".join(report(notebook, WORDS["en"]))
     assert "<h3>5 of 7 visible checks pass.</h3>" in said
-    assert "The handout&#x27;s number.<code>Check failed: loss_by_hand is &#x27;&lt;img src=x&gt;&#x27;\nHint:" in said
+    assert (
+        "The handout&#x27;s number.<code>✗ Check failed: loss_by_hand is &#x27;&lt;img src=x&gt;&#x27;\n→ Hint:" in said
+    )
     assert "One pair at a time, and beta matters.: not attempted yet</li>" in said
     assert "<img" not in said
 

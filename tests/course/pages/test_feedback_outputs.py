@@ -49,8 +49,8 @@ def test_an_error_is_its_sentence_with_the_traceback_folded_and_without_folders(
 
 
 def test_a_check_of_the_students_own_is_only_its_sentence():
-    html = shown(new_output("error", ename="CheckFailed", evalue="no", traceback=["Check failed: no"]))
-    assert html == '<pre class="output error" tabindex="0">Check failed: no</pre>'
+    html = shown(new_output("error", ename="CheckFailed", evalue="no", traceback=["✗ Check failed: no"]))
+    assert html == '<pre class="output error" tabindex="0">✗ Check failed: no</pre>'
 
 
 def test_a_small_figure_is_taken_as_it_is_with_its_text():

@@ -60,9 +60,15 @@ def test_untouched_notebooks_count_nowhere():
 
 def test_mistakes_are_counted_by_what_the_check_names():
     sums = [
-        ("c", 0, 1, WRONG, f"Check failed: f([1]): it is {n}, expected 1\nHint: This is the sum.") for n in range(3)
+        ("c", 0, 1, WRONG, f"✗ Check failed: f([1]): it is {n}, expected 1\n→ Hint: This is the sum.") for n in range(3)
     ]
-    other = ("c", 0, 1, WRONG, "Check failed: f([1]) raised NameError: name 'bob' is not defined\nIn your line: bob")
+    other = (
+        "c",
+        0,
+        1,
+        WRONG,
+        "✗ Check failed: f([1]) raised an exception\n! NameError: name 'bob' is not defined\n↳ In your line: bob",
+    )
     found = mistakes([result("a", sums[0]), result("b", sums[1]), result("c", sums[2]), result("d", other)])
     assert [(one.words, one.count, one.submissions) for one in found] == [
         ("This is the sum.", 3, 4),
