@@ -14,7 +14,7 @@ ROLE = {"grade": True, "solution": False, "locked": True, "grade_id": "t1", "poi
     [
         ("AssertionError", "", "AssertionError"),  # a bare assert
         ("AssertionError", "f(2) is 3", "AssertionError: f(2) is 3"),
-        ("CheckFailed", "Check failed: f(2) is 3", "Check failed: f(2) is 3"),
+        ("CheckFailed", "✗ Check failed: f(2) is 3", "✗ Check failed: f(2) is 3"),
     ],
 )
 def test_an_exception_without_words_is_its_name_alone(name, words, message):
