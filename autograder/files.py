@@ -3,11 +3,14 @@
 import contextlib
 import errno
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = re.compile(rf"OSError: \[Errno (?P<number>{'|'.join(map(str, NO_ROOM))})\] [^:]*(?:: '(?P<name>[^']*)')?")
+SQLITE_FULL = "database or disk is full"
 
 
 def write_whole(path: Path, content: str | bytes, *, mode: int = 0o666) -> None:
@@ -65,6 +68,15 @@ def no_room(error: BaseException) -> str | None:
             continue
         return f"{what}. What was written before is whole; make room, then run the same command again to go on"
     return None
+
+
+def raise_if_full(traceback: str) -> None:
+    """Raise the OSError that a traceback ends with, if it is that a disk is full; for who gives nothing but text."""
+    for line in traceback.splitlines():
+        if found := FULL.search(line):
+            raise OSError(int(found["number"]), os.strerror(int(found["number"])), found["name"])
+        if "OperationalError" in line and SQLITE_FULL in line:
+            raise sqlite3.OperationalError(SQLITE_FULL)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

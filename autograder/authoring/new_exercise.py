@@ -32,6 +32,11 @@ def new_exercise(course: Course, exercise: str) -> list[Path]:
     for path in texts:
         if path.exists():
             raise UserError(f"{path} is there already; remove it or choose another name")
-    for path, text in texts.items():
-        write_whole(path, text)
+    try:
+        for path, text in texts.items():
+            write_whole(path, text)
+    except OSError:  # neither, so that the same command can be run again
+        for path in texts:
+            path.unlink(missing_ok=True)
+        raise
     return list(texts)

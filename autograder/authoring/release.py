@@ -20,7 +20,7 @@ from autograder.authoring.sources import problems
 from autograder.cells import LANGUAGES, edition, is_test, read_notebook, role, write_notebook
 from autograder.course import Course, UserError
 from autograder.database import preparing
-from autograder.files import write_whole
+from autograder.files import raise_if_full, write_whole
 from autograder.gradebook.changed_cells import change_cells
 from autograder.gradebook.writer import has_gradebook, open_gradebook
 from autograder.handing_in.outline import load_outline, outline_of, remembering, write_outline
@@ -117,8 +117,7 @@ def _generate_one(course: Course, exercise: str, *, dropping: bool = False) -> N
         with open_gradebook(course) as gradebook:
             before = read_notebook(source) if source.is_file() else None
             change_cells(gradebook, exercise, before, read_notebook(wanted), dropping=dropping)
-    source.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(wanted, source)
+    write_whole(source, wanted.read_bytes())
     nbgrader, fresh = nbgrader_api(course), course.classroom / ".release"
     nbgrader.coursedir.release_directory = fresh.name
     try:
@@ -148,9 +147,12 @@ def why_not(outcome: dict[str, Any]) -> str:
 
     Raises:
         KeyboardInterrupt: Ctrl-C stopped it, which nbgrader takes for a failure like any other.
+        OSError: A disk is full.
     """
-    if str(outcome.get("error", "")).rstrip().endswith("KeyboardInterrupt"):
+    words = str(outcome.get("error", ""))
+    if words.rstrip().endswith("KeyboardInterrupt"):
         raise KeyboardInterrupt
+    raise_if_full(f"{words}\n{outcome.get('log', '')}")
     return str(outcome.get("log") or outcome["error"])
 
 

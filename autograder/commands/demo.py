@@ -6,6 +6,7 @@ from pathlib import Path
 
 from autograder.authoring.start import start
 from autograder.course import Course, NoCourse, find_course
+from autograder.files import write_whole
 from autograder.grading.benches import BenchAnswer, hand_in, load_bench
 
 FOLDER = "autograder-demo"
@@ -43,7 +44,7 @@ def write_downloads(course: Course) -> Path:
             text = _submission(course, exercise, student)
             if student == "cut-off-file" and not cut_off:
                 text, cut_off = text[: len(text) // 2], True
-            (folder / f"{student}_{exercise}.ipynb").write_text(text, encoding="utf-8")
+            write_whole(folder / f"{student}_{exercise}.ipynb", text)
     return folder
 
 

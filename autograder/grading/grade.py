@@ -21,7 +21,7 @@ from autograder.database import alone
 from autograder.execution.data_files import BESIDE_BYTES, files_beside, put, shadows
 from autograder.execution.run import refusal
 from autograder.execution.shared import SEPARATE
-from autograder.files import write_whole
+from autograder.files import no_room, write_whole
 from autograder.gradebook.writer import NotInGradebook, Writer, keys_written, open_gradebook
 from autograder.grading.cluster import mark_on_cluster
 from autograder.grading.marking import CELL_SECONDS, Task, mark, marked_before, without_points
@@ -204,6 +204,8 @@ def _keep(course: Course, gradebook: Writer, one: Keyed, marked: Marked) -> Resu
         except UserError:
             raise
         except Exception as error:  # of this submission's rows; the next one's may be in order
+            if no_room(error):
+                raise
             words = f"{type(error).__name__}: {error}"
             marked = without_points(replace(marked.result, verdict=GRADER_FAULT), words, traceback.format_exc())
     log = log_path(course, submission)

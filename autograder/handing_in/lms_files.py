@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from autograder.course import UserError
+from autograder.files import write_whole
 from autograder.handing_in.archives import File, Left
 from autograder.handing_in.columns import (
     ADDRESSES,
@@ -123,7 +124,7 @@ def read_timestamp(path: Path) -> datetime | None:
 
 def write_timestamp(path: Path, time: datetime) -> None:
     """Write a time, in UTC, as nbgrader reads it."""
-    path.write_text(f"{time:%Y-%m-%d %H:%M:%S} UTC\n", encoding="utf-8")
+    write_whole(path, f"{time:%Y-%m-%d %H:%M:%S} UTC\n")
 
 
 def _read_table(path: Path, found: LmsFiles) -> bool:

@@ -8,6 +8,7 @@ from traitlets import Enum
 
 from autograder.authoring.release import keep_running
 from autograder.cells import LANGUAGES, edition, read_notebook, write_notebook
+from autograder.files import write_whole
 
 
 class ReleaseEdition(ExchangeReleaseAssignment):
@@ -19,4 +20,4 @@ class ReleaseEdition(ExchangeReleaseAssignment):
         super().do_copy(src, dest, log=log)
         for path in Path(dest).glob("*.ipynb"):
             notebook = edition(keep_running(read_notebook(path)), self.language)
-            path.write_text(write_notebook(notebook), encoding="utf-8")
+            write_whole(path, write_notebook(notebook))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from autograder.cells import read_notebook
 from autograder.course import Course, UserError
+from autograder.files import write_whole
 from autograder.gradebook.scores import ClassScores, Student, class_scores
 from autograder.grading.records import results
 from autograder.handing_in.other_files import OtherFile, other_files
@@ -108,8 +109,7 @@ def _codes(course: Course) -> Callable[[str], str]:
     """For each student a code that stays the same and can't be traced back without the classroom's key."""
     path = course.classroom / KEY
     if not path.is_file():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32))
+        write_whole(path, secrets.token_hex(32), mode=0o600)
     key = bytes.fromhex(path.read_text())
     return lambda student: hmac.new(key, student.encode(), "sha256").hexdigest()[:6]
 

@@ -1,8 +1,9 @@
 import os
+import sqlite3
 
 import pytest
 
-from autograder.files import write_whole
+from autograder.files import no_room, raise_if_full, write_whole
 
 
 def test_it_makes_the_folder_and_keeps_line_ends(tmp_path):
@@ -56,3 +57,12 @@ def test_a_file_of_anybodys_with_such_a_name_is_no_obstacle(tmp_path):
     (tmp_path / "kept.part").mkdir()
     write_whole(tmp_path / "kept", "whole")
     assert (tmp_path / "kept").read_text() == "whole"
+
+
+def test_a_full_disk_is_found_in_a_traceback_where_there_is_nothing_else():
+    with pytest.raises(OSError, match="No space left") as caught:
+        raise_if_full("Traceback ...\nOSError: [Errno 28] No space left on device: '/course/a b.ipynb'\nmore")
+    assert no_room(caught.value).startswith("/course/a b.ipynb: No space left on device. ")
+    with pytest.raises(sqlite3.OperationalError):
+        raise_if_full("sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database or disk is full")
+    raise_if_full("OSError: [Errno 2] No such file or directory: 'x'\nValueError: database or disk is full")

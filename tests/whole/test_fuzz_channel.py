@@ -45,6 +45,7 @@ KINDS = st.sampled_from([DONE, ASK, ANSWER, b"f", b"g", b"r", b"\xff"])
 FRAMES = st.lists(st.tuples(KINDS, BODIES), max_size=4).map(
     lambda frames: b"".join(HEADER.pack(kind, len(body)) + body for kind, body in frames)
 )
+SECONDS = 0.05  # what is not read is not waited for
 VERDICTS = {GRADED, DIED, TIMED_OUT, OUT_OF_MEMORY, TOO_MUCH_OUTPUT}
 
 
@@ -93,7 +94,7 @@ def test_frames_of_the_students_process_come_to_outputs(tmp_path):
     @example(HEADER.pack(DONE, 4_000_000_000), Session)
     def search(said, kind):
         student, examiner = Far(said, tmp_path), Far(b"", tmp_path)
-        session = kind(student, examiner, 1, 1)
+        session = kind(student, examiner, SECONDS, SECONDS)
         if kind is SharedSession:
             session.ask("x", "a-test")
             assert_outputs(session.outputs, session)
@@ -112,7 +113,7 @@ def test_answers_to_a_check_come_to_outputs(tmp_path):
     def search(said, questions):
         asks = b"".join(frame(ASK, {"value": question}) for question in questions)
         student, examiner = Far(said, tmp_path), Far(asks + frame(DONE, []), tmp_path)
-        session = Session(student, examiner, 1, 1)
+        session = Session(student, examiner, SECONDS, SECONDS)
         assert_outputs(session.examine("x"), session)
         student.close()
         examiner.close()
