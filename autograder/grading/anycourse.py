@@ -1,61 +1,48 @@
 """Grade any nbgrader course: source/<assignment>/<notebook>.ipynb, submitted/<student>/<assignment>/, gradebook.db.
 
 An assignment may have several notebooks and files beside them. The course's own nbgrader_config.py holds;
-nbgrader does the grading, with this grader's repairs and execution (`nbgrader_setup.configure_grading`). Checks and
-locked cells have the text that `nbgrader generate_assignment` put into the gradebook, as with stock nbgrader.
+nbgrader does the grading, with this grader's repairs and execution (`nbgrader_setup.configure_grading`).
 """
 
 import hashlib
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbformat.notebooknode import NotebookNode, from_dict
 
-from autograder.authoring.packages import missing_packages
+from autograder.authoring.other_course import Assigned, assigned, release_missing
 from autograder.authoring.release import why_not
-from autograder.cells import is_answer, read_notebook, role
+from autograder.cells import read_notebook
 from autograder.course import Course, UserError
 from autograder.execution.data_files import digest_of
 from autograder.execution.run import CELL_SECONDS, Executed, Step, refusal
 from autograder.execution.shared import RUNNERS, SHARED
-from autograder.files import write_whole
+from autograder.files import no_room, write_whole
 from autograder.gradebook.outcomes import notebook_checks
 from autograder.grading.execute import READY, steps_of
 from autograder.grading.execute import key_of as key_of_steps
+from autograder.grading.marking import REASON
 from autograder.grading.records import grader, log_path, recall, remember
 from autograder.grading.repair import NOTES, restore
 from autograder.grading.workers import Unanswered, run_tasks
+from autograder.handing_in.lms_files import TIMESTAMP
 from autograder.handing_in.people import ID_RULE, STUDENT
 from autograder.handing_in.reading import read_content
-from autograder.handing_in.submissions import Submission, read_submission
+from autograder.handing_in.submissions import Submission, read_submission, set_unreadable_aside
 from autograder.nbgrader_patches import ignore_by_name
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.results import (
-    GRADED,
-    GRADER_FAULT,
-    NOT_ATTEMPTED,
-    NOT_CONFINED,
-    NOT_GRADABLE,
-    Check,
-    Result,
-)
+from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_CONFINED, NOT_GRADABLE, Check, Result
+from autograder.student_data.time_limit import TimeUp, limited
 from autograder.student_data.visible import visible
 
 ISOLATION = SHARED  # tests of other courses need the student's own process
+READ_SECONDS, WRITE_SECONDS = 60, 120  # for what is done here with a submission, before it runs and after
 NOT_HANDED_IN = "This notebook was not handed in."
-
-
-@dataclass(frozen=True)
-class Assigned:
-    """A notebook of an assignment: what students were given, and the same with the author's checks."""
-
-    released: NotebookNode
-    source: NotebookNode
 
 
 @dataclass(frozen=True)
@@ -95,39 +82,7 @@ def prepare(course: Course) -> list[str]:
     Raises:
         UserError: nbgrader can't release an assignment, or it can't be graded here.
     """
-    _check_layout(course)
-    api, notes = nbgrader_api(course), []
-    for exercise in sorted({submission.exercise for submission in submissions(course)}):
-        sources = sorted(course.classroom.glob(f"source/{exercise}/*.ipynb"))
-        released = [course.classroom / "release" / exercise / path.name for path in sources]
-        with api.gradebook as gradebook:
-            assignments = {assignment.name: assignment for assignment in gradebook.assignments}
-            known = [notebook.name for notebook in getattr(assignments.get(exercise), "notebooks", ())]
-        if not known or not all(path.is_file() for path in released if path.stem in known):
-            outcome = api.generate_assignment(exercise, force=True, create=True)
-            if not outcome["success"]:
-                raise UserError(f"nbgrader can't release {exercise}, so it can't be graded:\n{why_not(outcome)}")
-            notes.append(f"{exercise}: released by nbgrader (release/ or the gradebook did not have it)")
-        for source, path in zip(sources, released, strict=True):
-            if path.is_file() and source.stat().st_mtime > path.stat().st_mtime:
-                notes.append(
-                    f"{exercise}: source/{exercise}/{source.name} is newer than what was released; for its checks to "
-                    f"count, run `nbgrader generate_assignment {exercise} --force`"
-                )
-        notes += [f"{exercise}: {words}" for words in missing_packages(sources)]
-    return notes
-
-
-def _check_layout(course: Course) -> None:
-    folders = nbgrader_api(course).coursedir
-    expected = {"root": str(course.classroom), "directory_structure": "{nbgrader_step}/{student_id}/{assignment_id}"}
-    expected |= {f"{step}_directory": step for step in ("source", "release", "submitted", "autograded")}
-    for name, value in expected.items():
-        if getattr(folders, name) != value:
-            raise UserError(
-                f"nbgrader_config.py sets CourseDirectory.{name} to {getattr(folders, name)!r}; "
-                f"this grader works where it is {value!r}"
-            )
+    return release_missing(course, sorted({submission.exercise for submission in submissions(course)}))
 
 
 def grade(
@@ -145,31 +100,50 @@ def grade(
     api = nbgrader_api(course)
     ignore_by_name()
     api.config.WarmExecute.isolation = isolation
-    given = {exercise: _given(api, course, exercise) for exercise in {one.exercise for one in submissions(course)}}
+    given = {exercise: assigned(api, course, exercise) for exercise in {one.exercise for one in submissions(course)}}
     tasks: list[tuple[Unfinished, Execution]] = []
     for submission in submissions(course):
-        key = _key(course, submission, given[submission.exercise], isolation)
-        known = None if force else recall(course, submission)
-        folder = course.classroom / "autograded" / submission.student / submission.exercise
-        if known and known[0] == key and (known[1].verdict == NOT_GRADABLE or folder.is_dir()):
-            yield known[1], False
-            continue
+        source = course.classroom / "source" / submission.exercise
+        key, known = "", None
         try:
-            steps = list(_steps(submission, given[submission.exercise]))
-        except Exception as error:  # whatever it is, what was handed in is the cause
-            words = str(error) if isinstance(error, ValueError) else f"it can't be read ({type(error).__name__})"
-            result = Result(submission.student, submission.exercise, NOT_GRADABLE, reason=words)
-            remember(course, submission, key, result)
-            yield result, True
+            with limited(READ_SECONDS):
+                set_unreadable_aside(submission.folder / TIMESTAMP)  # before the key, which it changes
+                key = _key(course, submission, given[submission.exercise], isolation)
+                known = None if force else _current(course, submission, key)
+                steps = [] if known else list(_steps(submission, source, given[submission.exercise]))
+        except (Exception, TimeUp) as error:  # whatever it is, what was handed in is the cause
+            yield _refused(course, submission, key, error), True
             continue
-        beside = (submission.folder, course.classroom / "source" / submission.exercise)
+        if known:
+            yield known, False
+            continue
         due = Unfinished(submission, key, len(steps))
-        tasks += [(due, Execution(one, beside, isolation, cell_seconds)) for one in steps]
+        tasks += [(due, Execution(one, (submission.folder, source), isolation, cell_seconds)) for one in steps]
     for due in _executed(tasks, jobs):
-        result = _result(course, api, due, given[due.submission.exercise])
-        if result.verdict != GRADER_FAULT:
-            remember(course, due.submission, due.key, result)
-        yield result, True
+        yield _finished(course, api, due, given[due.submission.exercise]), True
+
+
+def _refused(course: Course, submission: Submission, key: str, error: BaseException) -> Result:
+    """What to say of a submission that can't be read. key: if it has one."""
+    words = str(error) if isinstance(error, ValueError) else f"it can't be read ({type(error).__name__})"
+    result = Result(submission.student, submission.exercise, NOT_GRADABLE, reason=words)
+    if key:
+        remember(course, submission, key, result)
+    return result
+
+
+def _finished(course: Course, api: Any, due: Unfinished, given: dict[str, Assigned]) -> Result:
+    """Grade a submission whose notebooks have run, and keep what came of it."""
+    try:
+        result = _result(course, api, due, given)
+    except Exception as error:  # of this submission; the next one may be in order
+        if no_room(error):
+            raise
+        words = f"{type(error).__name__}: {error}"[:REASON]
+        result = Result(due.submission.student, due.submission.exercise, GRADER_FAULT, reason=words)
+    if result.verdict != GRADER_FAULT:
+        remember(course, due.submission, due.key, result)
+    return result
 
 
 def _executed(tasks: list[tuple[Unfinished, Execution]], jobs: int) -> Iterator[Unfinished]:
@@ -190,37 +164,43 @@ def _executed(tasks: list[tuple[Unfinished, Execution]], jobs: int) -> Iterator[
             yield due
 
 
+def _current(course: Course, submission: Submission, key: str) -> Result | None:
+    """The result that a submission has, if it is still so."""
+    known = recall(course, submission)
+    folder = course.classroom / "autograded" / submission.student / submission.exercise
+    if known and known[0] == key and (known[1].verdict == NOT_GRADABLE or folder.is_dir()):
+        return known[1]
+    return None
+
+
 def run(task: Execution) -> Executed:
     """What a worker does."""
     return RUNNERS[task.isolation](task.steps, task.beside, task.cell_seconds)
 
 
-def _given(api: Any, course: Course, exercise: str) -> dict[str, Assigned]:
-    """The notebooks of an assignment, by name."""
-    found = {}
-    with api.gradebook as gradebook:
-        for notebook in gradebook.find_assignment(exercise).notebooks:
-            released = read_notebook(course.classroom / "release" / exercise / f"{notebook.name}.ipynb")
-            language = str(released.metadata.get("kernelspec", {}).get("language", "python"))
-            if language.lower() not in ("python", "python3"):
-                raise UserError(f"{exercise}/{notebook.name}.ipynb is in {language}; this grader runs Python")
-            texts = {cell.name: cell.source for cell in notebook.source_cells}
-            source = from_dict(released)
-            for cell in source.cells:
-                if not is_answer(cell) and role(cell):
-                    cell.source = texts.get(str(role(cell).get("grade_id")), cell.source)
-            found[notebook.name] = Assigned(released, source)
-    return found
+def _refuse_clashes(folder: Path, source: Path) -> None:
+    """Raise ValueError if nbgrader could not put the assignment's files beside a submission's."""
+    for path in _files(source):
+        within = path.relative_to(source)
+        if (folder / within).is_dir():
+            raise ValueError(f"{within} is a folder, and a file of the assignment has that name")
+        for parent in within.parents[:-1]:
+            if (folder / parent).is_file():
+                raise ValueError(f"{parent} is a file, and a folder of the assignment has that name")
 
 
-def _steps(submission: Submission, given: dict[str, Assigned]) -> Iterator[list[Step]]:
-    """What the workers are to run. Raises ValueError, with a sentence, if the submission can't be graded."""
+def _steps(submission: Submission, source: Path, given: dict[str, Assigned]) -> Iterator[list[Step]]:
+    """What the workers are to run. Raises ValueError, with a sentence, if the submission can't be graded.
+
+    source: the folder of the assignment.
+    """
     if not STUDENT.fullmatch(submission.student):
         raise ValueError(f"the student's id {ID_RULE}")
     handed_in = {name: path for name in given if (path := submission.folder / f"{name}.ipynb").exists()}
     if not handed_in:
         expected = " or ".join(f"{name}.ipynb" for name in sorted(given))
         raise ValueError(f"it holds no notebook of the assignment; expected {expected}")
+    _refuse_clashes(submission.folder, source)
     for name, path in handed_in.items():
         try:
             notebook = read_content(read_submission(path)).notebook
@@ -237,9 +217,13 @@ def _result(course: Course, api: Any, one: Unfinished, given: dict[str, Assigned
         return replace(result, verdict=NOT_GRADABLE if one.refused else GRADER_FAULT, reason=one.fault)
     READY.clear()  # two students may have handed in the same, beside different files
     READY.update(one.executed)
-    with warnings.catch_warnings():
+    outcome: dict[str, Any] = {}
+    with warnings.catch_warnings(), suppress(TimeUp), limited(WRITE_SECONDS) as limit:
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of how nbgrader 0.9.6 adds rows; they are added
         outcome = api.autograde(exercise, student, force=True, create=True)
+    if limit.is_over:
+        words = f"nbgrader took more than {WRITE_SECONDS} seconds to write it down, and was stopped"
+        return replace(result, verdict=NOT_GRADABLE, reason=words)
     log = log_path(course, one.submission)
     write_whole(log, visible(str(outcome.get("log", "")) + str(outcome.get("error", ""))))
     if not outcome["success"]:

@@ -178,7 +178,7 @@ def _task(course: Course, submission: Submission) -> Task:
         beside = {str(path.relative_to(theirs)): path.read_bytes() for path in files_beside(theirs)}
     except ValueError as error:
         refused = str(error)
-    except (PermissionError, RecursionError) as error:
+    except (OSError, RecursionError) as error:
         refused = f"it, or what lies beside it, can't be read ({type(error).__name__}); when it can, grade with --force"
     source, released = instructors_files(course.classroom, submission.exercise)
     return Task(

@@ -107,13 +107,20 @@ def read_submission(path: Path) -> bytes:
         raise ValueError(f"{path.name} is a folder; expected a notebook")
     if path.stat().st_size > STUDENT_BYTES:
         raise ValueError(f"it has {path.stat().st_size:,} bytes; expected at most {STUDENT_BYTES:,}")
-    timestamp = path.with_name("timestamp.txt")
-    if timestamp.is_file():
-        try:
-            read_timestamp(timestamp)
-        except ValueError:
-            os.replace(timestamp, timestamp.with_suffix(".unreadable"))
+    set_unreadable_aside(path.with_name(TIMESTAMP))
     return _handy(path)
+
+
+def set_unreadable_aside(timestamp: Path) -> None:
+    """Let a time of submission that can't be read stand for none."""
+    try:
+        if timestamp.is_dir():
+            raise ValueError("a folder")
+        if timestamp.exists():
+            read_timestamp(timestamp)
+    except ValueError:
+        free = (timestamp.with_suffix(f".unreadable{number or ''}") for number in itertools.count())
+        os.replace(timestamp, next(path for path in free if not path.exists()))
 
 
 def _handy(path: Path) -> bytes:

@@ -6,11 +6,8 @@ no hidden test and no mark scheme can reach it. Of a check it shows the first li
 
 import functools
 import re
-import signal
-import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +26,7 @@ from autograder.pages.feedback_words import WORDS
 from autograder.pages.prose import as_written, embedded, markdown, python
 from autograder.pages.worked import Worked
 from autograder.results import NOT_ATTEMPTED, WRONG, Check
+from autograder.student_data.time_limit import TimeUp, limited
 
 CHECK, ANSWER, ESSAY, GIVEN, OWN, NOTE = "check", "answer", "essay", "given", "own", "note"  # kinds of cells
 NOTHING = Markup("")
@@ -117,10 +115,6 @@ class Released:
     sources: Mapping[str, str]  # of cells with a grade_id
 
 
-class _TimeUp(BaseException):
-    """Not an Exception: nothing on the way may take it for an error of its own."""
-
-
 def language_of(nb: NotebookNode, classroom: Path, exercise: str) -> str:
     """The edition that was handed in."""
     path = classroom / "release" / exercise / f"{exercise}.ipynb"
@@ -138,29 +132,10 @@ def read_page(
         FileNotFoundError: The classroom lacks what students were given of the exercise.
     """
     try:
-        with _limited(PAGE_SECONDS):
+        with limited(PAGE_SECONDS):
             return _page(nb, classroom, student, exercise, marks, worked, plainly=False)
-    except _TimeUp:
+    except TimeUp:
         return _page(nb, classroom, student, exercise, marks, worked, plainly=True)
-
-
-@contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Raise _TimeUp inside when the time is over; where no signal can come, do nothing."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def stop(number: int, frame: Any) -> None:
-        raise _TimeUp
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # again, if other code has swallowed the first
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def _page(

@@ -348,6 +348,12 @@ def _many_files(course: Course, folder: Path) -> None:
         (folder / f"{number}.txt").write_text("x")
 
 
+def _unreadable_timestamp(course: Course, folder: Path) -> None:
+    (folder / "timestamp.txt").write_text("31 February")
+    (folder / "timestamp.unreadable").mkdir()
+    (folder / "timestamp.unreadable" / "x").write_text("x")
+
+
 WRONG_MODULE = b"raise SystemExit('the wrong module')"
 ASIDE = " has the name of a module and was set aside"
 MODULES = ("torch", "numpy", "simpo_core", "autograder", "sitecustomize", "math", "IPython")
@@ -375,5 +381,7 @@ BESIDE = [
     ("a day long past", _put("timestamp.txt", b"0001-01-01 00:00:00 UTC"), GRADED, ""),
     ("a day far off", _put("timestamp.txt", b"9999-12-31 23:59:59 -2359"), GRADED, ""),
     ("a timestamp that is no text", _put("timestamp.txt", bytes(range(256))), GRADED, ""),
+    ("a folder in the timestamp's place", _put("timestamp.txt/x", b"x"), GRADED, ""),
+    ("a timestamp whose place aside is taken", _unreadable_timestamp, GRADED, ""),
     ("a timestamp of ten megabytes", _put("timestamp.txt", b"2" * 10_000_000), GRADED, ""),
 ]

@@ -16,6 +16,9 @@ from project import ROOT
 from samples import drawn
 
 from autograder.course import UserError, find_course
+from autograder.grading import anycourse
+from autograder.grading.anycourse import grade, prepare
+from autograder.results import GRADED, NOT_GRADABLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 
@@ -217,3 +220,93 @@ def test_folders_of_other_names_are_refused(example, tmp_path):
     (course / "nbgrader_config.py").write_text(CONFIG + 'c.CourseDirectory.submitted_directory = "handed_in"\n')
     with pytest.raises(UserError, match=r"sets CourseDirectory.submitted_directory to 'handed_in'"):
         prepare(find_course(folder=course, any_course=True))
+
+
+def _unreadable_timestamp(folder):
+    (folder / "timestamp.txt").write_text("31 February")
+    (folder / "timestamp.unreadable").mkdir()
+    (folder / "timestamp.unreadable" / "x").touch()
+
+
+def _below(name):
+    def put(folder):
+        (folder / name).mkdir()
+        (folder / name / "x").touch()
+
+    return put
+
+
+def _deep(folder):
+    inside = os.open(folder, os.O_RDONLY)
+    for _ in range(300):
+        os.mkdir("deep" * 20, dir_fd=inside)
+        within = os.open("deep" * 20, os.O_RDONLY, dir_fd=inside)
+        os.close(inside)
+        inside = within
+    os.close(inside)
+
+
+ODD = {  # what lies beside a right notebook, and what is said of it; None: it is graded
+    "a-folder-for-a-file": (_below("data.csv"), "data.csv is a folder, and a file of the assignment has that name"),
+    "a-file-for-a-folder": (
+        lambda folder: (folder / "tables").touch(),
+        "tables is a file, and a folder of the assignment has that name",
+    ),
+    "a-folder-for-the-time": (_below("timestamp.txt"), None),
+    "no-time": (_unreadable_timestamp, None),
+    "a-time-of-megabytes": (lambda folder: (folder / "timestamp.txt").write_bytes(b"2" * 3_000_000), None),
+    "deep": (_deep, "it can't be read (OSError)"),
+    "a-pipe": (lambda folder: os.mkfifo(folder / "pipe"), "accounts.ipynb: pipe is neither a file nor a folder"),
+    "a-link": (lambda folder: (folder / "x").symlink_to("/etc"), "accounts.ipynb: x is a link; only files are taken"),
+    "large": (lambda folder: (folder / "large.bin").write_bytes(bytes(120_000_000)), None),
+    "another-notebook": (lambda folder: (folder / "Untitled.ipynb").write_text("{"), None),
+    "honest": (lambda folder: None, None),
+}
+
+
+def test_whatever_lies_beside_a_notebook_is_no_fault_of_the_graders(tmp_path):
+    course = tmp_path / "course"
+    (course / "source").mkdir(parents=True)
+    (course / "nbgrader_config.py").write_text("c = get_config()\n")
+    for student in HONEST[:2]:
+        (course / "submitted" / student).mkdir(parents=True)
+    write_second_assignment(course)
+    (course / "source" / "ps2" / "tables").mkdir()
+    (course / "source" / "ps2" / "tables" / "one.csv").write_text("1")
+    for student, (put, _) in ODD.items():
+        folder = course / "submitted" / student / "ps2"
+        shutil.copytree(course / "submitted" / HONEST[0] / "ps2", folder)
+        put(folder)
+    found_course = find_course(None, course, any_course=True)
+    prepare(found_course)
+    results = {result.student: result for result, _ in grade(found_course, jobs=2)}
+    for student, (_, words) in ODD.items():
+        result = results[student]
+        assert (result.verdict, result.reason) == ((NOT_GRADABLE, words) if words else (GRADED, "")), student
+        assert result.points == (0 if words else 3.25)
+    again = {result.student: is_new for result, is_new in grade(found_course)}
+    assert again == {student: student == "deep" for student in results}  # what can't be read is tried again
+
+
+def test_a_submission_that_takes_too_long_here_is_given_up_and_the_next_is_graded(tmp_path, monkeypatch):
+    course = tmp_path / "course"
+    (course / "source").mkdir(parents=True)
+    (course / "nbgrader_config.py").write_text("c = get_config()\n")
+    for student in HONEST[:2]:
+        (course / "submitted" / student).mkdir(parents=True)
+    write_second_assignment(course)
+    found_course = find_course(None, course, any_course=True)
+    prepare(found_course)
+    read = anycourse.read_content
+    slow = (course / "submitted" / HONEST[1] / "ps2" / "accounts.ipynb").read_bytes()
+
+    def read_for_ever(content):
+        while content == slow:
+            pass
+        return read(content)
+
+    monkeypatch.setattr(anycourse, "read_content", read_for_ever)
+    monkeypatch.setattr(anycourse, "READ_SECONDS", 0.5)
+    results = {result.student: result for result, _ in grade(found_course)}
+    assert (results[HONEST[0]].verdict, results[HONEST[1]].verdict) == (GRADED, NOT_GRADABLE)
+    assert results[HONEST[1]].reason == "it can't be read (TimeUp)"
