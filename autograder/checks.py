@@ -14,7 +14,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 
 from autograder.checking.calls import call_text
 from autograder.checking.causes import of_exception, of_shape, of_type, students_line
+from autograder.checking.loans import Kept, Loans
 from autograder.checking.sealed import Sealed
 from autograder.checking.sealed import sealed as sealed  # stands in released notebooks
 from autograder.messages import PASSED, failed, raised
@@ -67,6 +68,7 @@ class Answer:
 
     label: str
     compute: Callable[[], Any]
+    afterwards: Callable[[], None] = lambda: None  # what else must hold, asked when its value is right
 
 
 # What is checked
@@ -80,15 +82,18 @@ def answer(name: str, value: Any) -> Answer:
 def call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Answer:
     """The value that a student's function returns for copies of these arguments, which it must leave as they were."""
     label = call_text(function, args, kwargs)
+    kept = Kept()
 
     def compute() -> Any:
+        nonlocal kept
         given = [copied(arg) for arg in args]
         named = {name: copied(arg) for name, arg in kwargs.items()}
         result = function(*given, **named)
         _check_unchanged(label, (*args, *kwargs.values()), (*given, *named.values()))
+        kept = _kept(function, (*given, *named.values()), result)
         return result
 
-    return Answer(label, compute)
+    return Answer(label, compute, lambda: _check_nothing_kept(label, kept))
 
 
 def gradient(function: Callable[..., Any], x: Any, /, *args: Any, **kwargs: Any) -> Answer:
@@ -127,7 +132,9 @@ def value(actual: Answer, hint: str = "") -> Any:
 
     hint: told where the student's code raises an exception whose cause is not known.
     """
-    return _quietly(plain, _computed(actual, hint))
+    got = _quietly(plain, _computed(actual, hint))
+    actual.afterwards()
+    return got
 
 
 def _computed(actual: Answer, hint: str = "") -> Any:
@@ -156,7 +163,9 @@ def _computed(actual: Answer, hint: str = "") -> Any:
 
 def numbers(actual: Answer, hint: str = "") -> np.ndarray:
     """The answer's value as a real numpy array of its own shape; a sentence if it is no number. hint: as in `value`."""
-    return _as_numbers(actual.label, _computed(actual, hint))
+    got = _as_numbers(actual.label, _computed(actual, hint))
+    actual.afterwards()
+    return got
 
 
 # The checks
@@ -200,7 +209,7 @@ def check_close(
 
     seen = differs(wanted)
     if seen is None:
-        return
+        return actual.afterwards()
     if got.shape != wanted.shape:
         hint = of_shape(given, got.shape, wanted.shape) or hint
     for sentence, mistaken in (mistakes or {}).items():
@@ -226,6 +235,7 @@ def check_type(actual: Answer, *types: type, hint: str = "") -> None:
         wanted = _(" or ").join(type_name(t) for t in types)
         sentence = _("{label} is of type {seen}, expected {types}")
         raise CheckFailed(failed(sentence.format(label=actual.label, seen=type_name(type(got)), types=wanted), hint))
+    actual.afterwards()
 
 
 def check_choice(actual: Answer, right: Any, *, options: tuple[Any, ...], hint: str = "") -> None:
@@ -268,6 +278,26 @@ def check_inputs_unchanged(function: Callable[..., Any], /, *args: Any, shape: t
         wanted = _("numbers, words or arrays of them")
         raise CheckFailed(failed(_unlike(result.label, made, got, wanted)))
     _check_unchanged(result.label, args, given)
+
+
+_loans = Loans()
+
+
+def _kept(function: Any, given: Sequence[Any], result: Any) -> Kept:
+    """What a student's function has kept of its arguments. given: those that it got."""
+    kept = getattr(function, "kept", None)  # known already, where the function ran in another process
+    return kept if isinstance(kept, Kept) else _loans.returned(given, result)
+
+
+def _check_nothing_kept(label: str, kept: Kept) -> None:
+    if kept.places:
+        sentence = _("{label} gives back its argument {number}, or a part of it, expected something new")
+        why = _("Who changes the one changes the other. Give back a copy: x.copy() of an array, x.clone() of a tensor.")
+        raise CheckFailed(failed(sentence.format(label=label, number=kept.places[0] + 1), why))
+    if kept.is_late:
+        sentence = _("{label} changed what an earlier call was given, expected it unchanged")
+        why = _("The function keeps its arguments and works on them later. Keep copies, or nothing.")
+        raise CheckFailed(failed(sentence.format(label=label), why))
 
 
 def _check_unchanged(label: str, args: Iterable[Any], given: Iterable[Any]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from autograder.checking.causes import students_line
+from autograder.checking.loans import Kept, Loans
 from autograder.execution.channel import ANSWER, ASK, Channel, Lost, decoded
 from autograder.inside.plain_values import NotPlain, Tree, pack, unpack
 from autograder.inside.tracebacks import last_frames
@@ -39,15 +40,19 @@ class Foreign:
 
 
 class Remote(Foreign):
-    """A function of the other side."""
+    """A function of the other side. kept: what its last call has kept of its arguments there."""
+
+    kept: Kept
 
     def __init__(self, shown: str, number: int, ask: Callable[..., Any]) -> None:
         super().__init__(shown)
         self._number = number
         self._ask = ask
+        self.kept = Kept()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._ask(self._number, args, kwargs)
+        result, self.kept = self._ask(self._number, args, kwargs)
+        return result
 
 
 class Peer:
@@ -63,6 +68,7 @@ class Peer:
         self.is_secret = is_secret
         self.kept: dict[int, Any] = {}  # what the other side knows by number
         self.graphs: list[tuple[list[Any], list[Any]]] = []  # tensors that came in, tensors that went out
+        self.loans = Loans()
 
     def forget(self) -> None:
         """Drop what was kept: the next cell begins."""
@@ -73,8 +79,11 @@ class Peer:
         """A variable of the other side. Raises NameError if it has none of this name."""
         return self._received(self._ask({"value": name}))
 
-    def call(self, number: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Call a function of the other side; what it changes in its arguments is changed here."""
+    def call(self, number: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Kept]:
+        """Call a function of the other side; what it changes in its arguments is changed here.
+
+        Returns what it gives back, and what it keeps of its arguments.
+        """
         live: list[Any] = []
         packed = pack([list(args), dict(kwargs)], self._keep, live)
         answer = self._ask({"call": number, "arguments": packed, "live": self._plain(live)})
@@ -82,7 +91,8 @@ class Peer:
         given = [*args, *kwargs.values()]
         for place, changed in answer.get("changed", []):
             _put_back(given[place], unpack(changed, self._take))
-        return result
+        places = tuple(place for place in answer.get("kept", []) if place in range(len(given)))
+        return result, Kept(places, bool(answer.get("late")))
 
     def serve(self, body: bytes) -> None:
         """Answer a question of the other side."""
@@ -128,8 +138,12 @@ class Peer:
         args, kwargs = unpack(question["arguments"], self._take, inputs)
         given = [*args, *kwargs.values()]
         before = [json.dumps(self._plain(item)) for item in given]
-        answer = self._tell(function(*args, **kwargs), inputs)
+        result = function(*args, **kwargs)
+        answer = self._tell(result, inputs)
         after = [self._plain(item) for item in given]
+        if not self.is_secret:
+            kept = self.loans.returned(given, result)
+            answer |= {"kept": list(kept.places), "late": kept.is_late}
         answer["changed"] = [[i, tree] for i, tree in enumerate(after) if json.dumps(tree) != before[i]]
         return answer
 

@@ -24,6 +24,7 @@ from autograder.checks import (
     need,
     numbers,
     passed,
+    value,
 )
 
 
@@ -315,3 +316,34 @@ def test_checks_need_numpy_alone():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_function_that_gives_back_its_argument_is_told_so():
+    with pytest.raises(
+        CheckFailed, match=r"gives back its argument 1, or a part of it, expected something new\n→ Hint: Who"
+    ):
+        value(call(lambda r: r[1:], np.ones(3)))
+    with pytest.raises(CheckFailed, match="gives back its argument 2"):
+        check_shape(call(lambda policy, reference: [-policy, reference], np.ones(2), np.ones(2)), (2, 2))
+    value(call(lambda policy, reference: {"policy": -policy, "reference": reference}, np.ones(2), np.ones(2)))
+
+
+def test_a_wrong_value_is_told_before_what_is_kept():
+    with pytest.raises(CheckFailed, match="Is it r itself"):
+        check_close(call(lambda r: r, np.ones(2)), np.zeros(2), mistakes={"Is it r itself?": np.ones(2)})
+    with pytest.raises(CheckFailed, match="gives back its argument 1"):
+        check_close(call(lambda r: r, np.ones(2)), np.ones(2))
+
+
+def test_a_function_that_keeps_its_arguments_and_changes_them_later_is_told_so():
+    kept = []
+
+    def greedy(r):
+        for before in kept:
+            before -= 1
+        kept.append(r)
+        return r.sum()
+
+    assert value(call(greedy, np.ones(2))) == 2
+    with pytest.raises(CheckFailed, match="changed what an earlier call was given, expected it unchanged"):
+        value(call(greedy, np.ones(2)))

@@ -398,3 +398,13 @@ def test_honest_figures_of_many_numbers_are_shown(notebook):
     assert len(shown["data"]["application/vnd.plotly.v1+json"]["z"]) == 200
     (printed,) = notebook.run("print('1, ' * 300_000)")
     assert len(printed["text"]) == 900_001
+
+
+def test_what_a_students_function_keeps_of_its_arguments_is_known_to_the_check(notebook):
+    notebook.run(
+        "kept = []\ndef f(r):\n    return r[1:]\ndef g(r):\n    for one in kept:\n        one -= 1\n    kept.append(r)"
+    )
+    assert "gives back its argument 1" in message(notebook.examine("value(call(f, np.ones(3)))"))
+    notebook.examine("g(np.ones(2))")
+    assert "changed what an earlier call was given" in message(notebook.examine("call(g, np.ones(2)).compute()"))
+    assert "Remote" not in message(notebook.examine("value(call(f, np.ones(3)))"))
