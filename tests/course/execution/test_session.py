@@ -402,7 +402,8 @@ def test_honest_figures_of_many_numbers_are_shown(notebook):
 
 def test_what_a_students_function_keeps_of_its_arguments_is_known_to_the_check(notebook):
     notebook.run(
-        "kept = []\ndef f(r):\n    return r[1:]\ndef g(r):\n    for one in kept:\n        one -= 1\n    kept.append(r)\n    return 0.0"
+        "kept = []\ndef f(r):\n    return r[1:]\n"
+        "def g(r):\n    for one in kept:\n        one -= 1\n    kept.append(r)\n    return 0.0"
     )
     assert "gives back its argument 1" in message(notebook.examine("value(call(f, np.ones(3)))"))
     notebook.examine("g(np.ones(2))")
