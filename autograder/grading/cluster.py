@@ -33,6 +33,7 @@ FIRST_WORKER_SECONDS = 60  # how long to wait for a worker before grading,
 NEXT_WORKER_SECONDS = 300  # and when all are gone: machines start again, and some clusters grow on demand
 WATCH_SECONDS = 1  # how often to look whether workers have come or gone
 RESTART_SECONDS = 30  # for a worker to be replaced
+SLOW_SECONDS = 300  # without an answer of a scheduler that is there
 FETCH_SECONDS = 30  # for one answer to come; if it doesn't, its worker is gone
 
 Answer = tuple[Any, Marked | Unanswered]  # whose, and what came of it
@@ -217,13 +218,26 @@ def _wait_for_one(running: dict[Any, Job]) -> None:
 
 def _threads(client: Any, patience: float, without: Collection[str] = ()) -> dict[str, int]:
     """How many submissions each worker marks at a time. If there is none, waits for one so many seconds."""
-    address = client.scheduler.address
+    until = time.monotonic() + SLOW_SECONDS
+    while True:
+        try:
+            while not (threads := {name: count for name, count in client.nthreads().items() if name not in without}):
+                _await_worker(client, patience, 1 + sum(name in without for name in client.nthreads()))
+            return threads
+        except OSError:  # Dask's time for an answer is short where a scheduler serves hundreds
+            if time.monotonic() > until or not _listens(client.scheduler.address):
+                raise _lost(client.scheduler.address) from None
+
+
+def _listens(address: str) -> bool:
+    """Whether a scheduler is there, however slow: the system accepts for it what it has no time for."""
+    from distributed.comm import get_address_host_port
+
     try:
-        while not (threads := {name: count for name, count in client.nthreads().items() if name not in without}):
-            _await_worker(client, patience, 1 + sum(name in without for name in client.nthreads()))
-    except OSError:
-        raise _lost(address) from None
-    return threads
+        socket.create_connection(get_address_host_port(address), timeout=CONNECT_SECONDS).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _await_worker(client: Any, seconds: float, count: int) -> None:
@@ -238,6 +252,11 @@ def _await_worker(client: Any, seconds: float, count: int) -> None:
 
 
 def _lost(address: str) -> UserError:
+    if _listens(address):
+        return UserError(
+            f"the scheduler at {address} is there, but has not answered for {SLOW_SECONDS} seconds, or broke off; what "
+            "is graded is kept: repeat the command, and if it does so again, start the scheduler anew"
+        )
     return UserError(
         f"the scheduler at {address} is gone; what is graded is kept: start it again and repeat the command"
     )
@@ -292,7 +311,14 @@ def installed() -> str:
     """
     with _digesting:  # who waits here finds it in the cache
         digest = code_digest("autograder", "simpo_language", *(module.partition(".")[0] for module in STUDENT_MODULES))
-    versions = {name: importlib.metadata.version(name) for name in ("simpo-practice", "numpy", "torch")}
+    versions = {name: _version(name) for name in ("simpo-practice", "numpy", "torch")}
     own = f"simpo-practice {versions.pop('simpo-practice')} ({digest[:12]})"
     others = [f"{name} {version.partition('+')[0]}" for name, version in versions.items()]  # +cpu, +cu130: alike
     return ", ".join((own, "Python " + ".".join(platform.python_version_tuple()[:2]), *others))
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"  # another course may need no torch

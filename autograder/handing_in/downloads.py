@@ -22,7 +22,7 @@ from autograder.handing_in.people import People, Sender, plain_name, same_name
 from autograder.handing_in.reading import read_student_notebook
 from autograder.handing_in.which_exercise import Marks, found_in, marks_of, named_in
 
-COPY = re.compile(r"( ?\(\d+\)|[ -]*[Cc]opy\d*|-\d+)+$")  # what browsers, Jupyter and Canvas add to a name
+COPY = re.compile(r"( ?\(\d+\)|[ -]*([Cc]opy|副本) ?\d*|-\d+)+$")  # what browsers, Jupyter, Canvas, Windows add
 MOODLE = re.compile(r"(?P<name>.+?)(_(?P<ticket>\d+))?_assignsubmission_(file|onlinetext)(_(?P<file>.*))?")
 # three digits at least in an upload's number: a student's 2026_10_graded_preferences.ipynb is not from Canvas
 CANVAS = re.compile(r"(?P<name>\w+?)(?P<late>_LATE)?_(?P<user>\d+)_(?P<upload>\d{3,})_(?P<file>.+\.(ipynb|zip))")

