@@ -7,16 +7,14 @@ every report of this class, made with a secret key that stays in the classroom.
 
 import base64
 import datetime
-import hmac
 import io
-import secrets
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from autograder.cells import read_notebook
 from autograder.course import Course, UserError
-from autograder.files import write_whole
+from autograder.gradebook.codes import codes
 from autograder.gradebook.scores import ClassScores, Student, class_scores
 from autograder.grading.records import results
 from autograder.handing_in.other_files import OtherFile, other_files
@@ -27,7 +25,6 @@ from autograder.reports.analysis import EACH_SIDE, ENOUGH, CheckFigures, figures
 from autograder.reports.status import standings, total
 from autograder.results import GRADED, Result
 
-KEY = "anonymous.key"  # in the classroom: who has it can tell which code is whose
 MISTAKES = 25  # rows
 SHARED = 2  # students who made a mistake; what one alone did is not common
 FINAL, PROVISIONAL = "#2456b8", "#a9c1ee"
@@ -68,7 +65,7 @@ def render(course: Course, *, anonymous: bool = False) -> str:
     titles = {name: title(course, name) for name in course.exercises()}
     lines = [line for line in standings(course) if line.is_begun]
     scores = class_scores(course).only([line.exercise for line in lines])
-    who = _codes(course) if anonymous else _names(scores.students)
+    who = codes(course) if anonymous else _names(scores.students)
     common = mistakes(graded)
     shared = [mistake for mistake in common if mistake.words != UNNAMED and mistake.count >= SHARED]
     return pages.render(
@@ -103,15 +100,6 @@ def title(course: Course, exercise: str) -> str:
 def _names(students: Iterable[Student]) -> Callable[[str], str]:
     named = {student.id: f"{student.name} ({student.id})" if student.name else student.id for student in students}
     return lambda student: named.get(student, student)
-
-
-def _codes(course: Course) -> Callable[[str], str]:
-    """For each student a code that stays the same and can't be traced back without the classroom's key."""
-    path = course.classroom / KEY
-    if not path.is_file():
-        write_whole(path, secrets.token_hex(32), mode=0o600)
-    key = bytes.fromhex(path.read_text())
-    return lambda student: hmac.new(key, student.encode(), "sha256").hexdigest()[:6]
 
 
 def _share(graded: list[Result]) -> float:
