@@ -8,6 +8,7 @@ import typer
 
 from autograder.commands.common import Classroom, console, say
 from autograder.course import Course, UserError, find_course
+from simpo_language.speech import _, ngettext
 
 commands = typer.Typer()
 
@@ -41,27 +42,42 @@ def similar(
 
     chosen = exercise or list(course.exercises())
     if unknown := set(chosen) - set(course.exercises()):
-        raise UserError(f"no exercise is named {sorted(unknown)[0]!r}; there are {', '.join(course.exercises())}")
+        there = ", ".join(course.exercises())
+        raise UserError(
+            _("no exercise is named {name!r}; there are {there}").format(name=sorted(unknown)[0], there=there)
+        )
     cells, left_out = compared_cells(course, chosen)
     if not cells:
         raise UserError(
-            f"nothing to compare in {', '.join(chosen)}: every answer is of fewer than four lines, and such are alike "
-            "whoever writes them"
+            _(
+                "nothing to compare in {exercises}: every answer is of fewer than four lines, and such are alike "
+                "whoever writes them"
+            ).format(exercises=", ".join(chosen))
         )
     found = answers_of_class(course, cells)
     for folder in earlier or ():
         read, others = add_folder(course, folder, found)
-        say(f"{folder}: {read} notebooks to compare with" + (f", {others} passed over" if others else ""))
-    with console.status("Comparing"):
+        words = _("{folder}: {read} notebooks to compare with, {others} passed over")
+        say(words.format(folder=folder, read=read, others=others))
+    with console.status(_("Comparing")):
         ranked = pairs(one for cell, answers in found.items() for one in alike(cell, answers))
     people = {(answer.student, answer.folder) for answers in found.values() for answer in answers}
-    scope = f"{sum(map(len, found.values()))} answers of {len(people)} people, in {len(cells)} cells"
+    count = sum(map(len, found.values()))
+    scope = _("{answers} answers of {people} people, in {cells} cells").format(
+        answers=count, people=len(people), cells=len(cells)
+    )
     path = out or course.classroom / "similar.html"
     whose = _namer(course, names=names)
     write_whole(path, page_html(ranked, left_out, whose, has_names=names, scope=scope))
-    say(f"{scope}: {len(ranked)} pair{'s' * (len(ranked) != 1)} alike. That is no proof: read both texts in {path}")
+    words = ngettext(
+        "{scope}: {count} pair alike. That is no proof: read both texts in {path}",
+        "{scope}: {count} pairs alike. That is no proof: read both texts in {path}",
+        len(ranked),
+    )
+    say(words.format(scope=scope, count=len(ranked), path=path))
     if skipped := sum(one.cells for one in left_out):
-        say(f"{skipped} cells are left out: fewer than four lines, in which right answers are alike by themselves")
+        words = _("{count} cells are left out: fewer than four lines, in which right answers are alike by themselves")
+        say(words.format(count=skipped))
 
 
 def _namer(course: Course, *, names: bool) -> Callable[[tuple[str, str]], str]:

@@ -11,6 +11,7 @@ from autograder.course import ESSAY_PLACEHOLDER, Course, UserError
 from autograder.handing_in.downloads import known_exercises
 from autograder.handing_in.reading import read_student_notebook
 from autograder.handing_in.which_exercise import found_in, named_in
+from simpo_language.speech import _
 
 LINES = 4  # of code in the course's own solution; of fewer, right answers look alike by themselves
 LETTERS = 120  # of an essay; of a shorter one there is too little to compare
@@ -80,7 +81,11 @@ def answers_of_class(course: Course, cells: Iterable[Cell]) -> dict[Cell, list[A
     found: dict[Cell, list[Answer]] = {cell: [] for its in wanted.values() for cell in its}
     paths = sorted(course.classroom.glob("autograded/*/*/*.ipynb"))
     if not paths:
-        raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
+        raise UserError(
+            _("nothing is graded yet in {classroom}: run `autograder grade SUBMISSIONS` first").format(
+                classroom=course.classroom
+            )
+        )
     for path in paths:
         if path.stem in wanted and path.stem == path.parent.name:
             _add(found, wanted[path.stem], read_notebook(path), path.parts[-3], "")
@@ -100,7 +105,9 @@ def add_folder(course: Course, folder: Path, found: dict[Cell, list[Answer]]) ->
     paths = paths or sorted(path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
     if not paths:
         raise UserError(
-            f"{folder} holds no notebooks: name an earlier year's classroom, or a folder of unpacked notebooks"
+            _(
+                "{folder} holds no notebooks: name an earlier year's classroom, or a folder of unpacked notebooks"
+            ).format(folder=folder)
         )
     wanted, known, read = _by_exercise(found), known_exercises(course), 0
     for path in paths:

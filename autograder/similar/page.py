@@ -10,6 +10,7 @@ from autograder.pages.html import render
 from autograder.similar.answers import LINES, LeftOut
 from autograder.similar.compare import Alike, Spans
 from autograder.similar.pairs import Pair, Person
+from simpo_language.speech import _, ngettext
 
 SHOWN = 100  # pairs
 
@@ -47,8 +48,10 @@ def page_html(
 
 
 def _cell(one: Alike) -> ShownCell:
-    remarks = ["the same to the letter"] if one.is_same else []
-    remarks += [f"{one.others} more wrote like that"] if one.others else []
+    remarks = [_("the same to the letter")] if one.is_same else []
+    if one.others:
+        words = ngettext("{count} more wrote like that", "{count} more wrote like that", one.others)
+        remarks.append(words.format(count=one.others))
     left, right = (one.left.text, one.right.text)
     marks = (((0, len(left)),), ((0, len(right)),)) if one.is_same else one.marks
     return ShownCell(
