@@ -108,10 +108,12 @@ def regions(source: str, name: str) -> tuple[list[str], list[str], str]:
 
 def answers_of(notebook: NotebookNode) -> dict[str, str]:
     """A digest of each answer's text, by grade_id."""
-    return {
-        role(cell)["grade_id"]: hashlib.sha256(cell.source.encode("utf-8", "surrogatepass")).hexdigest()
-        for cell in filter(is_answer, notebook.cells)
-    }
+    return {role(cell)["grade_id"]: digest_of(cell.source) for cell in filter(is_answer, notebook.cells)}
+
+
+def digest_of(answer: str) -> str:
+    """By which an answer's text is known."""
+    return hashlib.sha256(answer.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def check_title(source: str) -> str:

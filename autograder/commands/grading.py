@@ -102,17 +102,31 @@ def demo() -> None:
 
 @commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def formgrader(context: typer.Context, classroom: Classroom = None) -> None:
-    """Open nbgrader's formgrader, where people grade essays.
+    """Open nbgrader's formgrader, where people look at whole submissions.
 
     Other options are JupyterLab's: --no-browser and --port 8890 for another machine, --allow-root in a container.
     """
+    _serve("/formgrader/gradebook", classroom, context.args)
+
+
+@commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def essays(context: typer.Context, classroom: Classroom = None) -> None:
+    """Open the essay desk: one essay after another, marked by keys; the formgrader is on the same server.
+
+    Other options are JupyterLab's: --no-browser and --port 8890 for another machine, --allow-root in a container.
+    """
+    _serve("/essays", classroom, context.args)
+
+
+def _serve(page: str, classroom: Path | None, options: list[str]) -> None:
+    """Start the Jupyter server of a course, open this page of it, and end with it."""
     from autograder.jupyter.lab import lab_command, lab_environment
 
     course = find_course(classroom)
     environment = {**lab_environment(), CLASSROOM_VARIABLE: str(course.classroom)}
     folder = course.root if course.classroom.is_relative_to(course.root) else course.classroom  # the server's
     os.chdir(course.root)  # nbgrader looks for its settings here
-    raise typer.Exit(subprocess.call([*lab_command(folder, "/formgrader/gradebook"), *context.args], env=environment))
+    raise typer.Exit(subprocess.call([*lab_command(folder, page), *options], env=environment))
 
 
 @stoppable()

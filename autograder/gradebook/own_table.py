@@ -44,6 +44,14 @@ def written_keys(gradebook: Any) -> dict[tuple[str, str], str]:
     return {(student, exercise): key for student, exercise, key in gradebook.db.execute(query)}
 
 
+def written_key(database: Any, submission: str) -> str:
+    """The key under which a submission was written; empty if none was kept. submission: its id."""
+    from sqlalchemy import select
+
+    table = written_table()
+    return str(database.scalar(select(table.c.key).where(table.c.submission == submission)) or "")
+
+
 def written_answers(database: Any, submission: str) -> dict[str, str] | None:
     """What was kept of a submission's answers; None if nothing was. submission: its id."""
     from sqlalchemy import select

@@ -87,7 +87,7 @@ class Writer:
 
         found = select(SubmittedAssignment).filter_by(assignment_id=self._layout(exercise).assignment)
         for submission in self.gradebook.db.scalars(found.order_by(SubmittedAssignment.student_id)).all():
-            self._lock(submission.student_id)
+            self.lock(submission.student_id)
             self._extend(submission)
             for notebook in submission.notebooks:
                 self._assign_penalty(submission, notebook)
@@ -131,9 +131,9 @@ class Writer:
             self._layouts[result.exercise] = self._layout(result.exercise)
         layout = self._layouts[result.exercise]
         written_table().create(database.connection(), checkfirst=True)
-        self._lock(result.student)
+        self.lock(result.student)
         submission = self._submission(layout, result.student)
-        before = self._answers_before(submission.id, result.student, result.exercise)
+        before = self.answers_before(submission.id, result.student, result.exercise)
         if handed_in is not None:
             submission.timestamp = handed_in
         self._extend(submission)
@@ -160,7 +160,7 @@ class Writer:
         keep_written(database, submission.id, key, marked.answers)
         return self._assign_penalty(submission, notebook)
 
-    def _lock(self, student: str) -> None:
+    def lock(self, student: str) -> None:
         """Let nobody else write the student's rows until the transaction ends; make the student's own if need be."""
         from nbgrader.api import Student
         from sqlalchemy import update
@@ -194,7 +194,7 @@ class Writer:
                 database.execute(insert(table), rows)
         return submission
 
-    def _answers_before(self, submission: str, student: str, exercise: str) -> dict[str, str]:
+    def answers_before(self, submission: str, student: str, exercise: str) -> dict[str, str]:
         """The digests of the answers that the gradebook's points are of."""
         kept = written_answers(self.gradebook.db, submission)
         if kept is not None:

@@ -5,6 +5,7 @@ templates/formgrade/ lays the page out. It extends nbgrader's own, whose scripts
 
 import copy
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,30 @@ from nbconvert.exporters import HTMLExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_markdown_cell
+from traitlets import Dict
 
-from autograder.cells import CHINESE_HALF, LANGUAGES, is_answer, is_test, language_of, regions, role
+from autograder.cells import CHINESE_HALF, LANGUAGES, answers_of, is_answer, is_test, language_of, regions, role
 from autograder.course import ESSAY_PLACEHOLDER
+from autograder.desk.mark_scheme import numbered, read_scheme
+from autograder.desk.texts import digest_of_all
 from autograder.pages.prose import embedded, markdown
 from autograder.student_data.visible import visible
 
 TEMPLATES = Path(__file__).with_name("templates")
-EACH = re.compile(r"\b(\d+) points? each\b|, (\d+) for each key point|\b[Oo]ne point for each key point")
 
 
-def exporter(config: Any) -> HTMLExporter:
-    """What makes the page. config: nbgrader's own settings for it, which are kept."""
+def exporter(config: Any, changed: Mapping[str, Mapping[int, tuple[float, float]]] | None = None) -> HTMLExporter:
+    """What makes the page.
+
+    config: nbgrader's own settings for it, which are kept.
+    changed: key points that earn other points than their scheme says, by grade_id and place.
+    """
     import nbgrader
 
     theirs = Path(nbgrader.__file__).parent / "server_extensions" / "formgrader"
     ours = copy.deepcopy(config)
     ours.HTMLExporter.preprocessors = [EssaysFirst]
+    ours.EssaysFirst.changed = dict(changed or {})
     ours.HTMLExporter.extra_template_basedirs = [str(TEMPLATES), str(theirs / "templates")]
     ours.HTMLExporter.extra_template_paths = [str(theirs)]  # where this course's template finds the one it extends
     ours.HTMLExporter.sanitize_html = True  # what code displays
@@ -47,17 +55,25 @@ class CleanExporter(HTMLExporter):
     @pass_context
     def markdown2html(self, context: Any, source: str) -> str:
         attachments = context.get("cell", {}).get("attachments", {})
-        return markdown(embedded(source, attachments, lambda data, kind: f"data:{kind};base64,{data}"))
+        html = markdown(embedded(source, attachments, lambda data, kind: f"data:{kind};base64,{data}"))
+        is_scheme = context.get("cell", {}).get("metadata", {}).get("desk", {}).get("part") in ("scheme", "other")
+        return numbered(html) if is_scheme else html
 
 
 class EssaysFirst(Preprocessor):
     """Order a submission's cells for its reader. `metadata.desk` tells the template where each part begins."""
 
+    changed = Dict(help="Key points that earn other points than their scheme says: by grade_id and place").tag(
+        config=True
+    )
+
     def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
+        resources["read"] = digest_of_all(answers_of(nb))  # comes back with what is saved
         first, language = [], language_of(nb)
         for position, cell in enumerate(nb.cells):
             if is_essay(cell):
-                first += [_answer(cell), *_scheme(nb.cells[position - 1], role(cell)["points"], language)]
+                changed = self.changed.get(role(cell)["grade_id"], {})
+                first += [_answer(cell), *_scheme(nb.cells[position - 1], role(cell)["points"], language, changed)]
         rest = [cell for cell in nb.cells if not is_essay(cell)]
         if first and rest:
             rest[0].metadata["desk"] = {"part": "rest", "earned": _earned(nb)}
@@ -68,12 +84,6 @@ class EssaysFirst(Preprocessor):
 def is_essay(cell: NotebookNode) -> bool:
     """An answer that a person reads and gives points for."""
     return is_answer(cell) and bool(role(cell).get("grade")) and cell.cell_type == "markdown"
-
-
-def points_each(scheme: str, points: float) -> float:
-    """What one key point of a mark scheme earns, as its English half says it; all the points if it does not."""
-    found = EACH.search(scheme)
-    return float(found[1] or found[2] or 1) if found else points
 
 
 def _answer(cell: NotebookNode) -> NotebookNode:
@@ -87,11 +97,14 @@ def count_words(text: str) -> int:
     return len(re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+(?:['’-][^\W\u4e00-\u9fff]+)*", text))
 
 
-def _scheme(cell: NotebookNode, points: float, language: str) -> list[NotebookNode]:
+def _scheme(
+    cell: NotebookNode, points: float, language: str, changed: Mapping[int, tuple[float, float]]
+) -> list[NotebookNode]:
     """The mark scheme in the language of the answer, then in the other."""
     halves = ["\n".join(regions(half, "MARK SCHEME")[0]).strip() for half in CHINESE_HALF.split(cell.source)]
     parts = dict(zip(LANGUAGES, halves, strict=False))
-    each = points_each(cell.source, points)
+    scheme = read_scheme(cell.source, points).taking(changed)
+    each = [point.points for point in scheme.key_points]
     ordered = sorted(filter(lambda key: parts[key], parts), key=lambda key: key != language)
     return [
         new_markdown_cell(

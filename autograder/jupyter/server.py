@@ -1,20 +1,19 @@
-"""A Jupyter server extension: the Validate button and the formgrader's pages as this course wants them.
+"""A Jupyter server extension: the Validate button, the essay desk, and the formgrader's pages as this course wants.
 
-`autograder lab` and `autograder formgrader` turn it on (autograder/jupyter/settings/), and `make` does for plain
-`jupyter lab`, by a copy in the environment. It answers at two of nbgrader's addresses before nbgrader does, because a
+`autograder lab`, `essays` and `formgrader` turn it on (autograder/jupyter/settings/), and `make` does for plain
+`jupyter lab`, by a copy in the environment. It answers at some of nbgrader's addresses before nbgrader does, because a
 server loads its extensions in the order of their names.
 """
 
 import asyncio
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
-from nbgrader.server_extensions.formgrader.handlers import SubmissionHandler
 from tornado.web import HTTPError, authenticated
 
-from autograder.jupyter.essays import exporter
 from autograder.jupyter.validation import validate
 
 
@@ -32,19 +31,16 @@ class ValidateHandler(JupyterHandler):
         self.finish({"success": True, "value": {"failed": [{"source": "", "error": answer}]}})
 
 
-class EssayHandler(SubmissionHandler):
-    """A submission, for a person who grades its essays."""
-
-    @property
-    def exporter(self) -> Any:
-        return exporter(super().exporter.config)
-
-
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": "autograder.jupyter.server"}]
 
 
 def _load_jupyter_server_extension(app: Any) -> None:
     base = app.web_app.settings["base_url"]
-    handlers = {"/assignments/validate": ValidateHandler, r"/formgrader/submissions/([^/]+)/?": EssayHandler}
-    app.web_app.add_handlers(".*$", [(url_path_join(base, path), handler) for path, handler in handlers.items()])
+    ours: list[tuple[Any, ...]] = [("/assignments/validate", ValidateHandler)]
+    if find_spec("nh3"):  # what a student installs does without, and has no essays to grade
+        from autograder.desk.handlers import handlers as desk_handlers
+        from autograder.jupyter.formgrader import handlers as formgrader_handlers
+
+        ours += [*formgrader_handlers(), *desk_handlers()]
+    app.web_app.add_handlers(".*$", [(url_path_join(base, path), *rest) for path, *rest in ours])

@@ -5,7 +5,8 @@ from traitlets.config import Config
 
 from autograder.cells import CHINESE_HALF, read_notebook, regions, role
 from autograder.course import Course
-from autograder.jupyter.essays import count_words, exporter, is_essay, points_each
+from autograder.desk.mark_scheme import points_each
+from autograder.jupyter.essays import count_words, exporter, is_essay
 
 SOLUTIONS = sorted(Course(ROOT, ROOT).solutions.glob("*.ipynb"))
 RESOURCES = dict.fromkeys(
@@ -54,7 +55,7 @@ def test_the_essay_stands_first_beside_its_scheme_in_the_answers_language():
     )
     assert answer < scheme < html.index("Simpler to compute") < html.index('class="other"') < rest
     assert rest < html.index("What does a loss cost?")
-    assert 'data-each="2.0" data-points="6"' in html
+    assert 'data-each="[2.0, 2.0, 2.0]" data-points="6"' in html
     notebook.cells[0].source = "# 练习 4 · 优势"
     chinese = page(notebook)
     assert chinese.index("计算更简单") < chinese.index('class="other"') < chinese.index("Simpler to compute")

@@ -16,17 +16,19 @@
   }
   $(document).ajaxStop(function () { waiting.splice(0).forEach(whenQuiet); });
 
-  function keyPoints(scheme) {
-    var found = scheme.querySelectorAll("ol > li, tbody tr");
-    return Array.from(found.length ? found : Array.from(scheme.querySelectorAll("p")).filter(function (p) {
-      return p.firstElementChild && p.firstElementChild.tagName === "STRONG";
-    }));
-  }
-
-  function nameOf(point) {
-    var name = point.querySelector("strong, td");
-    return (name || point).textContent.replace(/\s*\(\d+\)/, "").replace(/^\d+\.\s*/, "").replace(/[.。:：]+$/, "").slice(0, 80);
-  }
+  // What is saved is about the text on this page: if the student's work was graded anew since, nothing is.
+  $.ajaxPrefilter(function (options, original, xhr) {
+    if (/^put$/i.test(options.type)) { xhr.setRequestHeader("X-Autograder-Read", autograder_read); }
+  });
+  $(document).ajaxError(function (event, xhr, options) {
+    if (!/^put$/i.test(options.type)) { return; }
+    var said = document.getElementById("not-saved") || document.createElement("div");
+    said.id = "not-saved";
+    said.className = "alert alert-danger";
+    said.setAttribute("role", "alert");
+    said.textContent = xhr.status === 409 ? xhr.responseText : "Not saved: the server did not take it (" + xhr.status + "). Load the page again.";
+    document.body.appendChild(said);
+  });
 
   function show(point, each) {
     var given = Number(point.dataset.given);
@@ -48,7 +50,7 @@
     var lines = points.map(function (point, i) {
       var line = before.find(function (line) { return line.startsWith(lineOf(point)); }) || "";
       var added = line.slice(lineOf(point).length).replace(/^[\d.]+\/[\d.]+/, ""); // what a person wrote behind it
-      return lineOf(point) + given[i] + "/" + each + added;
+      return lineOf(point) + given[i] + "/" + each[i] + added;
     });
     $(essay.querySelector("input.score")).val(Math.min(total, Number(scheme.dataset.points))).trigger("change");
     var text = own.join("\n").replace(/^\n+/, ""); // its end stays: a person may be about to type the next word
@@ -59,24 +61,23 @@
   document.querySelectorAll(".essay").forEach(function (essay) {
     var scheme = essay.querySelector(".scheme");
     if (scheme) {
-      var each = Number(scheme.dataset.each), points = keyPoints(scheme);
+      var each = JSON.parse(scheme.dataset.each), points = Array.from(scheme.querySelectorAll("[data-place]"));
       var loaded = false;
       var save = function () { write(essay, scheme, points, each); };
-      points.forEach(function (point) {
+      points.forEach(function (point, i) {
         var badge = document.createElement("span");
         badge.className = "given-points badge";
-        point.dataset.name = nameOf(point);
         (point.tagName === "TR" ? point.cells[0] : point).prepend(badge);
         point.classList.add("key-point");
         point.setAttribute("role", "button");
         point.setAttribute("tabindex", "0");
         point.dataset.given = 0;
-        show(point, each);
+        show(point, each[i]);
         point.addEventListener("click", function () {
           if (!loaded) { return; }
           var given = Number(point.dataset.given);
-          point.dataset.given = given === each ? each / 2 : given > 0 ? 0 : each;
-          show(point, each);
+          point.dataset.given = given === each[i] ? each[i] / 2 : given > 0 ? 0 : each[i];
+          show(point, each[i]);
           whenQuiet(save);
         });
         point.addEventListener("keydown", function (event) {
@@ -86,10 +87,10 @@
       // What was given before stands in the comment, once the page has fetched it.
       $(document).one("ajaxStop", function () {
         var before = essay.querySelector("textarea.comment").value.split("\n");
-        points.forEach(function (point) {
+        points.forEach(function (point, i) {
           var line = before.find(function (line) { return line.startsWith(lineOf(point)); });
           point.dataset.given = line ? parseFloat(line.slice(lineOf(point).length)) || 0 : 0;
-          show(point, each);
+          show(point, each[i]);
         });
         loaded = true;
         scheme.classList.add("ready");
