@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from autograder.commands import authoring, environment, feedback, grading, handing_in, reports, similar
+from autograder.commands import authoring, environment, feedback, gradescope, grading, handing_in, reports, similar
 from autograder.commands.common import say
 from autograder.course import UserError
 from autograder.files import no_room
@@ -17,7 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # a database URL may hold a password
 )
-for part in (grading, feedback, handing_in, reports, similar, authoring, environment):
+for part in (grading, feedback, handing_in, reports, similar, gradescope, authoring, environment):
     app.add_typer(part.commands)
 
 PACKAGES_OF_GRADING = (

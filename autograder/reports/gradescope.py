@@ -42,12 +42,12 @@ class GradescopeExporter(Exporter):
         titles = {exercise: check_titles(self.folder(), exercise) for exercise in scores.exercises}
         for student, exercise in chosen:
             target = path if path.suffix == ".json" else path / student / exercise / "results.json"
-            result = _gradescope(marks[student, exercise], titles[exercise], said.get((student, exercise)))
+            result = results_of(marks[student, exercise], titles[exercise], said.get((student, exercise)))
             write_whole(target, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
         return Exported(path, len(chosen), self.notes(scores))
 
 
-def _gradescope(marks: Marks, titles: Mapping[str, str], result: Result | None) -> dict[str, Any]:
+def results_of(marks: Marks, titles: Mapping[str, str], result: Result | None) -> dict[str, Any]:
     """One submission's results. Messages are the checks' own words; students may see them."""
     score, messages = marks.score, {check.grade_id: check.message for check in result.checks} if result else {}
     tests = []

@@ -15,6 +15,7 @@ TESTED_IN = {  # modules whose work shows in another's tests
     "autograder/commands/grading.py": "course/test_cli.py",
     "autograder/commands/reports.py": "course/reports/test_export.py",
     "autograder/commands/similar.py": "course/similar/test_answers.py",
+    "autograder/commands/gradescope.py": "course/returns/test_gradescope_zip.py",
     "autograder/confinement/probes.py": "course/confinement/test_sandbox.py",
     "autograder/confinement/allowed.py": "course/confinement/test_sandbox.py",
     "autograder/confinement/syscalls.py": "course/confinement/test_sandbox.py",
