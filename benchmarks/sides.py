@@ -67,6 +67,7 @@ def measure(case: Case, sides: Sequence[str] = (OURS, PEER)) -> dict[str, list[M
 
     Raises RuntimeError with the worker's traceback if a side fails.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `simpo` sets it; for both sides
     os.environ.update(OMP_NUM_THREADS=str(case.threads), HF_HUB_OFFLINE="1", TRL_EXPERIMENTAL_SILENCE="1")
     context = multiprocessing.get_context("spawn")
     workers: dict[str, tuple[Any, Connection]] = {}
@@ -194,7 +195,7 @@ def compile_all(training: Any) -> None:
     """A pass of each length that a row will have, so that no timed step compiles anything."""
     import torch
 
-    from simpo_core.scoring.attention import row_multiple
+    from simpo_core.scoring.attention import row_length
     from simpo_core.scoring.packing import pack, plan_packs
     from simpo_core.training.finetune import batch_numbers
 
@@ -205,7 +206,7 @@ def compile_all(training: Any) -> None:
         for rows in plan_packs(chosen, config.pack_tokens):
             packed = pack([chosen[row] for row in rows]).to(training.device)
             size = len(packed.pair_of)
-            filled = size + -size % row_multiple(size)
+            filled = row_length(size)
             if filled not in seen:
                 seen.add(filled)
                 with torch.autocast(training.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):

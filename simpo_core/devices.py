@@ -112,10 +112,11 @@ def reshard(scorer: Any) -> None:
         scorer.reshard()
 
 
-def finish(device: torch.device) -> None:
-    """Wait until a GPU has done what it was told, so that a clock counts it."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def send(values: Tensor, device: torch.device) -> Tensor:
+    """Some values of this machine's memory on the device; a GPU's work goes on meanwhile."""
+    if device.type == "cuda" and not values.is_cuda:
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
 
 
 @contextmanager

@@ -252,18 +252,18 @@ def _shorter_chat(
 # -- Prompts and ends ------------------------------------------------------------------------------------------------
 
 
-def tokenize_prompt(prompt: Prompt, tokenizer: Any) -> list[int]:
+def tokenize_prompt(prompt: Prompt, tokenizer: Any, settings: dict[str, Any] | None = None) -> list[int]:
     """The tokens that a response continues: for messages the chat template's, up to where the assistant speaks.
 
     Before a string BOS comes first if the tokenizer puts it before text, and then once, whether or not the text brings
-    it too. Before messages it stands if the template writes it.
+    it too. Before messages it stands if the template writes it. `settings` are those of a `Pair`.
 
     Raises:
         UserError: Messages for a tokenizer without a chat template, or that its template refuses or drops;
             or a prompt without tokens.
     """
     if not isinstance(prompt, str):
-        return list(encode(chat_template(tokenizer).generation_prompt(prompt, {}), tokenizer))
+        return list(encode(chat_template(tokenizer).generation_prompt(prompt, settings or {}), tokenizer))
     tokens, bos = list(encode(prompt, tokenizer)), tokenizer.bos_token_id
     if adds_bos(tokenizer) and tokens[:1] != [bos]:
         tokens.insert(0, bos)
@@ -274,12 +274,14 @@ def tokenize_prompt(prompt: Prompt, tokenizer: Any) -> list[int]:
     return tokens
 
 
-def end_of_turn(tokenizer: Any, chat: bool) -> int:
+def end_of_turn(tokenizer: Any, chat: bool, settings: dict[str, Any] | None = None) -> int:
     """The token that ends a response: for chat the first special one that the template puts behind it, else EOS.
+
+    `settings` are those of a `Pair`.
 
     Raises UserError if the tokenizer has neither.
     """
-    name = chat_template(tokenizer).end_of_turn({}) if chat else ""
+    name = chat_template(tokenizer).end_of_turn(settings or {}) if chat else ""
     return int(tokenizer.convert_tokens_to_ids(name)) if name else eos(tokenizer)
 
 

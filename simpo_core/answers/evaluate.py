@@ -146,6 +146,7 @@ def evaluate_answers(
     temperature: float = 0.0,
     seed: int = 0,
     batch_size: int = 64,
+    settings: dict[str, Any] | None = None,
 ) -> AnswerReport:
     """Ask a model the bare prompts, as a user's message, and check its answers.
 
@@ -160,6 +161,7 @@ def evaluate_answers(
         temperature=temperature,
         seed=seed,
         batch_size=batch_size,
+        settings=settings,
     )
     checked = tuple(
         CheckedAnswer(prompt, answer.text, answer.tokens, answer.finished, answer.finished and rule.keeps(answer.text))

@@ -32,6 +32,7 @@ def answers(
     temperature: float = 0.0,
     seed: int = 0,
     batch_size: int = 64,
+    settings: dict[str, Any] | None = None,
 ) -> list[Answer]:
     """One answer to each prompt, in the order of the prompts.
 
@@ -47,6 +48,7 @@ def answers(
         seed: Of the sampling alone; torch's own generator is neither used nor changed. Each token of each
             answer has a random number of its own, so the batch size changes answers by rounding at most.
         batch_size: Answers written at a time.
+        settings: For the chat template, such as {"enable_thinking": False}.
 
     Raises:
         UserError: The model keeps no cache of keys and values, as recurrent ones don't.
@@ -57,8 +59,9 @@ def answers(
             f"temperature {temperature}, max_new_tokens {max_new_tokens}, batch_size {batch_size}: "
             "expected at least 0, 1 and 1"
         )
-    tokenized = [tuple(tokenize_prompt(prompt, tokenizer)) for prompt in prompts]
-    stops = {end_of_turn(tokenizer, chat=not isinstance(prompt, str)) for prompt in prompts}
+    tokenized = [tuple(tokenize_prompt(prompt, tokenizer, settings)) for prompt in prompts]
+    kinds = {isinstance(prompt, str) for prompt in prompts}
+    stops = {end_of_turn(tokenizer, chat=not is_text, settings=settings) for is_text in kinds}
     stops |= end_tokens(model, tokenizer)
     by_length = sorted(range(len(prompts)), key=lambda number: (len(tokenized[number]), tokenized[number]))
     luck = torch.rand(len(prompts), max_new_tokens, generator=torch.Generator().manual_seed(seed)).to(model.device)

@@ -67,18 +67,26 @@ def read_prompts(split: str) -> list[str]:
 
 
 def make_pairs(
-    model: Any, tokenizer: Any, prompts: Sequence[str], rule: Rule, sampling: Sampling | None = None
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    rule: Rule,
+    sampling: Sampling | None = None,
+    *,
+    settings: dict[str, Any] | None = None,
 ) -> tuple[list[dict[str, Any]], Yields]:
     """Pairs in TRL's conversational format, in the order of the prompts, and what was left after each step.
 
     Of the answers to one prompt that pass, those that agree most with the others come first: what a small
     model says again and again is more often true than what it says once.
 
+    `settings` are for the chat template, such as {"enable_thinking": False}; the pairs carry them too.
     The same prompts and sampling give the same pairs, on the same machine and versions.
     """
     sampling = sampling or SAMPLING.get(rule.name, Sampling())
-    wished = _sample(model, tokenizer, [f"{prompt} {rule.wish}" for prompt in prompts], sampling, wish=True)
-    bare = _sample(model, tokenizer, prompts, sampling, wish=False)
+    with_wishes = [f"{prompt} {rule.wish}" for prompt in prompts]
+    wished = _sample(model, tokenizer, with_wishes, sampling, wish=True, settings=settings)
+    bare = _sample(model, tokenizer, prompts, sampling, wish=False, settings=settings)
     records = []
     counts: Counter[str] = Counter()
     for prompt, with_wish, without in zip(prompts, wished, bare, strict=True):
@@ -87,7 +95,7 @@ def make_pairs(
         rejected = [text for text in map(whole_sentences, without) if text and not rule.keeps(text)]
         chosen = most_agreed(clean, sampling.agreement)[: sampling.pairs_per_prompt]
         pairs = [_record(prompt, *texts) for texts in zip(chosen, dict.fromkeys(rejected), strict=False)]
-        records += pairs
+        records += [pair | ({"chat_template_kwargs": settings} if settings else {}) for pair in pairs]
         counts.update(
             kept_rule=len(kept),
             clean=len(clean),
@@ -108,7 +116,13 @@ def make_pairs(
 
 
 def _sample(
-    model: Any, tokenizer: Any, prompts: Sequence[str], sampling: Sampling, *, wish: bool
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    sampling: Sampling,
+    *,
+    wish: bool,
+    settings: dict[str, Any] | None,
 ) -> list[list[Answer]]:
     """Several answers to each prompt."""
     samples = sampling.wished if wish else sampling.bare
@@ -121,6 +135,7 @@ def _sample(
         temperature=sampling.temperature,
         seed=2 * sampling.seed + (0 if wish else 1),
         batch_size=sampling.batch_size,
+        settings=settings,
     )
     return [flat[start : start + samples] for start in range(0, len(flat), samples)]
 

@@ -11,10 +11,8 @@ from torch.utils.checkpoint import checkpoint
 from simpo_core.scoring.packing import NO_PAIR, Pack, fill, length
 
 BLOCK = 128  # tokens of a block of flex_attention's mask
-ROW = 4 * BLOCK  # on a GPU a row's length is a multiple of this at least: kernels are compiled for each length
-MOST_LENGTHS = (
-    128  # that torch compiles for before it gives up: some 40 up to 64k tokens, each with and without gradients
-)
+ROW = 4 * BLOCK  # on a GPU a row has this length at least, or one of few others: kernels are compiled for each
+MOST_LENGTHS = 128  # that torch compiles for before it gives up: 25 up to 64k tokens, each with and without gradients
 
 
 def packed_attention(
@@ -123,7 +121,17 @@ def _listed(blocks: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _flex(query: Tensor, key: Tensor, value: Tensor, layout: Any, scale: float | None) -> Tensor:
-    return _compiled_flex(query, key, value, block_mask=layout, scale=scale, enable_gqa=True)
+    options = kernel_options(query.shape[-1], query.dtype)
+    return _compiled_flex(query, key, value, block_mask=layout, scale=scale, enable_gqa=True, kernel_options=options)
+
+
+def kernel_options(width: int, dtype: torch.dtype) -> dict[str, Any] | None:
+    """What the kernel is told beside its inputs, for heads of this width.
+
+    With the 4 warps that torch takes for heads of 64 numbers the forward kernel of sm_90 spills 864 bytes of
+    registers a thread, with 8 none (torch 2.11, triton 3.6).
+    """
+    return {"fwd_num_warps": 8} if width == 64 and dtype == torch.bfloat16 else None
 
 
 def prepare_for_gpu(packed: Pack) -> Pack:
@@ -135,12 +143,14 @@ def prepare_for_gpu(packed: Pack) -> Pack:
         torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, MOST_LENGTHS)
         torch._dynamo.config.fail_on_recompile_limit_hit = True  # and not the slow way in silence
         _compiled_flex = torch.compile(flex_attention, dynamic=False)
-    return fill(packed, row_multiple(len(packed.pair_of)))
+    return fill(packed, row_length(len(packed.pair_of)))
 
 
-def row_multiple(size: int) -> int:
-    """To a multiple of what a row of this many tokens is filled up: beyond 8192, eight lengths for each doubling."""
-    return max(ROW, (1 << size.bit_length()) >> 4)
+def row_length(size: int) -> int:
+    """What a row of this many tokens is filled up to: two lengths for each doubling, four beyond 2048."""
+    doubled = max(ROW, 1 << (size - 1).bit_length())  # the next power of two
+    step = doubled // 4 if doubled <= 4 * ROW else doubled // 8
+    return max(ROW, size + -size % step)
 
 
 _compiled_flex: Any = None

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from simpo_core.devices import exact_products, is_out_of_memory
 from simpo_core.language_models import model_parts
+from simpo_core.language_models.causality import check_causal
 from simpo_core.preferences import TokenPair
 from simpo_core.scoring.attention import packed_attention
 from simpo_core.scoring.packing import Pack, length, means, pack
@@ -34,11 +35,12 @@ def choose_scorer(
 ) -> tuple[PairScorer | PlainScorer, str]:
     """The fast path if it gives this model's own numbers on three of the pairs, else the plain one, and then why.
 
-    The model is put into evaluation mode.
+    The model is put into evaluation mode. Raises UserError if it is no causal language model.
 
     training: the type of the products in training, torch.float32 or torch.bfloat16; None for scores alone.
     """
-    fast, plain = PairScorer(model.eval()), PlainScorer(model)
+    check_causal(model.eval(), [*pairs[0].prompt, *pairs[0].chosen][:8])
+    fast, plain = PairScorer(model), PlainScorer(model)
     reason = _why_not_fast(fast, pairs, training)
     if not reason:
         return fast, ""

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 LOGITS_BYTES = 2**27  # the logits of one chunk, in float32
-GPU_LOGITS_BYTES = 2**30  # on a GPU: each chunk adds to the whole gradient of the output layer, which takes time
+GPU_LOGITS_BYTES = 2**31  # on a GPU: each chunk adds to the whole gradient of the output layer, which takes time
+GPU_SHARE = 16  # but no more than this part of its memory
 
 
 class ChunkedLogps(torch.autograd.Function):
@@ -35,17 +36,16 @@ class ChunkedLogps(torch.autograd.Function):
         once = len(chunks) == 1 and ctx.needs_input_grad[0]
         chances = chance(logits, normalisers[0], None) if once else None
         result = torch.cat(logps)
-        ctx.save_for_backward(hidden, weight, targets, torch.cat(normalisers), result, chances)
+        ctx.save_for_backward(hidden, weight, low, targets, torch.cat(normalisers), result, chances)
         return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
-        hidden, weight, targets, normalisers, logps, chances = ctx.saved_tensors
+        hidden, weight, low, targets, normalisers, logps, chances = ctx.saved_tensors
         target_slope = -grad * torch.expm1(logps)  # 1 - p, exact where p is near 1
-        low = weight.to(hidden.dtype)
         _, chance = _softmax_steps(hidden.device)
         hidden_grad = torch.empty_like(hidden)
-        weight_grad = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        weight_grad: Tensor | None = None
         for rows in _chunks(hidden, weight):
             if chances is None:
                 slope = chance(hidden[rows] @ low.T, normalisers[rows], -grad[rows])
@@ -53,8 +53,9 @@ class ChunkedLogps(torch.autograd.Function):
                 slope = (chances * -grad[:, None]).to(hidden.dtype)
             slope.scatter_(-1, targets[rows, None], target_slope[rows, None].to(hidden.dtype))
             hidden_grad[rows] = slope @ low
-            if weight_grad is not None:
-                weight_grad += slope.T @ hidden[rows]
+            if ctx.needs_input_grad[1]:
+                part = slope.T @ hidden[rows]
+                weight_grad = part.to(weight.dtype) if weight_grad is None else weight_grad.add_(part)
         return hidden_grad, weight_grad, None
 
 
@@ -84,5 +85,15 @@ def _compiled(*functions: Any) -> tuple[Any, ...]:
 
 
 def _chunks(hidden: Tensor, weight: Tensor) -> list[slice]:
-    size = max(1, (GPU_LOGITS_BYTES if hidden.is_cuda else LOGITS_BYTES) // (4 * len(weight)))
+    size = max(1, _budget(hidden.device) // (4 * len(weight)))
     return [slice(start, start + size) for start in range(0, len(hidden), size)]
+
+
+@functools.cache
+def _gpu_budget(device: torch.device) -> int:
+    return min(GPU_LOGITS_BYTES, torch.cuda.get_device_properties(device).total_memory // GPU_SHARE)
+
+
+def _budget(device: torch.device) -> int:
+    """Bytes of the logits of a chunk, were they in float32."""
+    return _gpu_budget(device) if device.type == "cuda" else LOGITS_BYTES

@@ -9,8 +9,10 @@ attention.py sees to it that neither response sees the other, and no pair anothe
 Prefix sharing: https://arxiv.org/abs/2410.20305.
 """
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,10 +38,23 @@ class Pack:
     predictors: Tensor  # (N,): the position whose hidden state predicts the response token
     targets: Tensor  # (N,): that response token
     response_of: Tensor  # (N,): 2 * pair for a token of its chosen response, 2 * pair + 1 of its rejected one
+    layout: Any = None  # what attention.py's `pair_layout` makes of it, where that was done beforehand
 
     def to(self, device: torch.device) -> "Pack":
-        tensors = {name: x.to(device, non_blocking=True) for name, x in vars(self).items() if isinstance(x, Tensor)}
-        return Pack(pairs=self.pairs, **tensors)
+        """The pack on a device, without its layout; to a GPU it goes all at once, and nothing waits for it."""
+        tensors = {name: x for name, x in vars(self).items() if isinstance(x, Tensor)}
+        if device.type == "cuda" and not self.input_ids.is_cuda:
+            moved = in_one_buffer(tensors, lambda buffer: buffer.pin_memory().to(device, non_blocking=True))
+        else:
+            moved = {name: x.to(device) for name, x in tensors.items()}
+        return Pack(pairs=self.pairs, **moved)
+
+
+def in_one_buffer(tensors: Mapping[str, Tensor], move: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    """Whole numbers moved as one buffer of 32 bits: a copy and a cast in place of as many as there are tensors."""
+    buffer = move(torch.cat([x.flatten() for x in tensors.values()]).int()).long()
+    parts = buffer.split([x.numel() for x in tensors.values()])
+    return {name: part.view(x.shape) for (name, x), part in zip(tensors.items(), parts, strict=True)}
 
 
 def length(pair: TokenPair) -> int:
@@ -71,37 +86,31 @@ def pack(pairs: Sequence[TokenPair]) -> Pack:
 
     Raises ValueError for a pair without a prompt or with an empty response: nothing would predict its tokens.
     """
-    ids: list[int] = []
-    positions: list[int] = []
-    pair_of: list[int] = []
-    part_of: list[int] = []
-    predictors: list[int] = []
-    targets: list[int] = []
-    response_of: list[int] = []
     for number, pair in enumerate(pairs):
         if not pair.prompt or not pair.chosen or not pair.rejected:
             raise ValueError(f"pair {number} has an empty prompt or response: each needs a token")
-        prompt_end = len(ids) + len(pair.prompt)
-        for part, tokens in enumerate((pair.prompt, pair.chosen, pair.rejected)):
-            start = len(ids)
-            offset = 0 if part == 0 else len(pair.prompt)
-            ids += tokens
-            positions += range(offset, offset + len(tokens))
-            pair_of += [number] * len(tokens)
-            part_of += [part] * len(tokens)
-            if part > 0:  # the prompt's last token predicts a response's first
-                predictors += [prompt_end - 1, *range(start, start + len(tokens) - 1)]
-                targets += tokens
-                response_of += [2 * number + part - 1] * len(tokens)
+    tokens, parts = array("q"), [(len(pair.prompt), len(pair.chosen), len(pair.rejected)) for pair in pairs]
+    for pair in pairs:
+        for part in (pair.prompt, pair.chosen, pair.rejected):
+            tokens.extend(part)
+    ids, place = torch.tensor(tokens), torch.arange(len(tokens))
+    lengths = torch.tensor(parts)  # (B, 3)
+    part_of = torch.arange(3).repeat(len(pairs)).repeat_interleave(lengths.flatten())
+    pair_of = torch.arange(len(pairs)).repeat_interleave(lengths.sum(1))
+    starts = (lengths.flatten().cumsum(0) - lengths.flatten()).repeat_interleave(lengths.flatten())
+    prompts = lengths[pair_of, 0]
+    prompt_ends = (lengths.sum(1).cumsum(0) - lengths.sum(1) + lengths[:, 0])[pair_of]
+    before = torch.where(place == starts, prompt_ends, place) - 1  # the prompt's last token predicts a response's first
+    response = part_of > 0
     return Pack(
         pairs=tuple(pairs),
-        input_ids=torch.tensor([ids]),
-        position_ids=torch.tensor([positions]),
-        pair_of=torch.tensor(pair_of),
-        part_of=torch.tensor(part_of),
-        predictors=torch.tensor(predictors),
-        targets=torch.tensor(targets),
-        response_of=torch.tensor(response_of),
+        input_ids=ids[None],
+        position_ids=(place - starts + torch.where(response, prompts, 0))[None],
+        pair_of=pair_of,
+        part_of=part_of,
+        predictors=before[response],
+        targets=ids[response],
+        response_of=(2 * pair_of + part_of - 1)[response],
     )
 
 

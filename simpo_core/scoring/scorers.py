@@ -4,6 +4,9 @@ The fast path computes a prompt once (attention.py), and only the positions that
 the output layer (output_layer.py). Which of the two fits a model says choice.py.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -27,23 +30,42 @@ class PairScorer(torch.nn.Module):
         from transformers import AttentionInterface
 
         AttentionInterface.register(ATTENTION, packed_attention)
+        self._switched: list[Any] = []  # the settings that name the attention, once they are known
+
+    def ready(self, packed: Pack, device: torch.device) -> Pack:
+        """The pack on a device; for a GPU with all that a pass needs, so that it can be made while another runs."""
+        if device.type != "cuda":
+            return packed.to(device)
+        packed = prepare_for_gpu(packed).to(device)
+        return replace(packed, layout=pair_layout(packed))
+
+    @contextmanager
+    def _attending(self) -> Iterator[None]:
+        """Our attention in place of the model's own."""
+        if not self._switched:
+            self._switched = _switched(self.causal[0])
+        usual = [settings._attn_implementation for settings in self._switched]
+        try:
+            for settings in self._switched:
+                settings._attn_implementation = ATTENTION
+            yield
+        finally:
+            for settings, implementation in zip(self._switched, usual, strict=True):
+                settings._attn_implementation = implementation
 
     def forward(self, packed: Pack) -> Tensor:
         """Log-probability of each response token, in nats, float32: shape (N,), in the order of `packed.targets`."""
-        if packed.pair_of.is_cuda:
-            packed = prepare_for_gpu(packed)
+        if packed.layout is None and packed.pair_of.is_cuda:
+            packed = self.ready(packed, packed.pair_of.device)
         causal = self.causal[0]
-        usual = causal.config._attn_implementation
-        causal.set_attn_implementation(ATTENTION)
-        try:
-            hidden = causal.base_model(
+        with self._attending():
+            states = causal.base_model(
                 input_ids=packed.input_ids,
                 position_ids=packed.position_ids,
                 use_cache=False,  # with a cache transformers takes the row for one sequence
-                pair_layout=pair_layout(packed),
-            ).last_hidden_state[0, packed.predictors]
-        finally:
-            causal.set_attn_implementation(usual)
+                pair_layout=pair_layout(packed) if packed.layout is None else packed.layout,
+            ).last_hidden_state
+        hidden = states[0].index_select(0, packed.predictors)
         head = causal.get_output_embeddings()
         if getattr(head, "bias", None) is not None:
             raise ValueError("its output layer has a bias")
@@ -54,12 +76,34 @@ class PairScorer(torch.nn.Module):
             return ChunkedLogps.apply(hidden, head.weight, packed.targets)
 
 
+def _switched(model: Any) -> list[Any]:
+    """The settings in which transformers notes a model's attention, outer ones first; they stay as they are.
+
+    Its own way to set it walks over all modules, which on a GPU takes as long as many a kernel: so it is gone once.
+    """
+    known = [model.config]
+    for settings in known:  # which grows meanwhile
+        known += [sub for name in settings.sub_configs if (sub := getattr(settings, name, None)) is not None]
+    known += [module.config for module in model.modules() if hasattr(module, "config")]
+    distinct = [x for x in {id(x): x for x in known}.values() if hasattr(x, "_attn_implementation")]
+    usual = [settings._attn_implementation for settings in distinct]
+    model.set_attn_implementation(ATTENTION)
+    changed = [x for x in distinct if x._attn_implementation == ATTENTION]
+    for settings, implementation in zip(distinct, usual, strict=True):
+        settings._attn_implementation = implementation
+    return changed
+
+
 class PlainScorer(torch.nn.Module):
     """The same numbers the plain way: each response behind its own prompt, padded, all logits at once."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+
+    def ready(self, packed: Pack, device: torch.device) -> Pack:
+        """As `PairScorer.ready`."""
+        return packed.to(device)
 
     def forward(self, packed: Pack) -> Tensor:
         """As `PairScorer.forward`."""

@@ -16,6 +16,11 @@ PRECISIONS = ("auto", "bfloat16", "float32")
 SCHEDULES = ("cosine", "linear", "constant")
 BASE_WEIGHTS = ("float32", "bfloat16", "4bit")
 TRACKERS = ("tensorboard", "wandb")
+# what says how pairs are read and made tokens
+DATA_SETTINGS = (
+    *("columns", "data_form", "skip_bad", "chat_template", "chat_template_kwargs"),
+    *("max_length", "max_prompt_length"),
+)
 KEEP_BEST = ("eval_loss", "eval_rewards/accuracies", "eval_rewards/margins")
 
 

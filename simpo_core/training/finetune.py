@@ -14,8 +14,10 @@ import functools
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,11 +25,12 @@ from torch import Tensor
 from simpo_core import devices
 from simpo_core.language_models.saved_models import newest_model
 from simpo_core.preferences import TokenPair
+from simpo_core.scoring.flops import flop_counter
 from simpo_core.scoring.packing import length, plan_packs
 from simpo_core.scoring.scorers import PlainScorer
 from simpo_core.training.checkpoint import save_checkpoint
 from simpo_core.training.config import FinetuneConfig
-from simpo_core.training.passes import LOGGED, logged, mean_of, passes
+from simpo_core.training.passes import LOGGED, Pass, logged, mean_of, passes, plan_passes
 from simpo_core.training.preparation import Training, TrainingError, explaining_memory, training_mode
 
 METRICS = (*LOGGED, "grad_norm", "learning_rate")
@@ -56,32 +59,32 @@ def finetune(training: Training) -> Iterator[Step]:
     """
     config = training.config
     parameters = [x for x in training.scorer.parameters() if x.requires_grad]
+    count = flop_counter(training.scorer.model, plain=isinstance(training.scorer, PlainScorer))
+    ahead: tuple[int, Batch] | None = None
     while training.step < config.steps:
         started = time.perf_counter()
         number = training.step
-        training_mode(training.scorer)  # whatever the caller did between steps
-        for group in training.optimizer.param_groups:
-            group["lr"] = learning_rate(number, config)
-        batch = batch_numbers(number, config.batch_pairs, len(training.pairs), config.seed)
         with explaining_memory(config):
-            totals = _accumulate_gradients(training, batch)
-            grad_norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
-        means = (devices.add_up(totals) / len(batch)).tolist()
-        norm = float(grad_norm.full_tensor() if hasattr(grad_norm, "full_tensor") else grad_norm)
+            batch = ahead[1] if ahead and ahead[0] == number else make_batch(training, number)
+            training_mode(training.scorer)  # whatever the caller did between steps
+            for group in training.optimizer.param_groups:
+                group["lr"] = learning_rate(number, config)
+            totals = devices.add_up(_accumulate_gradients(training, batch)) / len(batch.pairs)
+            grad_norm = _update(training.optimizer, parameters, totals[0], config.max_grad_norm)
+            # while a GPU works on what it was told so far
+            ahead = (number + 1, make_batch(training, number + 1)) if number + 1 < config.steps else None
+        means, norm = totals.tolist(), float(grad_norm)
+        training.optimizer.zero_grad(set_to_none=True)
         if not (math.isfinite(means[0]) and math.isfinite(norm)):
             raise TrainingError(_not_finite(number + 1, means[0], norm, config))
-        with explaining_memory(config):
-            training.optimizer.step()
-        training.optimizer.zero_grad(set_to_none=True)
         training.step += 1
-        devices.finish(training.device)
         metrics = dict(zip(logged(training), means, strict=True))
         metrics |= {"grad_norm": norm, "learning_rate": learning_rate(number, config)}
-        tokens = sum(length(pair) + len(pair.prompt) for pair in _rows(training, batch)[0])
-        yield Step(training.step, metrics, tokens, time.perf_counter() - started, _flops(training, batch))
+        flops = math.fsum(map(count, batch.packs)) if count else None
+        yield Step(training.step, metrics, batch.tokens, time.perf_counter() - started, flops)
         if training.step == config.steps:
             with explaining_memory(config):
-                loss = mean_of(training, *_rows(training, batch))["loss"]
+                loss = mean_of(training, batch.pairs, batch.reference)["loss"]
             if not math.isfinite(loss):
                 raise TrainingError(_not_finite(training.step + 1, loss, norm, config))
 
@@ -100,24 +103,68 @@ def save(training: Training, *, only_model: bool = False) -> Path:
     )
 
 
-def _accumulate_gradients(training: Training, batch: Sequence[int]) -> Tensor:
-    """One forward and backward pass for each pack of this process's share of the batch.
+@dataclass(frozen=True)
+class Batch:
+    """A step's pairs, and all that can be made of them before the step."""
+
+    pairs: list[TokenPair]
+    reference: Tensor | None  # the reference's scores of them
+    packs: list[list[TokenPair]]  # of all processes
+    passes: list[Pass]  # of this one
+
+    @property
+    def tokens(self) -> int:
+        """As a plain implementation would process them."""
+        return sum(length(pair) + len(pair.prompt) for pair in self.pairs)
+
+
+def make_batch(training: Training, step: int) -> Batch:
+    """The batch of a step, counted from 0."""
+    config = training.config
+    numbers = batch_numbers(step, config.batch_pairs, len(training.pairs), config.seed)
+    pairs = [training.pairs[number] for number in numbers]
+    reference = None if training.reference is None else training.reference[numbers]
+    packs = [[pairs[row] for row in rows] for rows in plan_packs(pairs, config.pack_tokens)]
+    return Batch(pairs, reference, packs, list(plan_passes(training, pairs, reference)))
+
+
+def _accumulate_gradients(training: Training, batch: Batch) -> Tensor:
+    """A forward and backward pass for each pack of this process's share of the batch.
 
     The loss is the mean over the pairs of the whole batch, however they are packed or shared out.
     Returns this process's sums of what is logged, shape (names,).
     """
     workers = devices.world_size()
     totals = torch.zeros(len(logged(training)), device=training.device)
-    for weight, losses, sums in passes(training, *_rows(training, batch)):
-        (losses.sum() * (weight * workers / len(batch))).backward()  # FSDP averages over the processes
-        totals += weight * sums
+    with closing(passes(training, batch.passes)) as each:
+        for weight, losses, sums in each:
+            (losses.sum() * (weight * workers / len(batch.pairs))).backward()  # FSDP averages over the processes
+            totals += weight * sums
     return totals
 
 
-def _rows(training: Training, batch: Sequence[int]) -> tuple[list[TokenPair], Tensor | None]:
-    """The batch's pairs and the reference's scores of them."""
-    pairs = [training.pairs[number] for number in batch]
-    return pairs, None if training.reference is None else training.reference[list(batch)]
+def _update(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor], loss: Tensor, longest: float) -> Tensor:
+    """Cut the gradient to a length and update the weights, unless the loss or that length is no number; returns it.
+
+    torch's fused AdamW divides gradients by `grad_scale` and leaves all as it is where `found_inf` is 1, which
+    torch.amp.GradScaler makes use of as well: so no pass over all gradients is needed to cut them, and no GPU has to
+    be waited for to know whether there is a number.
+    """
+    if devices.world_size() > 1:
+        norm = torch.nn.utils.clip_grad_norm_(parameters, longest)
+        norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+        if torch.isfinite(norm) and torch.isfinite(loss):
+            optimizer.step()
+        return norm
+    norm = torch.nn.utils.get_total_norm([x.grad for x in parameters if x.grad is not None])
+    fused: Any = optimizer
+    fused.grad_scale = ((norm + 1e-6) / longest).clamp(min=1).float()  # as `clip_grad_norm_` has it
+    fused.found_inf = (~(torch.isfinite(norm) & torch.isfinite(loss))).float()
+    try:
+        optimizer.step()
+    finally:
+        del fused.grad_scale, fused.found_inf
+    return norm
 
 
 # -- What follows from the step's number -----------------------------------------------------------------------------
@@ -145,17 +192,6 @@ def _shuffled(total: int, seed: int, epoch: int) -> list[int]:
 
 
 # -- What is said of a step -------------------------------------------------------------------------------------------
-
-
-def _flops(training: Training, batch: Sequence[int]) -> float | None:
-    """The arithmetic of all processes' passes over the batch."""
-    from simpo_core.scoring.flops import pack_flops
-
-    chosen = [training.pairs[number] for number in batch]
-    packs = [[chosen[row] for row in rows] for rows in plan_packs(chosen, training.config.pack_tokens)]
-    plain = isinstance(training.scorer, PlainScorer)
-    counts = [pack_flops(training.scorer.model, pairs, plain=plain) for pairs in packs]
-    return None if None in counts else math.fsum(x for x in counts if x is not None)
 
 
 def _not_finite(step: int, loss: float, norm: float, config: FinetuneConfig) -> str:

@@ -23,7 +23,12 @@ def read_records(config: FinetuneConfig, notes: list[str]) -> list[Pair]:
 
 
 def set_template(config: FinetuneConfig, tokenizer: Any) -> None:
-    """Give the tokenizer the run's chat template, which its checkpoints keep. Raises UserError if it can't be read."""
+    """Give the tokenizer the run's chat template, which its checkpoints keep; its own stays where the run has none.
+
+    Raises UserError if it can't be read.
+    """
+    if not config.chat_template:
+        return
     path = Path(config.chat_template).expanduser()
     try:
         tokenizer.chat_template = path.read_text(encoding="utf-8")

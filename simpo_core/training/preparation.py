@@ -83,8 +83,8 @@ def prepare(config: FinetuneConfig, *, resume: bool = False) -> Training:
     other_notes: list[str] = []
     other_records = read_records(held_out, other_notes) if held_out else []
     model, tokenizer = load_model(config.model, fresh=config.fresh)
+    set_template(config, tokenizer)
     if config.chat_template:
-        set_template(config, tokenizer)
         stop_at_end_of_turn(model, tokenizer)
     pairs = tokens_of(records, config, tokenizer, notes)
     others = tokens_of(other_records, held_out, tokenizer, other_notes) if held_out else []
@@ -242,11 +242,13 @@ def _optimizer(scorer: PairScorer | PlainScorer, device: torch.device, config: F
     )
 
 
-def training_mode(scorer: PairScorer | PlainScorer) -> PairScorer | PlainScorer:
+def training_mode(scorer: Any) -> Any:
     """The model's own dropout stays off, as is usual in preference training; the adapters' is on."""
-    scorer.eval()
-    for name, module in scorer.named_modules():
-        if "lora_dropout" in name:
+    if not hasattr(scorer, "dropouts"):
+        scorer.dropouts = [module for name, module in scorer.named_modules() if "lora_dropout" in name]
+    if scorer.training or scorer.model.training or not all(module.training for module in scorer.dropouts):
+        scorer.eval()
+        for module in scorer.dropouts:
             module.train()
     return scorer
 

@@ -1,5 +1,6 @@
 """What is done on a GPU: by its parts, on the CPU; and as a whole, where there is a GPU."""
 
+import dataclasses
 import functools
 import shutil
 import sysconfig
@@ -14,7 +15,7 @@ from simpo_core.devices import exact_products
 from simpo_core.models import load_model
 from simpo_core.scoring import attention, output_layer, scorers
 from simpo_core.scoring.output_layer import ChunkedLogps
-from simpo_core.scoring.packing import fill, pack
+from simpo_core.scoring.packing import fill, in_one_buffer, pack
 from simpo_core.scoring.scorers import PairScorer, PlainScorer
 from simpo_core.training.finetune import finetune, save
 from simpo_core.training.methods import METHODS
@@ -107,11 +108,46 @@ def test_a_gpus_mask_gives_the_attention_of_the_cpus_layout():
 
 
 def test_a_gpus_rows_have_few_lengths_and_little_filling():
-    rows = range(1, 32_768, 7)
-    filled = [size + -size % attention.row_multiple(size) for size in rows]
-    assert len(set(filled)) <= 16 + 8 + 8
-    assert all(size % attention.BLOCK == 0 for size in filled)
-    assert max(new / old for new, old in zip(filled, rows, strict=True) if old > 8192) < 1.13
+    rows = range(1, 65_536, 7)
+    filled = [attention.row_length(size) for size in rows]
+    # 512; two in each of two doublings to 2048; four in each of five to 65,536
+    assert len(set(filled)) == 1 + 2 * 2 + 4 * 5
+    assert all(new >= old and new % attention.BLOCK == 0 for new, old in zip(filled, rows, strict=True))
+    assert max(new / old for new, old in zip(filled, rows, strict=True) if old > 2048) < 1.26
+    for budget in (512, 1024, 2048, 4096, 8192, 16_384):  # such as people set pack_tokens to
+        assert attention.row_length(budget) == budget
+
+
+def test_only_heads_of_64_numbers_in_bfloat16_need_more_warps():
+    assert attention.kernel_options(64, torch.bfloat16) == {"fwd_num_warps": 8}
+    assert attention.kernel_options(64, torch.float32) is None
+    assert attention.kernel_options(128, torch.bfloat16) is None
+
+
+def test_a_pack_goes_to_a_gpu_in_one_buffer_of_32_bits():
+    packed = pack(token_pairs(*RAGGED))
+    tensors = {name: x for name, x in vars(packed).items() if isinstance(x, torch.Tensor)}
+    sent = []
+
+    def move(buffer):
+        sent.append(buffer)
+        return buffer.clone()
+
+    found = in_one_buffer(tensors, move)
+    assert [buffer.dtype for buffer in sent] == [torch.int32]
+    assert found.keys() == tensors.keys()
+    for name, x in tensors.items():
+        assert found[name].dtype == torch.int64
+        assert torch.equal(found[name], x)
+
+
+def test_a_pack_that_was_made_ready_gives_the_same_as_one_that_was_not(monkeypatch):
+    packed, scorer = pack(token_pairs(*RAGGED)), PairScorer(make_model())
+    with torch.no_grad():
+        expected = scorer(packed)
+        ready = dataclasses.replace(fill(packed, 150), layout=attention.pair_layout(fill(packed, 150)))
+        monkeypatch.setattr(scorers, "pair_layout", lambda packed: pytest.fail("made once more"))
+        torch.testing.assert_close(scorer(ready), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("told", ["high", "highest"])
@@ -131,7 +167,7 @@ def test_float32_is_exact_while_the_two_paths_are_compared_and_then_as_it_was_to
 @pytest.mark.slow
 def test_a_gpus_layers_are_compiled_once_for_all_packs_of_a_length(monkeypatch, backend):
     """Forwards alone: flex_attention has no backward pass on a CPU."""
-    monkeypatch.setattr(attention, "ROW", 640)
+    monkeypatch.setattr(attention, "ROW", 768)
     packs = [pack(token_pairs(*lengths, seed=len(lengths))) for lengths in (LONG[2:3], RAGGED, RAGGED[:2])]
     model = make_model()
     scorer = PairScorer(model)

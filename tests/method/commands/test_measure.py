@@ -18,7 +18,7 @@ from simpo_core import demo
 from simpo_core.answers.evaluate import AnswerReport, CheckedAnswer, bootstrap
 from simpo_core.answers.rules import RULES, Rule
 from simpo_core.language_models.fetch import quiet
-from simpo_core.models import fresh_model, load_model
+from simpo_core.models import fresh_model, load_model, load_tokenizer
 
 
 @pytest.fixture
@@ -81,6 +81,67 @@ def test_evaluate_says_which_pairs_it_cuts_and_which_it_leaves_out(call, model, 
     status, said, _ = call("evaluate", model, "--data", tmp_path / "pairs.jsonl", *lengths)
     assert said.startswith("note: 1 pairs left out: their two answers are equal\nnote: 1 of 1 pairs are cut: a prompt")
     assert "\n1 pairs (95 % intervals" in said
+
+
+def test_evaluate_reads_data_as_a_run_does(call, model, tmp_path):
+    rows = [{"question": f"2 + {n}?", "chosen": f"{2 + n}.", "rejected": f"{n}."} for n in range(3)]
+    held_out = tmp_path / "held-out.jsonl"
+    held_out.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0] | {"chosen": ""}]))
+    ways = ("--set", "columns.prompt=question", "--set", "skip_bad=true", "--set", "data_form=chat")
+    status, said, _ = call("evaluate", model, "--data", held_out, *ways)
+    assert status == 0
+    assert said.startswith("note: 1 of 4 rows left out, as skip_bad says: held-out.jsonl line 4: 'chosen' message 1")
+    assert "3 pairs (95 % intervals" in said
+    settings = {"columns": {"prompt": "question"}, "skip_bad": True, "data_form": "chat"}
+    run = write_run(tmp_path, model="nowhere", eval_data=str(held_out), **settings)
+    assert call("evaluate", model, "--data", run)[1] == said  # its held-out pairs
+    assert "tokens                         chosen 3.0" in said  # of a chat, with the end of its turn
+
+
+def test_lengths_by_options_and_by_settings_are_the_same_and_go_before_a_run_file(call, model, tmp_path):
+    run = write_run(tmp_path, model=str(model))
+    by_option = call("check-data", run, "--max-length", 20, "--max-prompt-length", 8)
+    assert "12 cut to fit" in by_option[1]
+    assert call("check-data", run, "--set", "max_length=20", "--set", "max_prompt_length=8") == by_option
+    data = ("check-data", tmp_path / "pairs.jsonl", "--model", model)
+    assert call(*data, "--max-length", 20, "--max-prompt-length", 8) == by_option
+
+
+@pytest.mark.parametrize("command", ["check-data", "evaluate", "make-pairs"])
+def test_a_setting_that_is_not_about_data_is_named(call, model, tmp_path, command):
+    given = {
+        "check-data": (write_pairs(tmp_path / "pairs.jsonl"),),
+        "evaluate": (model, "--data", tmp_path / "pairs.jsonl"),
+        "make-pairs": ("one-sentence", tmp_path / "made.jsonl"),
+    }
+    status, _, words = call(command, *given[command], "--set", "steps=3")
+    assert status == 2
+    assert "--set steps: without a run file it must be one of columns, data_form, skip_bad, chat_template" in words
+
+
+THINKING = (
+    "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}<|im_start|>{{ mood | default('') }}"
+)
+
+
+def test_answers_are_asked_with_the_templates_settings(call, model, tmp_path, monkeypatch):
+    seen = []
+
+    def answer(prompts, *others):
+        seen.extend(prompts)
+        return [[5] for _ in prompts]
+
+    monkeypatch.setattr("simpo_core.answers.generate.continue_prompts", answer)
+    monkeypatch.setattr("simpo_core.answers.make_pairs.read_prompts", lambda split: ["Why?"])
+    (tmp_path / "template.jinja").write_text(THINKING)
+    ways = ("--set", f"chat_template={tmp_path / 'template.jinja'}", "--set", "chat_template_kwargs.mood=merry")
+    assert call("evaluate", model, "--rule", "one-sentence", *ways)[0] == 0
+    assert call("make-pairs", "one-sentence", tmp_path / "made.jsonl", "--model", model, *ways)[0] == 2  # no pair
+    words = [load_tokenizer(str(model)).decode(tokens) for tokens in seen]
+    assert words[0] == "<|im_start|>Why?<|im_end|><|im_start|>merry"
+    assert all(one.endswith("<|im_start|>merry") for one in words)
+    _, said, _ = call("evaluate", model, "--rule", "one-sentence", "--set", "chat_template_kwargs.mood=merry")
+    assert "note: the chat template doesn't read mood of chat_template_kwargs" in said
 
 
 def test_sampled_answers_follow_the_seed(call, model, tmp_path, monkeypatch):

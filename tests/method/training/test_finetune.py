@@ -19,6 +19,7 @@ from simpo_core.training import reference
 from simpo_core.training.finetune import METRICS, batch_numbers, finetune, learning_rate, save
 from simpo_core.training.lora import add_lora
 from simpo_core.training.methods import METHODS
+from simpo_core.training.passes import passes, plan_passes
 from simpo_core.training.preparation import TrainingError, prepare
 
 
@@ -187,6 +188,13 @@ def test_matrices_decay_and_norms_do_not(tmp_path):
     assert len(groups[0.5]) + len(groups[0.0]) == len(list(training.scorer.parameters()))
 
 
+def batch_of(training, numbers):
+    """A batch of the pairs of some numbers."""
+    pairs = [training.pairs[number] for number in numbers]
+    reference = None if training.reference is None else training.reference[list(numbers)]
+    return module.Batch(pairs, reference, [], list(plan_passes(training, pairs, reference)))
+
+
 # -- A batch's gradient is the mean over its pairs, however they are packed ------------------------------------------
 
 
@@ -196,7 +204,7 @@ def test_the_gradient_does_not_depend_on_the_packs(tmp_path, method):
     found = []
     for pack_tokens in (1, 60, 10_000):
         training = prepare(make_run(tmp_path, method=method, batch_pairs=8, steps=1, pack_tokens=pack_tokens))
-        totals = module._accumulate_gradients(training, range(8))
+        totals = module._accumulate_gradients(training, batch_of(training, range(8)))
         found.append((totals, [x.grad for x in training.scorer.parameters()]))
     for totals, gradients in found[1:]:
         torch.testing.assert_close(totals, found[0][0], rtol=1e-4, atol=1e-4)
@@ -214,7 +222,7 @@ def test_steps_do_not_depend_on_the_packs(run):
 def test_a_batch_is_the_mean_of_its_halves(tmp_path):
     def gradients(batch):
         training = prepare(make_run(tmp_path))
-        module._accumulate_gradients(training, batch)
+        module._accumulate_gradients(training, batch_of(training, batch))
         return [x.grad for x in training.scorer.parameters()]
 
     whole, first, second = gradients(range(8)), gradients(range(4)), gradients(range(4, 8))
@@ -224,7 +232,7 @@ def test_a_batch_is_the_mean_of_its_halves(tmp_path):
 
 def test_a_steps_gradient_is_that_of_the_written_formula(tmp_path):
     training = prepare(make_run(tmp_path, loss_args={"beta": 2.5, "gamma": 1.375}))
-    module._accumulate_gradients(training, range(4))
+    module._accumulate_gradients(training, batch_of(training, range(4)))
     found = [x.grad.clone() for x in training.scorer.parameters()]
     training.scorer.zero_grad()
     losses = []
@@ -268,10 +276,106 @@ def test_the_term_of_fine_tuning_does_not_depend_on_the_packs(tmp_path):
     found = []
     for pack_tokens in (1, 10_000):
         training = prepare(make_run(tmp_path, nll_weight=1.0, batch_pairs=8, pack_tokens=pack_tokens))
-        module._accumulate_gradients(training, range(8))
+        module._accumulate_gradients(training, batch_of(training, range(8)))
         found.append([x.grad for x in training.scorer.parameters()])
     for gradient, expected in zip(*found, strict=True):
         torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
+# -- How an update is made -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("longest", [0.05, 1.0, 1e6])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_an_update_is_that_of_clipping_and_then_adamw(longest, weight_decay):
+    # torch's own two passes, clip_grad_norm_ and the step, on a copy
+    torch.manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(*shape)) for shape in ((5, 3), (7,), (2, 2))]
+    theirs = [torch.nn.Parameter(x.detach().clone()) for x in ours]
+    settings = {"lr": 0.01, "weight_decay": weight_decay, "fused": True}
+    fused, usual = torch.optim.AdamW(ours, **settings), torch.optim.AdamW(theirs, **settings)
+    for _ in range(3):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        ours[2].grad = theirs[2].grad = None  # as of an expert that no token went to
+        expected = torch.nn.utils.clip_grad_norm_(theirs, longest)
+        usual.step()
+        torch.testing.assert_close(module._update(fused, ours, torch.tensor(1.0), longest), expected)
+        assert not hasattr(fused, "grad_scale")
+        assert not hasattr(fused, "found_inf")
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("loss", "slope"), [(math.nan, 1.0), (1.0, math.nan), (1.0, math.inf), (-math.inf, 1.0)])
+def test_nothing_is_updated_where_loss_or_gradient_is_no_number(loss, slope):
+    x = torch.nn.Parameter(torch.ones(4))
+    optimizer = torch.optim.AdamW([x], lr=0.1, weight_decay=0.1, fused=True)
+    x.grad = torch.full((4,), slope)
+    module._update(optimizer, [x], torch.tensor(loss), 1.0)
+    assert torch.equal(x, torch.ones(4))
+    assert optimizer.state[x]["step"] == 0
+    assert not optimizer.state[x]["exp_avg"].any()
+
+
+def test_weights_are_cast_once_for_all_packs_of_a_step(tmp_path, monkeypatch):
+    training = prepare(make_run(tmp_path, precision="bfloat16", batch_pairs=8, pack_tokens=1))
+    weights = {x.data_ptr() for x in training.scorer.parameters() if x.ndim == 2}
+    seen = []
+
+    class Casts(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            if function is torch.ops.aten._to_copy.default and args[0].data_ptr() in weights:
+                seen.append(args[0].data_ptr())
+            return function(*args, **(kwargs or {}))
+
+    embedding = training.scorer.model.get_input_embeddings().weight.data_ptr()  # which the output layer casts itself
+    batch = batch_of(training, range(8))
+    assert len(batch.passes) == 8
+    with Casts():
+        module._accumulate_gradients(training, batch)
+    assert len(set(seen)) > 10
+    assert all(seen.count(one) == 1 for one in set(seen) - {embedding})
+
+
+def test_autocast_is_as_it_was_between_passes_and_after_one_that_fails(tmp_path):
+    training = prepare(make_run(tmp_path, precision="bfloat16", batch_pairs=8, pack_tokens=1))
+    batch = batch_of(training, range(8))
+    each = passes(training, batch.passes)
+    next(each)
+    assert not torch.is_autocast_enabled("cpu")
+    each.close()
+    assert not torch.is_autocast_enabled("cpu")
+    training.method = dataclasses.replace(training.method, loss=lambda *scores, **settings: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as failed:
+        module._accumulate_gradients(training, batch)
+    assert not torch.is_autocast_enabled("cpu"), failed  # while the traceback holds the frames
+
+
+def test_a_batch_made_ahead_is_left_where_the_run_was_set_elsewhere_meanwhile(tmp_path):
+    def losses(at):
+        training = prepare(make_run(tmp_path, learning_rate=1e-12, steps=6))
+        steps = finetune(training)
+        first = next(steps).metrics["loss"]
+        training.step = at
+        return first, next(steps).metrics["loss"]
+
+    straight = [step.metrics["loss"] for step in finetune(prepare(make_run(tmp_path, learning_rate=1e-12, steps=6)))]
+    assert losses(1) == pytest.approx(straight[:2], rel=1e-5)
+    assert losses(4) == pytest.approx([straight[0], straight[4]], rel=1e-5)
+
+
+def test_the_adapters_dropout_is_on_again_after_held_out_pairs_were_measured(tmp_path):
+    training = prepare(make_run(tmp_path, lora_rank=4, lora_dropout=0.5))
+    dropouts = [x for name, x in training.scorer.named_modules() if "lora_dropout" in name]
+    steps = finetune(training)
+    next(steps)
+    training.scorer.eval()
+    next(steps)
+    assert dropouts
+    assert all(x.training for x in dropouts)
+    assert not training.scorer.model.training
 
 
 # -- What follows from the step's number ------------------------------------------------------------------------------
