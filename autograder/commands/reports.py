@@ -47,10 +47,15 @@ def status(classroom: Classroom = None) -> None:
     appeals: submissions with a check that a person gave points for, and that comes out otherwise since.
 
     feedback: pages that are missing or show what is no longer so.
+
+    What is to be done stands below the table, in order, each with its command: whoever works from the top down does
+    nothing twice.
     """
     course = find_course(classroom)
     _quiet()
+    from autograder.grading.records import results
     from autograder.handing_in.other_files import other_files
+    from autograder.reports.next_steps import ORDER, next_steps
     from autograder.reports.status import standings, total
 
     lines, others = standings(course), other_files(course.classroom)
@@ -59,11 +64,11 @@ def status(classroom: Classroom = None) -> None:
         raise UserError(
             f"nothing is handed in yet in {course.classroom / 'submitted'}: run `autograder grade DOWNLOADS`"
         )
-    shown = [name for name, (_, todo) in COLUMNS.items() if getattr(whole, name) or not todo]
+    steps = next_steps(course, whole, results(course))
+    shown = [name for name in COLUMNS if getattr(whole, name) or name not in ORDER]
     console.print(_status_table(lines, whole, shown))
-    for name in shown:
-        if todo := COLUMNS[name][1]:
-            say(f"{getattr(whole, name)} {todo}")
+    for number, step in enumerate(steps, start=1):
+        say(f"{number}. {step.sentence}")
     for one in others.values():
         say(f"{one.student}{', ' if one.exercise else ''}{one.exercise}: {one.words}")
 
@@ -73,33 +78,26 @@ def _status_table(lines: "Sequence[Standing]", whole: "Standing", shown: Sequenc
     table = Table(show_footer=True, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("exercise", whole.exercise, no_wrap=True)
     for name in shown:
-        table.add_column(COLUMNS[name][0], str(getattr(whole, name)), justify="right")
+        table.add_column(COLUMNS[name], str(getattr(whole, name)), justify="right")
     for line in lines:
         counts = {name: str(getattr(line, name) or "·") for name in shown}
         table.add_row(line.exercise, *(counts if line.is_begun else {**counts, "handed_in": "nobody yet"}).values())
     return table
 
 
-COLUMNS = {  # fields of a standing: the column's heading, and what to do where it isn't 0
-    "handed_in": ("handed in", ""),
-    "missing": ("missing", ""),
-    "other_files": ("no notebook", "handed in what can't be graded: ask for the notebook (.ipynb)"),
-    "graded": ("graded", ""),
-    "to_grade": ("new", "not graded yet: autograder grade"),
-    "out_of_date": (
-        "changed",
-        "changed since they were graded, or no longer in the gradebook: autograder grade, or first autograder regrade "
-        "EXERCISE",
-    ),
-    "not_gradable": ("not gradable", "not gradable: autograder grade says why; ask for the file again"),
-    "stopped": ("stopped", "stopped before their end: autograder report"),
-    "flagged": ("flagged", "with signs of forgery: autograder report says which"),
-    "essays": ("essays", "with an essay to read: autograder formgrader"),
-    "appeals": (
-        "appeals",
-        "with a check that comes out otherwise since a person gave points for it; these stay: autograder formgrader",
-    ),
-    "old_feedback": ("feedback", "with feedback to write: autograder feedback"),
+COLUMNS = {  # fields of a standing: the column's heading. What to do where it isn't 0: `next_steps`
+    "handed_in": "handed in",
+    "missing": "missing",
+    "other_files": "no notebook",
+    "graded": "graded",
+    "to_grade": "new",
+    "out_of_date": "changed",
+    "not_gradable": "not gradable",
+    "stopped": "stopped",
+    "flagged": "flagged",
+    "essays": "essays",
+    "appeals": "appeals",
+    "old_feedback": "feedback",
 }
 
 

@@ -18,13 +18,14 @@ from autograder.cells import write_notebook
 from autograder.course import Course
 from autograder.files import write_whole
 from autograder.handing_in.archives import NOTEBOOK_BYTES, STUDENT_BYTES, File, Left, gather
-from autograder.handing_in.downloads import Found, check_readable, identify, whose
+from autograder.handing_in.downloads import NO_WORKSHEET, Found, check_readable, identify, whose
 from autograder.handing_in.lms_files import TIMESTAMP, read_timestamp, write_timestamp
 from autograder.handing_in.other_files import OtherFile, keep_other_files
 from autograder.handing_in.people import People
 from autograder.handing_in.reading import read_content
 from autograder.handing_in.received import keep_received
 from autograder.handing_in.roster import load
+from autograder.handing_in.unplaced import keep_unplaced
 
 BESIDE = 10_000  # files and folders beside a notebook; of more not even the names are looked at
 UPLOADS = "uploads.json"  # in the classroom: Canvas gives no times, but the numbers of its uploads rise
@@ -60,7 +61,9 @@ def collect(course: Course, downloads: Path) -> tuple[list[Submission], list[Lef
         files, left = gather(downloads, Path(scratch))
         found, unknown = identify(course, people, files)
         placed, unplaced = _place(found)
-        _keep_others(course, people, files, left + unknown, placed)
+        owned = _keep_others(course, people, files, left + unknown, placed)
+        nobodys = [one for one in left + unknown + unplaced if one.name not in owned and one.reason != NO_WORKSHEET]
+        keep_unplaced(course.classroom, downloads, nobodys)
         taken, uploads, named = [], _read_uploads(course), dict[tuple[str, str], str]()
         left += unknown + unplaced
         for (student, exercise), candidates in placed.items():
@@ -168,19 +171,23 @@ def _place(found: Iterable[Found]) -> tuple[dict[tuple[str, str], list[Found]], 
 
 def _keep_others(
     course: Course, people: People, files: Sequence[File], left: Sequence[Left], placed: Collection[tuple[str, str]]
-) -> None:
-    """Keep whose the files are that can't be taken. placed: the notebooks of the same download.
+) -> set[str]:
+    """Keep whose the files are that can't be taken; return the names of these.
+
+    placed: the notebooks of the same download.
 
     A file whose name says no exercise is for that of the notebooks which came with it, if they are all for one.
     """
     exercises = {exercise for _, exercise in placed}
     only = exercises.pop() if len(exercises) == 1 else ""
-    found = []
+    found, owned = [], set()
     for one, origin, exercise in whose(course, files, left) if left else ():
         with contextlib.suppress(ValueError):  # nobody's
             student = people.find(origin.sender)
             found.append(OtherFile(student, exercise or only, PurePosixPath(one.name).name, one.reason))
+            owned.add(one.name)
     keep_other_files(course.classroom, found, placed)
+    return owned
 
 
 def _rank(found: Found) -> tuple[bool, float, int, bool, int]:

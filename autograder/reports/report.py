@@ -22,10 +22,12 @@ from autograder.handing_in.submissions import submitted
 from autograder.messages import UNNAMED
 from autograder.pages import html as pages
 from autograder.reports.analysis import EACH_SIDE, ENOUGH, CheckFigures, figures, mistakes
+from autograder.reports.next_steps import next_steps
 from autograder.reports.status import standings, total
 from autograder.results import GRADED, Result
 
 MISTAKES = 25  # rows
+FOLD_FROM = 20  # rows: a longer list is folded
 SHARED = 2  # students who made a mistake; what one alone did is not common
 FINAL, PROVISIONAL = "#2456b8", "#a9c1ee"
 
@@ -88,6 +90,8 @@ def render(course: Course, *, anonymous: bool = False) -> str:
         flags=_flags(graded, who, anonymous),
         repairs=_repairs(graded, who, anonymous),
         missing=_missing(scores, {*others, *((one.student, one.exercise) for one in submitted(course))}, who),
+        steps=next_steps(course, total(lines), graded),
+        fold_from=FOLD_FROM,
     )
 
 
@@ -217,15 +221,23 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _missing(scores: ClassScores, handed_in: set[tuple[str, str]], who: Callable[[str], str]) -> list[Remark]:
-    """The students who have not handed in everything, and what is missing of each. A file need not be readable."""
-    found = []
-    for student in scores.students:
-        missing = [name for name in scores.exercises if (student.id, name) not in handed_in]
-        if missing:
-            everything = len(missing) == len(scores.exercises)
-            found.append(Remark(who(student.id), "", "everything" if everything else ", ".join(missing)))
-    return _sorted(found)
+@dataclass(frozen=True)
+class Missing:
+    """Who has not handed in an exercise, of those who have handed in any; or, without an exercise, who has none."""
+
+    exercise: str
+    students: tuple[str, ...]
+
+
+def _missing(scores: ClassScores, handed_in: set[tuple[str, str]], who: Callable[[str], str]) -> list[Missing]:
+    """By exercise, the students who lack it. A file need not be readable."""
+    active = {student for student, _ in handed_in}
+    absent = [student.id for student in scores.students if student.id not in active]
+    found = [Missing("", tuple(sorted(map(who, absent))))]
+    for exercise in scores.exercises:
+        lacking = [s.id for s in scores.students if s.id in active and (s.id, exercise) not in handed_in]
+        found.append(Missing(exercise, tuple(sorted(map(who, lacking)))))
+    return [one for one in found if one.students]
 
 
 def _sorted(remarks: Iterable[Remark]) -> list[Remark]:

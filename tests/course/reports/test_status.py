@@ -71,7 +71,7 @@ def test_the_command_has_a_line_for_each_exercise_and_says_what_to_do(small_clas
     rows = {cells[0]: cells[1:] for line in run.output.splitlines() if (cells := line.split())}
     assert rows[LOSS] == ["4", "1", "3", "1", "·", "3"]
     assert rows[ESSAY] == ["2", "2", "2", "·", "1", "2"]
-    assert "1 with an essay to read: autograder formgrader" in run.output
+    assert "1 with an essay to read: autograder essays" in run.output
 
 
 @pytest.mark.slow
