@@ -5,7 +5,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt
 # on all cores, where pip would take one; it fails at files that packages carry for other Pythons
 COMPILE = $(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 
-.PHONY: demo lab test test-fast benches check results screenshots clean
+.PHONY: demo lab test test-fast benches check results screenshots site clean
 
 demo: .venv/ready  ## grade a small class, from submissions to feedback
 	$(BIN)/autograder demo
@@ -27,6 +27,10 @@ results: .venv/ready-test  ## docs/results.md: three methods, two rules, one sma
 
 screenshots: .venv/ready-test demo  ## the pictures in this README, with Debian's chromium
 	$(BIN)/python tests/support/screenshots.py
+
+site: .venv/ready  ## the exercises and the documents as pages with a search, in site/
+	$(INSTALL) -e ".[site]"
+	$(BIN)/python docs/site/build.py
 
 check: .venv/ready-test
 	$(BIN)/ruff format --check .

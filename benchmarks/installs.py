@@ -3,14 +3,14 @@
     python benchmarks/installs.py            # all of them, each in a clean environment; some GB, some minutes
     python benchmarks/installs.py lab grade  # these
 
-Seconds are of this machine, disk and network, with an empty cache of pip's; megabytes of the environment's files.
+Seconds are the processor's, without what pip waits for a network, with an empty cache; megabytes are the files'.
 """
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +21,7 @@ def main() -> None:
     """Print a row of the table for each way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ways", nargs="*", default=WAYS, help="extras, several as in lab,torch")
-    print("| `pip install` | packages | MB | seconds |\n|---|---|---|---|")
+    print("| `pip install` | packages | MB | processor seconds |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as scratch:
         wheel = build(Path(scratch))
         for number, way in enumerate(parser.parse_args().ways):
@@ -40,17 +40,23 @@ def install(wheel: Path, extras: str, environment: Path) -> tuple[float, float, 
     """Seconds, megabytes and packages of one way, in an environment of its own, which is removed."""
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     python = environment / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    before, start = size(environment), time.monotonic()
+    before, start = size(environment), spent()
     what = f"{wheel}[{extras}]" if extras else str(wheel)
     command = [python, "-m", "pip", "install", "-q", "--no-cache-dir", "-c", ROOT / "constraints.txt", what]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    seconds = time.monotonic() - start
+    seconds = spent() - start
     listed = subprocess.run(
         [python, "-m", "pip", "list", "--format=freeze"], check=True, capture_output=True, text=True
     )
     found = seconds, size(environment) - before, len(listed.stdout.splitlines()) - 1  # pip itself
     subprocess.run([sys.executable, "-c", "import shutil, sys; shutil.rmtree(sys.argv[1])", environment], check=True)
     return found
+
+
+def spent() -> float:
+    """Seconds of processor time of all programs that have been run to their end."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def size(folder: Path) -> float:

@@ -31,6 +31,15 @@ def start(
     say(f"Next: cd {folder}; " + ("autograder demo, or autograder release" if teach else "autograder lab"))
 
 
+@commands.command()
+def withhold(group: Annotated[str, typer.Argument(help="The group of who teaches, and of who grades.")]) -> None:
+    """On a hub: keep from students what solves an exercise, in this environment, but not from a group of users."""
+    from autograder.authoring.withhold import withhold as run
+
+    kept = run(group)
+    say(f"{len(kept)} files are readable by their owner and the group {group} alone; run this again after an upgrade")
+
+
 @commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
     """Open JupyterLab on the list of exercises, with this environment's kernel.

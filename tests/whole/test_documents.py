@@ -28,7 +28,7 @@ DOCS = ROOT / "docs"
 STUDENT, INSTRUCTOR, MAINTAINER = (DOCS / f"{name}.md" for name in ("student", "instructor", "maintainer"))
 RUN = (STUDENT, INSTRUCTOR, MAINTAINER)
 CHINESE = sorted((DOCS / "zh").glob("*.md"))
-DOCUMENTS = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *CHINESE]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")), *CHINESE]
 ARCHIVE = "git archive --format=zip -o students.zip HEAD -- . ':!solutions' ':!tests'"
 WRITTEN_BY_STUDENTS = ["simpo_core/losses.py", "simpo_core/logps.py", "simpo_core/ranking.py"]
 WITHOUT_ANSWERS = " ".join([ARCHIVE, *(f"':!{name}'" for name in WRITTEN_BY_STUDENTS)])
@@ -38,7 +38,7 @@ NOT_RUN = {  # by `run_all` here: why
     "make test": "runs this",
     "make test-fast": "runs the tests beside this",
     "python3 -m venv .venv": "installs",
-    '.venv/bin/python -m pip install -c constraints.txt -e ".[lab,torch]"': "installs",
+    ".venv/bin/python -m pip install -c constraints.txt -e '.[lab,torch]'": "installs",
     ".venv/bin/autograder lab": "opens a browser; how it is started: test_lab.py",
     "autograder formgrader": "opens a browser; the page: test_essays.py",
     "autograder doctor": "test_cli.py looks at what it finds",
@@ -230,7 +230,7 @@ def installs(arguments):
     """What pip is told to install from is there: the constraints, and the extras."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     for argument in arguments:
-        assert set(re.findall(r"\[(.+)\]", argument)) <= set(extras)
+        assert {extra for found in re.findall(r"\[(.+)\]", argument) for extra in found.split(",")} <= set(extras)
         assert not argument.endswith(".txt") or (ROOT / argument).is_file()
 
 
