@@ -44,6 +44,9 @@ NOT_RUN = {  # by `run_all` here: why
     "autograder doctor": "test_cli.py looks at what it finds",
     f"autograder benches {LOSS}": "test_benches.py proves every bench",
     "autograder feedback --solutions": "refused until the page's due time is past; test_feedback.py runs it",
+    "autograder similar": "the page's class has one exercise, of short answers; test_answers.py runs it",
+    "autograder similar 10_graded_preferences --names": "the same",
+    f"autograder gradescope {LOSS}": "needs a clone; test_gradescope_zip.py runs it",
     ARCHIVE: "needs a clone; test_students_get_neither_solutions_nor_benches runs it",
     WITHOUT_ANSWERS: "needs a clone; test_notebooks_need_nothing_that_students_write runs it",
 }
@@ -125,6 +128,8 @@ def test_an_instructors_term_works_from_roster_to_grades(term):
     assert {"report.html", "report.anonymous.html"} <= {path.name for path in course.classroom.iterdir()}
     assert {"grades.csv", "grades.moodle.csv"} <= {path.name for path in course.root.iterdir()}
     assert "Zoë" not in (course.classroom / "report.anonymous.html").read_text(encoding="utf-8")
+    assert "feedback.moodle.zip: 2 students' files" in said["autograder feedback --to moodle"][1]
+    assert "nothing says how Canvas calls them" in said["autograder feedback --to canvas"][1]
     assert course.notebook("feedback", "ming", LOSS, ".html").is_file()
     assert (course.classroom / "feedback" / "ming" / "index.html").is_file()
 
