@@ -12,7 +12,11 @@ from autograder.student_data.json_amounts import holds_more
 
 CHINESE_HALF = re.compile(r"^[ \t]*<!-- zh -->[ \t]*$", re.MULTILINE)
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-LANGUAGES = ("en", "zh")
+LANGUAGES = ("en", "zh")  # those that the sources are written in
+LANGUAGE = "autograder_language"  # in a notebook's metadata: its edition's, if that is not English
+MADE_OF = "made_of"  # in the metadata of the classroom's notebooks: a digest of the files that they are made of
+EDITIONS = "editions"  # in a cell's metadata, in the classroom: what the cell says in other languages
+CHECK_TITLES = ("Check: ", "测试点：")  # how the first line of a visible check begins
 MESSAGE = 200  # characters of what nbformat says; it may quote the whole file
 OBJECTS = 300_000  # of JSON in a notebook: each takes a hundred times its bytes in memory
 
@@ -74,19 +78,41 @@ def is_answer(cell: NotebookNode) -> bool:
 
 
 def edition(notebook: NotebookNode, language: str) -> NotebookNode:
-    """The notebook in one language: of each markdown cell that has two halves, one is kept."""
-    copy = nbformat.from_dict(notebook)
+    """The notebook in one language: text cells keep one of their halves, code cells say what they say in it."""
+    copy = in_language(nbformat.from_dict(notebook), language)
     for cell in copy.cells:
         halves = CHINESE_HALF.split(cell.source)
         if cell.cell_type == "markdown" and len(halves) == 2:
-            cell.source = halves[LANGUAGES.index(language)].strip()
+            cell.source = halves[language == LANGUAGES[1]].strip()
+    copy.metadata.pop(MADE_OF, None)
+    if language != LANGUAGES[0]:
+        copy.metadata[LANGUAGE] = language
     return copy
 
 
+def in_language(notebook: NotebookNode, language: str) -> NotebookNode:
+    """The notebook with its code in one language; text cells keep both halves. The notebook given stays as it is."""
+    cells = []
+    for cell in notebook.cells:
+        if EDITIONS in cell.metadata:
+            metadata = {key: value for key, value in cell.metadata.items() if key != EDITIONS}
+            source = cell.metadata[EDITIONS].get(language, cell.source)
+            cell = nbformat.from_dict({**cell, "source": source, "metadata": metadata})
+            if language != LANGUAGES[0] and "checksum" in role(cell):
+                from nbgrader.utils import compute_checksum
+
+                cell.metadata.nbgrader["checksum"] = compute_checksum(cell)
+        cells.append(cell)
+    return NotebookNode({**notebook, "cells": cells, "metadata": NotebookNode(notebook.metadata)})
+
+
 def language_of(notebook: NotebookNode) -> str:
-    """The language of a notebook of one edition, by its heading; an English text may quote a Chinese word."""
+    """The language of a notebook of one edition: it says so or, if it is older, its heading does."""
+    said = notebook.metadata.get(LANGUAGE)
+    if isinstance(said, str) and re.fullmatch(r"[a-zA-Z_]{2,20}", said):
+        return said
     title = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
-    return "zh" if CHINESE.search(title.strip().partition("\n")[0]) else "en"
+    return LANGUAGES[1] if CHINESE.search(title.strip().partition("\n")[0]) else LANGUAGES[0]
 
 
 def regions(source: str, name: str) -> tuple[list[str], list[str], str]:
@@ -119,6 +145,14 @@ def digest_of(answer: str) -> str:
 def check_title(source: str) -> str:
     """What a check looks at, as its first line says."""
     return source.split("\n")[0].lstrip("# ")
+
+
+def what_is_checked(source: str) -> str:
+    """What a visible check looks at: the first sentence of its title, without the word that says that it is a check."""
+    title = check_title(source)
+    for begin in CHECK_TITLES:
+        title = title.removeprefix(begin)
+    return re.split(r"\. |。", title)[0].rstrip(".")
 
 
 def check_titles(classroom: Path, exercise: str) -> dict[str, str]:

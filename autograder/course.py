@@ -56,6 +56,10 @@ class Course:
         return (package if package.is_dir() else self.notebooks) / OUTLINE
 
     @property
+    def labels(self) -> Path:
+        return self.root / "simpo_core" / "data" / "labels.json"  # in the package that draws the figures
+
+    @property
     def is_any(self) -> bool:
         """Whether this is some nbgrader course, without solutions/ and releases of its own."""
         return self.root == self.classroom

@@ -82,7 +82,7 @@ def configure(config: Any, course: Course) -> None:
     config.GenerateAssignment.preprocessors = _release_preprocessors()
     config.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotAttempted"}
     config.ClearSolutions.text_stub = ESSAY_PLACEHOLDER
-    config.ClearMarkScheme.enforce_metadata = False  # a rubric stands in a locked cell, beside the answer
+    config.ClearSchemes.enforce_metadata = False  # a rubric stands in a locked cell, beside the answer
     config.Autograde.exporter_class = ANY_NOTEBOOK
     config.Autograde.sanitize_preprocessors = _sanitize_preprocessors()
     config.RestoreCells.course = str(course.classroom)
@@ -97,20 +97,21 @@ def configure(config: Any, course: Course) -> None:
 def _release_preprocessors() -> list[Any]:
     """nbgrader's own steps, with this course's way of clearing solutions, and of giving out checks."""
     from nbgrader.converters import GenerateAssignment
-    from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
+    from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearSolutions
 
     ours: dict[Any, Any] = {
         ClearSolutions: "autograder.authoring.release.ClearAnswers",
         ClearHiddenTests: "autograder.authoring.given_checks.GiveChecks",
+        ClearMarkScheme: "autograder.authoring.release.ClearSchemes",
     }
     return [ours.get(step, step) for step in GenerateAssignment.class_traits()["preprocessors"].default()]
 
 
 def _sanitize_preprocessors() -> list[Any]:
     """This course's way of undoing what happened to a notebook's cells; then nbgrader's own checks."""
-    from nbgrader.preprocessors import CheckCellMetadata, OverwriteCells
+    from nbgrader.preprocessors import CheckCellMetadata
 
-    return _with_repairs([OverwriteCells, CheckCellMetadata])
+    return _with_repairs(["autograder.grading.repair.OverwriteEdition", CheckCellMetadata])
 
 
 def _autograde_preprocessors() -> list[Any]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simpo_core.figure_texts import make_readable
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -109,6 +111,7 @@ def _png(figure: "Figure | Axes") -> str:
 
     whole: Any = figure.get_figure() or figure
     whole.set_dpi(100)
+    make_readable(whole)
     canvas = FigureCanvasAgg(whole)
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(256, Image.Quantize.FASTOCTREE)

@@ -16,7 +16,8 @@ import numpy as np
 from nbgrader.preprocessors import ClearHiddenTests
 
 import autograder.checks
-from autograder.cells import check_title, is_answer, is_test, role
+from autograder.authoring.editions import IMPORT, IMPORTED, MODULE, EachEdition
+from autograder.cells import CHECK_TITLES, LANGUAGES, is_answer, is_test, language_of, role, what_is_checked
 from autograder.checking.sealed import seal_numbers, seal_word
 from autograder.handing_in.written import bound
 
@@ -25,32 +26,35 @@ def _is_check(what: object) -> bool:
     return inspect.isfunction(what) and what.__module__ == autograder.checks.__name__
 
 
-MODULE = "_checks"  # what autograder.checks is called in released notebooks
-IMPORT = f"import autograder.checks as {MODULE}"
 OURS = {name for name, what in vars(autograder.checks).items() if _is_check(what)}
 RTOL = 1e-6  # check_close's own
-SET_UP = "Set-up is done."
+SET_UP = ("Set-up is done.", "准备就绪。")
 
 Edit = tuple[ast.expr, str]  # an expression, and what stands in its place
 
 
-class GiveChecks(ClearHiddenTests):
-    """nbgrader's ClearHiddenTests; then what is left becomes what students get."""
+class _GiveOne(ClearHiddenTests):
+    """As `GiveChecks`, for one edition."""
 
     def preprocess(self, nb: Any, resources: Any) -> Any:
         wholes = [cell.source for cell in nb.cells]
         nb, resources = super().preprocess(nb, resources)
+        language = language_of(nb)
         code = [(cell, whole) for cell, whole in zip(nb.cells, wholes, strict=True) if cell.cell_type == "code"]
         answers = {name for cell, _ in code if is_answer(cell) for name in bound(ast.parse(cell.source))}
         for cell, whole in code:
             if is_test(cell):
-                cell.source = given_check(cell.source, whole, role(cell)["points"], answers)
+                cell.source = given_check(cell.source, whole, role(cell)["points"], answers, language)
             elif not is_answer(cell):
-                cell.source = given(cell.source)
+                cell.source = given(cell.source, language)
         return nb, resources
 
 
-def given_check(source: str, whole: str, points: float, answers: Set[str]) -> str:
+class GiveChecks(EachEdition, _GiveOne):
+    """nbgrader's ClearHiddenTests; then what is left becomes what students get."""
+
+
+def given_check(source: str, whole: str, points: float, answers: Set[str], language: str = "en") -> str:
     """A check as students get it; as it stands if nothing of it is visible.
 
     source: without its hidden tests. whole: with them. answers: the names that students give a value.
@@ -60,15 +64,16 @@ def given_check(source: str, whole: str, points: float, answers: Set[str]) -> st
         return source
     read = dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in answers)
     if not source.startswith("#"):
-        source = f"# Check: {', '.join(read)}.\n{source}"
+        begin, end = (CHECK_TITLES[1], "。") if language == LANGUAGES[1] else (CHECK_TITLES[0], ".")
+        source = f"# {begin}{', '.join(read)}{end}\n{source}"
     first, _, rest = given(source).rstrip().partition("\n")
-    what = check_title(first).removeprefix("Check: ").split(". ")[0].rstrip(".")
+    what = what_is_checked(first)
     more = ", more=True" if "BEGIN HIDDEN TESTS" in whole else ""
     need = f"{MODULE}.need({', '.join(['globals()', *map(repr, read)])})"
     return f"{first}\n{need}\n{rest}\n{MODULE}.passed({points:g}, {what!r}{more})"
 
 
-def given(source: str) -> str:
+def given(source: str, language: str = "en") -> str:
     """A cell's code with its answers sealed, and the names of `autograder.checks` behind the module's."""
     tree = ast.parse(source)
     imported = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "autograder.checks"]
@@ -79,8 +84,8 @@ def given(source: str) -> str:
     source = _edited(source, [(node, f"{MODULE}.{node.id}") for node in names])
     if imported:  # the set-up cell
         if IMPORT not in source:  # the course's own sources have it, for what students keep of given cells is graded
-            source = source.replace("from autograder.checks import", f"{IMPORT}\nfrom autograder.checks import", 1)
-        source = f'{source.rstrip()}\n\nprint("{SET_UP}")'
+            source = source.replace(IMPORTED, f"{IMPORT}\n{IMPORTED}", 1)
+        source = f'{source.rstrip()}\n\nprint("{SET_UP[language == LANGUAGES[1]]}")'
     return source
 
 

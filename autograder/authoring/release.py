@@ -4,6 +4,7 @@ solutions/ is copied to the classroom's source/, nbgrader clears the solutions, 
 schemes and records the cells in the gradebook, and the result is split into its two editions.
 """
 
+import json
 import re
 import shutil
 import tempfile
@@ -13,21 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from nbformat.notebooknode import NotebookNode
-from nbgrader.preprocessors import ClearSolutions
+from nbgrader.preprocessors import ClearMarkScheme, ClearSolutions
 
+from autograder.authoring.catalogues import languages
+from autograder.authoring.editions import EachEdition, combined, labels_of, made_of
 from autograder.authoring.landing import START, landings
 from autograder.authoring.sources import problems
-from autograder.cells import LANGUAGES, edition, is_test, read_notebook, role, write_notebook
+from autograder.cells import MADE_OF, edition, is_test, read_notebook, role, write_notebook
 from autograder.course import Course, UserError
 from autograder.database import preparing
 from autograder.files import raise_if_full, write_whole
 from autograder.gradebook.changed_cells import change_cells
 from autograder.gradebook.writer import has_gradebook, open_gradebook
-from autograder.handing_in.outline import load_outline, outline_of, remembering, write_outline
+from autograder.handing_in.outline import Expected, load_outline, outline_of, remembering, write_outline
 from autograder.nbgrader_setup import nbgrader_api
 
 
-class ClearAnswers(ClearSolutions):
+class ClearAnswers(EachEdition, ClearSolutions):
     """nbgrader's ClearSolutions, with a stub only where it can be replaced: inside a function.
 
     At the top level a variable's line `name = ...` stands before the solution and is the stub.
@@ -38,6 +41,10 @@ class ClearAnswers(ClearSolutions):
         if cell.cell_type == "code":
             cell.source = re.sub(r"(?m)^# YOUR CODE HERE\nraise NotAttempted$\n?", "", cell.source).rstrip("\n")
         return cell, resources
+
+
+class ClearSchemes(EachEdition, ClearMarkScheme):
+    """nbgrader's ClearMarkScheme."""
 
 
 def release(course: Course, *, only_check: bool = False) -> list[Path]:
@@ -54,8 +61,8 @@ def release(course: Course, *, only_check: bool = False) -> list[Path]:
     else:
         with preparing(course):
             wanted = generate(course)
-    present = {path for folder in ("", "zh") for path in (course.notebooks / folder).glob("*.ipynb")}
-    present |= {path for path in (course.outline,) if path.is_file()}
+    present = {path for pattern in ("*.ipynb", "*/*.ipynb") for path in course.notebooks.glob(pattern)}
+    present |= {path for path in (course.outline, course.labels) if path.is_file()}
     stale = [path for path, text in wanted.items() if path not in present or path.read_text("utf-8") != text]
     left_over = sorted(present - set(wanted))
     if not only_check:
@@ -88,24 +95,28 @@ def _is_current(course: Course, exercise: str) -> bool:
     source, released = (course.classroom / step / exercise / f"{exercise}.ipynb" for step in ("source", "release"))
     if not (source.is_file() and released.is_file()):
         return False
-    wanted = (course.solutions / source.name).read_bytes()
-    return source.read_bytes() == wanted and released.stat().st_mtime_ns >= source.stat().st_mtime_ns
+    known = json.loads(source.read_bytes())["metadata"].get(MADE_OF)
+    return known == made_of(course, exercise) and released.stat().st_mtime_ns >= source.stat().st_mtime_ns
 
 
 def generate(course: Course) -> dict[Path, str]:
     """Make the student version of every exercise with nbgrader: the text of each notebook, and of the outline."""
     sources = check_sources(course)
-    folders = dict(zip(LANGUAGES, (course.notebooks, course.notebooks / "zh"), strict=True))
+    folders = {language: course.notebooks / ("" if language == "en" else language) for language in languages(course)}
     pages = landings(sources)
-    wanted = {folder / f"{START}.ipynb": write_notebook(pages[language]) for language, folder in folders.items()}
-    outline = {}
+    wanted = {folders[language] / f"{START}.ipynb": write_notebook(page) for language, page in pages.items()}
+    outline: dict[str, list[Expected]] = {}
+    labels: dict[str, str] = {}
     for exercise in sources:
         released = keep_running(_generate_one(course, exercise))
         for language, folder in folders.items():
             wanted[folder / f"{exercise}.ipynb"] = write_notebook(edition(released, language))
         outline[exercise] = outline_of(sources[exercise], released)
+        labels |= labels_of(released)
     before = load_outline(course.outline) if course.outline.is_file() else {}
     wanted[course.outline] = write_outline(remembering(outline, before))
+    if labels:
+        wanted[course.labels] = json.dumps(labels, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
     return wanted
 
 
@@ -117,7 +128,7 @@ def _generate_one(course: Course, exercise: str, *, dropping: bool = False) -> N
         with open_gradebook(course) as gradebook:
             before = read_notebook(source) if source.is_file() else None
             change_cells(gradebook, exercise, before, read_notebook(wanted), dropping=dropping)
-    write_whole(source, wanted.read_bytes())
+    write_whole(source, write_notebook(combined(course, exercise)))
     nbgrader, fresh = nbgrader_api(course), course.classroom / ".release"
     nbgrader.coursedir.release_directory = fresh.name
     try:

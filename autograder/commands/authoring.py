@@ -18,6 +18,8 @@ def release(
     classroom: Classroom = None,
 ) -> None:
     """Make notebooks/ and notebooks/zh/, the students' versions, from solutions/."""
+    from autograder.authoring.editions import untranslated
+    from autograder.authoring.release import check_sources
     from autograder.authoring.release import release as run
 
     course = find_course(classroom)
@@ -26,11 +28,32 @@ def release(
     for path in stale:
         say(("stale: " if check else "wrote " if path.exists() else "removed ") + str(path.relative_to(course.root)))
     count = len(course.exercises())
+    for problem in untranslated(course, check_sources(course)):
+        say(problem)
     if check and stale:
         files = "1 file is" if len(stale) == 1 else f"{len(stale)} files are"
         say(f"{files} not what solutions/ generate: run `autograder release` and commit")
         raise typer.Exit(1)
     say(f"{count} exercises, {2 * count} notebooks up to date")
+
+
+@commands.command()
+def texts(
+    languages: Annotated[list[str] | None, typer.Argument(help="zh, or another (default: all that there are).")] = None,
+) -> None:
+    """Bring the catalogues of translations, solutions/LANGUAGE/NN_name.po, up to date with the sources."""
+    from autograder.authoring.catalogues import languages as known
+    from autograder.authoring.editions import untranslated, update_catalogues
+    from autograder.authoring.release import check_sources
+
+    course = find_course()
+    sources = check_sources(course)
+    for language in languages or known(course)[1:]:
+        for path in update_catalogues(course, sources, language):
+            say(f"wrote {path.relative_to(course.root)}")
+    for problem in (problems := untranslated(course, sources)):
+        say(problem)
+    say(f"{len(problems)} texts wait for a translation" if problems else "every text has its translation")
 
 
 @commands.command()

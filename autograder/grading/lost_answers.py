@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from nbformat.notebooknode import NotebookNode
 
-from autograder.cells import CHINESE_HALF, is_answer, role
+from autograder.cells import CHINESE_HALF, EDITIONS, is_answer, role
 from autograder.course import ESSAY_PLACEHOLDER
 from autograder.execution.syntax import syntax_tree
 from autograder.handing_in.written import bound, written_names
@@ -35,6 +35,7 @@ class Elsewhere:
 def given_texts(released: NotebookNode) -> set[str]:
     """Every text that students were given, in each language by itself and in both together."""
     whole = {cell.source.strip() for cell in released.cells}
+    whole |= {text.strip() for cell in released.cells for text in cell.metadata.get(EDITIONS, {}).values()}
     return whole | {half.strip() for text in whole for half in CHINESE_HALF.split(text)}
 
 

@@ -6,6 +6,7 @@ come the text of the answers and the student's own cells. Each repair is a sente
 notebook's metadata.
 """
 
+import contextlib
 import functools
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,10 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from nbformat.notebooknode import NotebookNode, from_dict
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.api import MissingEntry
+from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells
+from nbgrader.utils import is_locked
 from traitlets import Unicode
 
-from autograder.cells import CHINESE_HALF, is_answer, parse_notebook, role
+from autograder.cells import (
+    CHINESE_HALF,
+    LANGUAGE,
+    LANGUAGES,
+    MADE_OF,
+    in_language,
+    is_answer,
+    language_of,
+    parse_notebook,
+    role,
+)
 from autograder.execution.data_files import shadows
 from autograder.grading.lost_answers import as_code, find_lost_answers, given_texts
 from autograder.handing_in.outline import digest, load_outline
@@ -51,6 +64,22 @@ class RestoreCells(NbGraderPreprocessor):
         return repaired, resources
 
 
+class OverwriteEdition(OverwriteCells):
+    """nbgrader's OverwriteCells, which knows the English edition alone: the others' code cells keep what they say."""
+
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> Any:
+        said = cell.source
+        name = role(cell).get("grade_id")
+        if cell.cell_type == "code" and is_locked(cell) and name:  # RestoreCells took it from the source
+            with contextlib.suppress(MissingEntry):
+                known = self.gradebook.find_source_cell(name, self.notebook_id, self.assignment_id)
+                cell.source = known.source
+                cell, resources = super().preprocess_cell(cell, resources, cell_index)
+                cell.source = said
+                return cell, resources
+        return super().preprocess_cell(cell, resources, cell_index)
+
+
 def set_aside(repaired: NotebookNode, repairs: list[str], names: Iterable[str]) -> None:
     """Add to the repairs that these files beside the notebook are not used."""
     repairs += [f"{name} has the name of a module and was set aside" for name in names]
@@ -83,18 +112,20 @@ def restore(
     released: NotebookNode,
     versions: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[NotebookNode, list[str]]:
-    """The submission `nb` with the cells of the source, and what had to be repaired.
+    """The submission `nb` with the cells of the source, in the language handed in, and what had to be repaired.
 
     source: the instructor's notebook; its checks count.
     released: what students were given; its answer cells stand where an answer is missing.
     versions: as from `given_out`: a cell that says what an earlier version said was not edited by the student.
     """
     nb = rebuilt(_writable(nb))
+    language, texts = language_of(nb), given_texts(released)
+    source, released = in_language(source, language), in_language(released, language)
     stubs = {role(cell)["grade_id"]: cell for cell in released.cells if _has_role(cell)}
     wanted = [cell for cell in source.cells if _has_role(cell)]
     given = [stubs[role(cell)["grade_id"]] for cell in wanted]
     places = _match(nb.cells, given)
-    lost = find_lost_answers(nb.cells, given, places, given_texts(released))
+    lost = find_lost_answers(nb.cells, given, places, texts)
     all_nameless = bool(places) and all(_grade_id(nb.cells[place]) is None for place in places.values())
     repairs = ["the cells had lost their names, and had to be known by what stands in them"] if all_nameless else []
     blocks: list[list[NotebookNode]] = [[]]  # the student's own cells before the first, after the first, ...
@@ -124,7 +155,9 @@ def restore(
     _give_back(nb.cells, blocks, order, used, repairs)
     if len(repairs) > REPAIRS:
         repairs[REPAIRS:] = [f"and {len(repairs) - REPAIRS:,} repairs more"]
-    notes = {**source.metadata, NOTES: {"repairs": repairs}}
+    said = {LANGUAGE: language} if language != LANGUAGES[0] else {}
+    kept = {key: value for key, value in source.metadata.items() if key != MADE_OF}
+    notes = {**kept, **said, NOTES: {"repairs": repairs}}
     cells = _unique([cell for block in blocks for cell in block])
     return from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": notes, "cells": cells}), repairs
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 
-from autograder.cells import is_answer, is_test, role
+from autograder.cells import EDITIONS, is_answer, is_test, role
 from autograder.handing_in.written import bound
 
 FILE = Path(__file__).with_name("outline.json")
@@ -28,14 +28,15 @@ class Expected:
     id: str
     role: str  # one of those above
     points: float
-    text: str  # `digest` of what it said when it was given out
+    text: str  # `digest` of what it said when it was given out, in English
     names: tuple[str, ...] = ()  # an answer's names that checks read
-    earlier: tuple[str, ...] = ()  # the same as `text` of every version that was given out before
+    others: tuple[str, ...] = ()  # the same as `text` of its other languages
+    earlier: tuple[str, ...] = ()  # the same of every version that was given out before
 
     @property
     def texts(self) -> tuple[str, ...]:
         """The digests of all that it ever said when it was given out: what differs from them is a student's edit."""
-        return (self.text, *self.earlier)
+        return (self.text, *self.others, *self.earlier)
 
 
 def load_outline(file: Path = FILE) -> dict[str, list[Expected]]:
@@ -45,7 +46,7 @@ def load_outline(file: Path = FILE) -> dict[str, list[Expected]]:
 
 
 def _expected(stored: Mapping[str, Any]) -> Expected:
-    lists = {name: tuple(stored.get(name, ())) for name in ("names", "earlier")}
+    lists = {name: tuple(stored.get(name, ())) for name in ("names", "others", "earlier")}
     return Expected(**{**stored, **lists})
 
 
@@ -57,7 +58,8 @@ def remembering(
     for exercise, cells in outline.items():
         old = {cell.id: cell.texts for cell in before.get(exercise, ())}
         found[exercise] = [
-            replace(cell, earlier=tuple(text for text in old.get(cell.id, ()) if text != cell.text)) for cell in cells
+            replace(cell, earlier=tuple(text for text in old.get(cell.id, ()) if text not in cell.texts))
+            for cell in cells
         ]
     return found
 
@@ -81,7 +83,8 @@ def outline_of(source: NotebookNode, released: NotebookNode) -> list[Expected]:
         if kind:
             names = bound(ast.parse(solutions[cell.id].source)) & read if kind == ANSWER else set()
             points = float(role(cell).get("points", 0))
-            expected.append(Expected(cell.id, kind, points, digest(cell.source), tuple(sorted(names))))
+            others = tuple(map(digest, cell.metadata.get(EDITIONS, {}).values()))
+            expected.append(Expected(cell.id, kind, points, digest(cell.source), tuple(sorted(names)), others))
     return expected
 
 
