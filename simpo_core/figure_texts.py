@@ -97,9 +97,12 @@ def english(text: str) -> str:
         return _labels()[text]
     for form, names, words in _forms():
         if found := form.fullmatch(text):
-            values = dict(zip(names, found.groups(), strict=True))
-            return _BRACES.sub(lambda place: values.get(place[1], ""), words)
+            return _filled(words, dict(zip(names, found.groups(), strict=True)))
     return "".join(sign for sign in text if sign not in _foreign(text)).strip()
+
+
+def _filled(words: str, values: Mapping[str, str]) -> str:
+    return _BRACES.sub(lambda place: values.get(place[1], ""), words)
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from autograder.authoring.catalogues import (
     texts_in,
     updated_catalogue,
 )
-from autograder.authoring.rewording import reworded
+from autograder.authoring.rewording import EXPRESSION, reworded
 from autograder.authoring.texts import strings_of
 from autograder.cells import CHINESE_HALF, EDITIONS, LANGUAGE, MADE_OF, in_language, is_test, read_notebook
 from autograder.course import Course
@@ -106,6 +106,29 @@ def english_of(source: NotebookNode) -> dict[str, str]:
                 pairs = zip(*(strings_of(ast.parse(text)) for text in (cell.source, ours_alone)), strict=True)
                 found |= {theirs: ours for ours, theirs in pairs if theirs != ours}
     return found
+
+
+def in_english(message: str, english: Mapping[str, str]) -> str:
+    """A check's message with the texts that end its lines in English. english: as from `english_of`."""
+    return "\n".join(_line_in_english(line, english) for line in message.split("\n"))
+
+
+def _line_in_english(line: str, english: Mapping[str, str]) -> str:
+    whole = max((text for text in english if line.endswith(text)), key=len, default="")
+    if whole:
+        return line.removesuffix(whole) + english[whole]
+    for text, ours in english.items():
+        literal, *rest = EXPRESSION.split(text)
+        if rest and (
+            found := re.search(f"{re.escape(literal)}{''.join('(.*?)' + re.escape(one) for one in rest)}$", line)
+        ):
+            values = dict(zip(EXPRESSION.findall(text), found.groups(), strict=True))
+            return line[: found.start()] + _filled(ours, values)
+    return line
+
+
+def _filled(words: str, values: Mapping[str, str]) -> str:
+    return EXPRESSION.sub(lambda place: values.get(place[0], ""), words)
 
 
 def labels_of(released: NotebookNode) -> dict[str, str]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from autograder.authoring.texts import COMMENT, DOCSTRING, STRING, Text
 
 COLUMNS = 100  # of a line; a Chinese character takes two
-_EXPRESSION = re.compile(r"\{\{|\}\}|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
-_PIECES = re.compile(rf"{_EXPRESSION.pattern}|\s*[!-~]+|\s+|.")
+EXPRESSION = re.compile(r"\{\{|\}\}|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
+_PIECES = re.compile(rf"{EXPRESSION.pattern}|\s*[!-~]+|\s+|.")
 
 
 def reworded(source: str, texts: Iterable[Text], words: Mapping[str, str]) -> str:
@@ -50,7 +50,7 @@ def _literal(words: str, is_formatted: bool) -> str:
     if not is_formatted:
         return f'"{_escaped(words)}"'
     parts, end = [], 0
-    for found in _EXPRESSION.finditer(words):
+    for found in EXPRESSION.finditer(words):
         parts += [_escaped(words[end : found.start()]), found[0]]
         end = found.end()
     return f'f"{"".join(parts)}{_escaped(words[end:])}"'

@@ -190,8 +190,9 @@ def strings_of(node: ast.AST) -> Iterator[str]:
 def _looked_up(tree: ast.AST, source: str, keys: Set[str]) -> Iterator[Text]:
     """The strings in brackets that are the key of a text."""
     for node in ast.walk(tree):
-        is_read = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
-        if is_read and isinstance(node.slice, ast.Constant) and node.slice.value in keys:
+        if not (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)):
+            continue
+        if isinstance(node.slice, ast.Constant) and node.slice.value in keys:
             yield Text(str(node.slice.value), STRING, *_span(node.slice, source))
 
 

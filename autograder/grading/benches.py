@@ -6,12 +6,13 @@ test cells it must lose (all others it must keep) and words of the message that 
 """
 
 import tomllib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nbformat.notebooknode import NotebookNode
 
+from autograder.authoring.editions import english_of, in_english
 from autograder.authoring.release import prepare
 from autograder.cells import LANGUAGES, is_answer, is_test, read_notebook, write_notebook
 from autograder.course import Course, UserError
@@ -20,6 +21,7 @@ from autograder.grading.grade import grade
 from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, Result
 
 UNTOUCHED = "untouched"
+CHINESE = "-zh"  # how the names of those end who hand in the Chinese edition
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,11 @@ class Deviation:
         return self.sentence
 
 
-def deviations(answer: BenchAnswer | None, result: Result) -> list[Deviation]:
-    """Where a result differs from what the answer must get."""
+def deviations(answer: BenchAnswer | None, result: Result, english: Mapping[str, str] | None = None) -> list[Deviation]:
+    """Where a result differs from what the answer must get.
+
+    english: of what an edition in another language says, if the answer was handed in in one: as from `english_of`.
+    """
     if result.verdict != GRADED:
         return [Deviation(f"{result.verdict}: {result.reason}")]
     if answer is None:
@@ -96,7 +101,7 @@ def deviations(answer: BenchAnswer | None, result: Result) -> list[Deviation]:
             found.append(Deviation(f"{check.grade_id} lost, though right: {check.message!r}"))
         elif words is not None and check.status == RIGHT:
             found.append(Deviation(f"{check.grade_id} escaped", is_escape=True))
-        elif words is not None and words not in check.message:
+        elif words is not None and words not in in_english(check.message, english or {}):
             found.append(Deviation(f"{check.grade_id} says {check.message!r}, expected {words!r}"))
     return found
 
@@ -134,17 +139,19 @@ class Proof:
 
 
 def prove(course: Course, exercise: str, scratch: Path, jobs: int = 1, chosen: Collection[str] = ()) -> Proof:
-    """Grade the answers of a bench, and the untouched notebook in both editions, by nbgrader.
+    """Grade the answers of a bench by nbgrader, in English and, but for mistakes without a name, in Chinese.
+
+    The untouched notebook is graded in both editions, too.
 
     scratch: an empty folder for a classroom. chosen: names of answers; all if empty.
     """
     trial = replace(course, classroom=scratch)
     answers = [answer for answer in load_bench(course, exercise) if not chosen or answer.name in chosen]
     class_ = {f"answer{number:03}": answer for number, answer in enumerate(answers)}
-    handed_in = {
-        student: hand_in(course, exercise, answer, LANGUAGES[number % 2])
-        for number, (student, answer) in enumerate(class_.items())
-    }
+    handed_in = {student: hand_in(course, exercise, answer) for student, answer in class_.items()}
+    named = {student: answer for student, answer in class_.items() if answer.is_right or answer.names_its_mistake}
+    class_ |= {student + CHINESE: answer for student, answer in named.items()}
+    handed_in |= {student + CHINESE: hand_in(course, exercise, answer, "zh") for student, answer in named.items()}
     handed_in |= {f"{UNTOUCHED}-{language}": hand_in(course, exercise, None, language) for language in LANGUAGES}
     for student, text in handed_in.items():
         path = trial.notebook("submitted", student, exercise)
@@ -152,12 +159,15 @@ def prove(course: Course, exercise: str, scratch: Path, jobs: int = 1, chosen: C
         path.write_text(text, encoding="utf-8")
     prepare(trial, [exercise])
     found = [f"{exercise}, test cell {cell}: no wrong answer fails it" for cell in sorted(unproved(course, exercise))]
+    source = read_notebook(trial.classroom / "source" / exercise / f"{exercise}.ipynb")
     escaped, unnamed = set(), set()
     for result, _ in grade(trial, jobs=jobs):
         answer = class_.get(result.student)
         name = answer.name if answer else result.student
-        wrongly = deviations(answer, result)
-        found += [f"{exercise}, {name!r}: {deviation}" for deviation in wrongly]
+        is_chinese = result.student.endswith(CHINESE)
+        wrongly = deviations(answer, result, english_of(source) if is_chinese else None)
+        edition = " in Chinese" if is_chinese else ""
+        found += [f"{exercise}, {name!r}{edition}: {deviation}" for deviation in wrongly]
         if any(deviation.is_escape for deviation in wrongly):
             escaped.add(name)
         if wrongly or (answer and not answer.names_its_mistake):
