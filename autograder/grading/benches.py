@@ -18,6 +18,7 @@ from autograder.cells import LANGUAGES, is_answer, is_test, read_notebook, write
 from autograder.course import Course, UserError
 from autograder.execution.run import session
 from autograder.grading.grade import grade
+from autograder.messages import read
 from autograder.results import GRADED, NOT_ATTEMPTED, RIGHT, Result
 
 UNTOUCHED = "untouched"
@@ -159,14 +160,18 @@ def prove(course: Course, exercise: str, scratch: Path, jobs: int = 1, chosen: C
         path.write_text(text, encoding="utf-8")
     prepare(trial, [exercise])
     found = [f"{exercise}, test cell {cell}: no wrong answer fails it" for cell in sorted(unproved(course, exercise))]
-    source = read_notebook(trial.classroom / "source" / exercise / f"{exercise}.ipynb")
+    english = english_of(read_notebook(trial.classroom / "source" / exercise / f"{exercise}.ipynb"))
+    results = {result.student: result for result, _ in grade(trial, jobs=jobs)}
     escaped, unnamed = set(), set()
-    for result, _ in grade(trial, jobs=jobs):
-        answer = class_.get(result.student)
-        name = answer.name if answer else result.student
-        is_chinese = result.student.endswith(CHINESE)
-        wrongly = deviations(answer, result, english_of(source) if is_chinese else None)
-        edition = " in Chinese" if is_chinese else ""
+    for student, result in results.items():
+        answer = class_.get(student)
+        name = answer.name if answer else student
+        if answer and student.endswith(CHINESE):
+            twin = results[student.removesuffix(CHINESE)]
+            wrongly = deviations(_in_chinese(answer, twin), result, english)
+        else:
+            wrongly = deviations(answer, result)
+        edition = " in Chinese" if answer and student.endswith(CHINESE) else ""
         found += [f"{exercise}, {name!r}{edition}: {deviation}" for deviation in wrongly]
         if any(deviation.is_escape for deviation in wrongly):
             escaped.add(name)
@@ -182,6 +187,12 @@ def prove(course: Course, exercise: str, scratch: Path, jobs: int = 1, chosen: C
         seconds=cpu_seconds(course.solutions / f"{exercise}.ipynb", scratch),
         faults=tuple(found),
     )
+
+
+def _in_chinese(answer: BenchAnswer, english: Result) -> BenchAnswer:
+    """The answer with the words that its hints must say: what else a message says is no text of the exercise's."""
+    hints = {check.grade_id: read(check.message).hint for check in english.checks}
+    return replace(answer, lost={name: words if words in hints[name] else "" for name, words in answer.lost.items()})
 
 
 def cpu_seconds(path: Path, folder: Path) -> float:
