@@ -147,12 +147,15 @@ def check_title(source: str) -> str:
     return source.split("\n")[0].lstrip("# ")
 
 
-def what_is_checked(source: str) -> str:
-    """What a visible check looks at: the first sentence of its title, without the word that says that it is a check."""
+def bare_title(source: str) -> str:
+    """The title of a check without the word that says that it is one."""
     title = check_title(source)
-    for begin in CHECK_TITLES:
-        title = title.removeprefix(begin)
-    return re.split(r"\. |。", title)[0].rstrip(".")
+    return next((title.removeprefix(word) for word in CHECK_TITLES if title.startswith(word)), title)
+
+
+def what_is_checked(source: str) -> str:
+    """The first sentence of a check's title, without the word that says that it is one."""
+    return re.split(r"\. |。", bare_title(source))[0].rstrip(".")
 
 
 def check_titles(classroom: Path, exercise: str) -> dict[str, str]:

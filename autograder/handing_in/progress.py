@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nbformat.notebooknode import NotebookNode
 
-from autograder.cells import check_title, is_test, read_notebook
+from autograder.cells import bare_title, is_test, read_notebook
 from autograder.messages import PASSED
 
 WORDS = {
@@ -72,7 +72,7 @@ def _progress(path: Path) -> Progress:
     except ValueError as error:
         return Progress(path.name, path.stem, why=str(error))
     checks = list(_visible(notebook))
-    left = next((check_title(cell.source).removeprefix("Check: ") for cell in checks if not passed(cell)), "")
+    left = next((bare_title(cell.source) for cell in checks if not passed(cell)), "")
     return Progress(
         path.name,
         _title(notebook) or path.stem,

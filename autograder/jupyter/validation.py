@@ -14,7 +14,7 @@ from pathlib import Path
 from nbclient.exceptions import DeadKernelError
 from nbformat.notebooknode import NotebookNode
 
-from autograder.cells import is_answer, is_test, language_of, role
+from autograder.cells import bare_title, is_answer, is_test, language_of, role
 from autograder.course import ESSAY_PLACEHOLDER
 from autograder.gradebook.outcomes import notebook_checks
 from autograder.handing_in.reading import read_student_notebook
@@ -104,7 +104,7 @@ def lines(notebook: NotebookNode) -> list[Line]:
     found = []
     for cell, check in zip(filter(is_test, notebook.cells), notebook_checks(notebook), strict=True):
         first = cell.source.split("\n")[0]
-        title = first.removeprefix("# ").removeprefix("Check: ") if first.startswith("# ") else check.grade_id
+        title = bare_title(first) if first.startswith("# ") else check.grade_id
         is_empty = check.status == RIGHT and not ast.parse(cell.source).body
         found.append(Line(AT_GRADING if is_empty else check.status, title[:1].upper() + title[1:], check.message))
     return found

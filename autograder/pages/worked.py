@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from autograder.cells import CHINESE, LANGUAGES, is_answer, read_notebook, regions, role
+from autograder.cells import CHINESE, LANGUAGES, in_language, is_answer, read_notebook, regions, role
 from autograder.course import Course
 from autograder.pages.prose import markdown, python
 
@@ -31,7 +31,7 @@ def worked_answers(course: Course, exercise: str, language: str) -> tuple[Worked
         FileNotFoundError: The classroom lacks the exercise's source.
     """
     cures = misconceptions(course).get(exercise, {})
-    source = read_notebook(course.classroom / "source" / exercise / f"{exercise}.ipynb")
+    source = in_language(read_notebook(course.classroom / "source" / exercise / f"{exercise}.ipynb"), language)
     return tuple(
         Worked(name, _answer(cell, language), markdown(cures.get(name, {}).get(language, "")))
         for cell in source.cells

@@ -1,11 +1,12 @@
 """What a class's results say about the exercises: how hard each check is, what it tells apart, which mistakes recur."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from autograder.authoring.editions import in_english
 from autograder.messages import read
 from autograder.results import NOT_ATTEMPTED, WRONG, Result
 
@@ -81,14 +82,19 @@ def figures(results: Iterable[Result]) -> list[CheckFigures]:
     return found
 
 
-def mistakes(results: Iterable[Result]) -> list[Mistake]:
-    """The mistakes of a class, the commonest first."""
+def mistakes(results: Iterable[Result], english: Mapping[str, Mapping[str, str]] | None = None) -> list[Mistake]:
+    """The mistakes of a class, the commonest first.
+
+    english: by exercise, of what its other editions say, so that a mistake is one, in whatever language it was told:
+        as from `english_of`.
+    """
     counts: Counter[tuple[str, str, str]] = Counter()
     attempts = _attempts(results)
     for exercise, submissions in attempts.items():
         for result in submissions:
             lost = [check for check in result.checks if check.status == WRONG]
-            counts.update((exercise, check.grade_id, read(check.message).mistake) for check in lost)
+            told = [(check.grade_id, in_english(check.message, (english or {}).get(exercise, {}))) for check in lost]
+            counts.update((exercise, grade_id, read(message).mistake) for grade_id, message in told)
     found = [Mistake(*key, count, len(attempts[key[0]])) for key, count in counts.items()]
     return sorted(found, key=lambda mistake: (-mistake.count, mistake.exercise, mistake.grade_id, mistake.words))
 

@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from autograder.authoring.editions import english_of
 from autograder.cells import read_notebook
 from autograder.course import Course, UserError
 from autograder.gradebook.codes import codes
@@ -68,7 +69,7 @@ def render(course: Course, *, anonymous: bool = False) -> str:
     lines = [line for line in standings(course) if line.is_begun]
     scores = class_scores(course).only([line.exercise for line in lines])
     who = codes(course) if anonymous else _names(scores.students)
-    common = mistakes(graded)
+    common = mistakes(graded, {name: _english_of(course, name) for name in {result.exercise for result in graded}})
     shared = [mistake for mistake in common if mistake.words != UNNAMED and mistake.count >= SHARED]
     return pages.render(
         "report",
@@ -93,6 +94,11 @@ def render(course: Course, *, anonymous: bool = False) -> str:
         steps=next_steps(course, total(lines), graded),
         fold_from=FOLD_FROM,
     )
+
+
+def _english_of(course: Course, exercise: str) -> dict[str, str]:
+    path = course.classroom / "source" / exercise / f"{exercise}.ipynb"
+    return english_of(read_notebook(path)) if path.is_file() else {}
 
 
 def title(course: Course, exercise: str) -> str:

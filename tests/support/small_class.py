@@ -34,9 +34,18 @@ def empty(folder: Path, *exercises: str) -> Course:
     course.solutions.mkdir()
     course.benches.mkdir(parents=True)
     for exercise in exercises:
-        shutil.copy(ROOT / "solutions" / f"{exercise}.ipynb", course.solutions)
+        _copy_source(course, exercise)
         shutil.copy(ROOT / "tests" / "benches" / f"{exercise}.toml", course.benches)
     return course
+
+
+def _copy_source(course: Course, exercise: str) -> None:
+    """An exercise's notebook, and its catalogues."""
+    shutil.copy(ROOT / "solutions" / f"{exercise}.ipynb", course.solutions)
+    for catalogue in (ROOT / "solutions").glob(f"*/{exercise}.po"):
+        folder = course.solutions / catalogue.parent.name
+        folder.mkdir(exist_ok=True)
+        shutil.copy(catalogue, folder)
 
 
 def make(folder: Path) -> Course:
@@ -62,7 +71,7 @@ def make(folder: Path) -> Course:
 
 def add_exercise(course: Course, exercise: str) -> None:
     """One that nobody hands in."""
-    shutil.copy(ROOT / "solutions" / f"{exercise}.ipynb", course.solutions)
+    _copy_source(course, exercise)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nbgrader and SQLAlchemy warn of themselves
         prepare(course)

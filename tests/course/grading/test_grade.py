@@ -54,7 +54,7 @@ def test_a_wrong_answer_loses_its_check_and_is_told_the_mistake(graded):
     _, results = graded
     lost = [check for check in results["sum"].checks if check.status != RIGHT]
     assert [(check.grade_id, check.status, check.points) for check in lost] == [("batch-loss-value", WRONG, 0)]
-    assert "This is the sum; the mean is asked for." in lost[0].message
+    assert "这是总和；要的是平均值。" in lost[0].message  # the notebook that was handed in is Chinese
     assert results["sum"].points == 9
 
 

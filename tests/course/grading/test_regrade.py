@@ -50,7 +50,7 @@ def test_the_preview_names_who_gains_and_who_loses_and_writes_nothing(small_clas
         ("ada", CHECK, 1.0, 0.0),
         ("bob", CHECK, 0.0, 1.0),
     ]
-    assert seen.changes[1].message == "was: This is the sum; the mean is asked for."
+    assert seen.changes[1].message == "was: 这是总和；要的是平均值。"  # bob handed in the Chinese notebook
     assert (seen.students, seen.count(1), seen.count(-1), seen.first_time) == (3, 1, 1, 0)  # dee's can't be graded
     assert [fault.student for fault in seen.faults] == ["dee"]
     assert files(course) == before

@@ -134,7 +134,7 @@ def test_a_failed_check_says_what_was_seen_what_was_expected_and_a_hint(original
 
 def test_a_failed_check_links_to_its_place(original):
     text = page(original, "sum", CODE)
-    assert '<a href="#batch-loss-value" lang="en">Check: the mean of a batch.' in text
+    assert '<a href="#batch-loss-value">测试点：一个批次的平均值。' in text
     assert text.count('id="batch-loss-value"') == 1
 
 
