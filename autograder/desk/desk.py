@@ -16,7 +16,7 @@ from autograder.desk.mark_scheme import Scheme
 from autograder.desk.questions import Question, in_order, question_of, standing
 from autograder.desk.texts import Text, Texts
 from autograder.desk.used_comments import used_comments
-from autograder.gradebook.essay_marks import Changed, EssayRow, essay_row, essay_rows, essays, save_mark
+from autograder.gradebook.essay_marks import Changed, EssayRow, essay_row, essay_rows, essays, save_mark, waiting
 from autograder.gradebook.key_points import key_points_table
 from autograder.gradebook.own_table import written_table
 from autograder.gradebook.scores import Student
@@ -36,6 +36,7 @@ class Desk:
         self._opened: Writer | None = None
         self._file: object = None
         self._closing = contextlib.ExitStack()
+        self._order: dict[str, list[str]] = {}  # by question, the essays in its order
         self._on_screen: dict[str, tuple[str, float]] = {}  # by reader's page: the essay, and since when
 
     # What is shown
@@ -72,7 +73,7 @@ class Desk:
         database = self.opened().gradebook.db
         return {
             "order": [row.id for row in rows],
-            "states": self._states(rows, reader),
+            "states": self.states(question, reader, ""),
             "max_points": question.essay.max_points,
             "key_points": [asdict(point) for point in question.scheme.key_points],
             "used": used_comments(essay_rows(database, question.essay, comments=True), question.scheme),
@@ -92,8 +93,15 @@ class Desk:
 
     def states(self, question: Question, reader: str, showing: str) -> str:
         """In order, a letter for each essay: who waits, who is read, which another reader has on the screen."""
+        waits, essay = waiting(self.opened().gradebook.db, question.essay), question.essay
+        if waits.keys() != set(self._order.get(essay.cell, ())):
+            self._order[essay.cell] = [row.id for row in self.rows(question)]
         self._on_screen[reader] = (showing, time.monotonic())
-        return self._states(self.rows(question), reader)
+        since = time.monotonic() - OPEN_SECONDS
+        elsewhere = {shown for who, (shown, at) in self._on_screen.items() if who != reader and at > since}
+        return "".join(
+            READ if not waits.get(one) else OPEN if one in elsewhere else WAITS for one in self._order[essay.cell]
+        )
 
     def names(self, question: Question) -> dict[str, str]:
         """Whose the essays are, by id."""
@@ -161,11 +169,11 @@ class Desk:
         Raises:
             UserError: There is none.
         """
-        if not has_gradebook(self.course):
-            words = _("there is no gradebook in {classroom}: run `autograder grade DOWNLOADS` first")
-            raise UserError(words.format(classroom=self.course.classroom))
         file = self.course.classroom / "gradebook.db"
         state = file.stat().st_ino if file.is_file() else None  # another, where a copy was put back
+        if (self._opened is None or state != self._file) and not has_gradebook(self.course):
+            words = _("there is no gradebook in {classroom}: run `autograder grade DOWNLOADS` first")
+            raise UserError(words.format(classroom=self.course.classroom))
         if self._opened is None or state != self._file:
             self._closing.close()
             warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of how nbgrader 0.9.6 asks
@@ -176,11 +184,6 @@ class Desk:
         self._opened.gradebook.db.rollback()
         self._opened.gradebook.db.expunge_all()
         return self._opened
-
-    def _states(self, rows: list[EssayRow], reader: str) -> str:
-        since = time.monotonic() - OPEN_SECONDS
-        elsewhere = {shown for who, (shown, at) in self._on_screen.items() if who != reader and at > since}
-        return "".join(READ if not row.waits else OPEN if row.id in elsewhere else WAITS for row in rows)
 
 
 def _mark_card(row: EssayRow, scheme: Scheme) -> dict[str, Any]:

@@ -97,6 +97,15 @@ def essay_rows(database: Any, essay: Essay, *only: str, comments: bool = False) 
     ]
 
 
+def waiting(database: Any, essay: Essay) -> dict[str, bool]:
+    """Which essays wait, by submitted notebook. One query of one table."""
+    from nbgrader.api import Grade
+    from sqlalchemy import select
+
+    query = select(Grade.notebook_id, Grade.needs_manual_grade).where(Grade.cell_id == essay.cell)
+    return {notebook: bool(waits) for notebook, waits in database.execute(query)}
+
+
 def essay_row(database: Any, essay: Essay, notebook: str) -> EssayRow:
     """One student's essay, with its comment. Raises KeyError if there is none."""
     rows = essay_rows(database, essay, notebook, comments=True)

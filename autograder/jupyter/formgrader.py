@@ -1,5 +1,4 @@
-"""nbgrader's formgrader as this course wants it: essays beside their mark scheme, quick at any size of class, and no
-mark for a text that nobody read.
+"""nbgrader's formgrader as this course wants it: quick in any class, and no mark for a text that nobody read.
 
 Its pages and addresses stay nbgrader's. These handlers answer at some of them, and do what nbgrader's do.
 """

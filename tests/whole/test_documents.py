@@ -40,6 +40,7 @@ NOT_RUN = {  # by `run_all` here: why
     "python3 -m venv .venv": "installs",
     ".venv/bin/python -m pip install -c constraints.txt -e '.[lab,torch]'": "installs",
     ".venv/bin/autograder lab": "opens a browser; how it is started: test_lab.py",
+    "autograder essays": "opens a browser; the page: test_essay_desk.py",
     "autograder formgrader": "opens a browser; the page: test_essays.py",
     "autograder doctor": "test_cli.py looks at what it finds",
     f"autograder benches {LOSS}": "test_benches.py proves every bench",

@@ -15,17 +15,21 @@ let states = begin.states, names = {}, card = null, place = null; // place: of t
 
 const saver = new Saver({
   onState: (state) => { if (!saver.isQuiet || state !== "saved" || card) { tell(state); } },
-  onSaved: (saved, now) => { states = now; if (saved === card) { showMark(); } showProgress(); },
+  onSaved: (saved, now) => { hear(now); if (saved === card) { showMark(); } showProgress(); },
   onRefused: (saved, answer) => refused(saved, answer),
   onProblem: (why) => { tell("refused", { why }); reload(); },
 });
+
+function hear(now) { // of another length: somebody's essay has come or gone since this page was opened
+  if (now.length === begin.order.length) { states = now; } else if (saver.isQuiet) { location.reload(); }
+}
 
 // Essays: fetched, shown, left
 
 function load(id) {
   if (!cards.has(id)) {
     const promise = ask("card", [["id", id]]).then((answer) => {
-      states = answer.states;
+      hear(answer.states);
       cards.set(id, answer.card);
       return answer.card;
     });
@@ -182,7 +186,7 @@ function remember(list, words) { // a comment that was just written is one key a
 async function undo() {
   const last = undone.pop();
   if (!last) { tell("nothing_to_undo"); return; }
-  if (last.several) { await send("several", { several: last.several }); cards.clear(); states = (await ask("card", [["id", card.id]])).states; }
+  if (last.several) { await send("several", { several: last.several }); cards.clear(); hear((await ask("card", [["id", card.id]])).states); }
   if (last.card) {
     last.card.mark = last.mark;
     last.card.step = null;
@@ -244,7 +248,7 @@ async function giveSame() {
   if (scoreOf(card.mark) === null) { $("alike-state").textContent = say("alike_first"); return; }
   const { taken, now } = await giveAlike(card.mark);
   if (taken.length) { undone.push({ several: taken }); }
-  states = now;
+  hear(now);
   taken.forEach(({ id }) => cards.delete(id));
   showProgress();
 }
