@@ -64,10 +64,10 @@ def _foreign(text: str) -> frozenset[str]:
 
 @functools.cache
 def _signs_of_own() -> Mapping[int, int]:
-    from matplotlib.font_manager import findfont
+    from matplotlib.font_manager import FontProperties, findfont
     from matplotlib.ft2font import FT2Font
 
-    return FT2Font(findfont("sans-serif")).get_charmap()
+    return FT2Font(findfont(FontProperties())).get_charmap()
 
 
 @functools.lru_cache(maxsize=256)

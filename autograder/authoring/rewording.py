@@ -8,7 +8,7 @@ from autograder.authoring.texts import COMMENT, DOCSTRING, STRING, Text
 
 COLUMNS = 100  # of a line; a Chinese character takes two
 EXPRESSION = re.compile(r"\{\{|\}\}|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
-_PIECES = re.compile(rf"{EXPRESSION.pattern}|\s*[!-~]+|\s+|.")
+_PIECES = re.compile(rf"{EXPRESSION.pattern}|\s*[!-z|~]+|\s+|.")
 
 
 def reworded(source: str, texts: Iterable[Text], words: Mapping[str, str]) -> str:

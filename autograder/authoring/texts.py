@@ -74,7 +74,7 @@ def prose_of(source: str) -> Iterator[Text]:
     """The paragraphs of a text cell, in which blank lines within code end none."""
     for found in re.finditer(r"(?:```.*?^```|(?!\n\n).)+", source, re.DOTALL | re.MULTILINE):
         message = found[0].strip("\n")
-        if words_of(message):
+        if words_of(message) or message.startswith("```"):
             begin = found.start() + found[0].index(message)
             yield Text(message, PROSE, begin, begin + len(message))
 
