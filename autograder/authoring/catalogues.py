@@ -82,7 +82,9 @@ def updated_catalogue(path: Path, notebook: NotebookNode, language: str) -> str:
     known = {entry.msgid: entry for entry in before}
     wanted = texts_in(notebook, language)
     messages = {text.message for texts in wanted.values() for text in texts}
-    gone = {name: entry for name, entry in known.items() if name not in messages and entry.msgstr}
+    gone = {
+        entry.previous_msgid or name: entry for name, entry in known.items() if name not in messages and entry.msgstr
+    }
     catalogue = polib.POFile(wrapwidth=100)
     catalogue.metadata = {"Language": language, "Content-Type": "text/plain; charset=UTF-8"}
     entries: dict[str, polib.POEntry] = {}
