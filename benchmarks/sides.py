@@ -18,6 +18,8 @@ from typing import Any
 
 from emulated_bfloat16 import products_in_float32
 
+from simpo_core.before_torch import prepare_for_torch
+
 BETA, GAMMA = 2.5, 1.0
 LEARNING_RATE = 1e-6
 SEED = 0
@@ -67,7 +69,7 @@ def measure(case: Case, sides: Sequence[str] = (OURS, PEER)) -> dict[str, list[M
 
     Raises RuntimeError with the worker's traceback if a side fails.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `simpo` sets it; for both sides
+    prepare_for_torch()  # as `simpo` does it; for both sides
     os.environ.update(OMP_NUM_THREADS=str(case.threads), HF_HUB_OFFLINE="1", TRL_EXPERIMENTAL_SILENCE="1")
     context = multiprocessing.get_context("spawn")
     workers: dict[str, tuple[Any, Connection]] = {}

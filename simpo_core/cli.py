@@ -1,12 +1,12 @@
 """The method's front door: `simpo`. Only it and commands/ print."""
 
 import io
-import os
 import sys
 from typing import Annotated
 
 import typer
 
+from simpo_core.before_torch import prepare_for_torch
 from simpo_core.commands.measure import commands as measuring_commands
 from simpo_core.commands.train import commands as training_commands
 from simpo_core.commands.train import console, is_first
@@ -19,19 +19,9 @@ app.add_typer(training_commands)
 app.add_typer(measuring_commands)
 
 
-def let_threads_sleep() -> None:
-    """Have OpenMP's threads sleep while they wait for each other, unless something else was set.
-
-    By default they spin, which starves each other where other programs want the cores: beside busy ones a step took 18
-    times as long (docs/speed.md). To be called before torch is loaded, which reads it then.
-    """
-    if not any(name in os.environ for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")):
-        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-
-
 def main() -> None:
     """Run a command; what the user can mend is one line on stderr and exit status 2."""
-    let_threads_sleep()
+    prepare_for_torch()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ✓ is no reason to lose what was measured

@@ -20,7 +20,7 @@ from simpo_core.inputs import UserError
 from simpo_core.preferences import Answer, Pair
 from simpo_core.records.bad_rows import RowError, leave_out
 from simpo_core.records.files import Row, read_rows
-from simpo_core.records.forms import FORMS, PAIR, check_columns, looks_like, odd_columns, renamed
+from simpo_core.records.forms import FORMS, PAIR, check_columns, looks_like, missing, odd_columns, renamed
 
 
 def read_pairs(
@@ -87,7 +87,7 @@ def _pair(record: dict[str, Any], row: Row, settings: dict[str, Any]) -> Pair:
     for name in PAIR:
         implicit = name == "prompt" and isinstance(chosen, list)  # then the answers hold the prompt
         if record.get(name) is None and not implicit:
-            raise UserError(f"{name!r} is missing; each {row.unit} needs {', '.join(PAIR)}")
+            raise UserError(missing(name, record, row.unit))
     if isinstance(chosen, dict) and isinstance(rejected, dict) and "role" in chosen:
         chosen, rejected = [chosen], [rejected]
     kinds = (type(prompt), type(chosen), type(rejected))
@@ -191,4 +191,9 @@ def _prompt_messages(prompt: Any, shared: list[Message]) -> list[Message]:
 
 def _mixed(prompt: Any, chosen: Any, rejected: Any) -> str:
     kinds = f"'prompt' is {kind(prompt)}, 'chosen' {kind(chosen)} and 'rejected' {kind(rejected)}"
-    return f"{kinds}; make all three text, or all three lists of messages"
+    advice = (
+        'data_form = "chat" makes messages of the answers; else '
+        if isinstance(chosen, str) and isinstance(rejected, str)
+        else ""
+    )
+    return f"{kinds}; {advice}make all three text, or all three lists of messages"

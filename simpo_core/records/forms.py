@@ -20,6 +20,13 @@ _SOUNDS_LIKE = {
     r"question|query|instruction|input|context|document|history|message|conversation|image": "prompt",
 }
 
+# What columns of other data sets are called that hold the same
+_ALSO_CALLED = {
+    "prompt": r"prompt|question|query|instruction|messages|conversation",
+    "chosen": r"chosen|prefer(?!ence)|accept|better|winn?er|positive",
+    "rejected": r"reject|dispref|worse|los(er|ing)|negative",
+}
+
 Record = dict[str, Any]
 
 
@@ -59,6 +66,26 @@ def odd_columns(record: Record, form: str) -> dict[str, str]:
     return found
 
 
+def missing(name: str, record: Record, unit: str) -> str:
+    """What to say of a row that lacks a part of the pair: what it has, and what to write if that is it."""
+    if "completion" in record and "label" in record:
+        return (
+            f"it holds one answer and a label, as for KTO; each {unit} needs {', '.join(PAIR)}: two answers to a prompt"
+        )
+    others = [x for x in record if x not in READ]
+    found = {}
+    for ours in PAIR:
+        named = [
+            x for x in others if re.search(_ALSO_CALLED[ours], x.lower()) and isinstance(record[x], (str, list, dict))
+        ]
+        if ours not in record and len(named) == 1 and named[0] not in found.values():
+            found[ours] = named[0]
+    mapping = ", ".join(f'{ours} = "{theirs}"' for ours, theirs in found.items())
+    has = ", ".join(map(repr, list(record)[:12])) or "none"
+    advice = f"; if these are it, write columns = {{{mapping}}}" if name in found else ""
+    return f"{name!r} is missing; each {unit} needs {', '.join(PAIR)}, and the columns are {has}{advice}"
+
+
 def looks_like(record: Record) -> str:
     """What to write to read a record of another project's form; "" for a record that is of none."""
     for name, form in FORMS.items():
@@ -75,11 +102,14 @@ def _is_strings(record: Record) -> bool:
 
 
 def _chat(record: Record) -> Record:
-    """Strings made the messages of a chat."""
-    if not _is_strings(record) or not isinstance(record.get("prompt"), str):
-        raise UserError('data_form = "chat" is for prompt, chosen and rejected that are text')
+    """Strings made the messages of a chat; a prompt may be messages already."""
+    prompt = record.get("prompt")
+    if not _is_strings(record) or not isinstance(prompt, (str, list)):
+        raise UserError(
+            'data_form = "chat" is for chosen and rejected that are text, behind a prompt of text or messages'
+        )
     return record | {
-        "prompt": [{"role": "user", "content": record["prompt"]}],
+        "prompt": [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt,
         **{name: [{"role": "assistant", "content": record[name]}] for name in ("chosen", "rejected")},
     }
 

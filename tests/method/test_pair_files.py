@@ -120,7 +120,10 @@ def test_what_else_a_message_holds_is_left_alone(tmp_path):
         (CHAT | {"rejected": WRONG}, "'chosen' a list and 'rejected' an object; make all three text, or all three lis"),
         (STRINGS | {"rejected": {}}, "'rejected' is an object: expected text"),
         (CHAT | {"prompt": "2 + 2?"}, "'prompt' is a string, 'chosen' a list and 'rejected' a list; make all three"),
-        (STRINGS | {"prompt": [USER]}, "'prompt' is a list, 'chosen' a string and 'rejected' a string; make all three"),
+        (
+            STRINGS | {"prompt": [USER]},
+            "'prompt' is a list, 'chosen' a string and 'rejected' a string; data_form = \"chat\" makes",
+        ),
         (CHAT | {"prompt": []}, "'prompt' is an empty list"),
         (CHAT | {"chosen": []}, "'chosen' is an empty list: expected messages with role and content"),
         (CHAT | {"prompt": ["2 + 2?"]}, "'prompt' message 1 is a string: expected an object with role and content"),
@@ -180,7 +183,8 @@ def test_a_file_without_pairs_or_of_another_kind_is_named(tmp_path):
 def test_rows_of_parquet_are_named(tmp_path):
     path = tmp_path / "prefs.parquet"
     parquet.write_table(pyarrow.Table.from_pylist([STRINGS, STRINGS | {"chosen": None}]), path)
-    assert error_of(path) == "prefs.parquet row 2: 'chosen' is missing; each row needs prompt, chosen, rejected"
+    missing = "prefs.parquet row 2: 'chosen' is missing; each row needs prompt, chosen, rejected, and the columns are "
+    assert error_of(path) == f"{missing}'prompt', 'rejected'"
     parquet.write_table(pyarrow.table({"question": ["2 + 2?"]}), path)
     assert "prefs.parquet row 1: 'prompt' is missing" in error_of(path)
     parquet.write_table(pyarrow.Table.from_pylist([STRINGS])[:0], path)

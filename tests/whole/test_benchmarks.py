@@ -75,7 +75,8 @@ def test_rows_of_all_lengths_that_will_come_are_computed_before_the_clock_starts
 def measured(finetune, monkeypatch, capsys):
     """`python benchmarks/finetune.py --tiny ...`, whose two sides have processes of their own: what it prints."""
     pytest.importorskip("trl")
-    for name in ("OMP_NUM_THREADS", "HF_HUB_OFFLINE", "TRL_EXPERIMENTAL_SILENCE"):
+    names = ("OMP_NUM_THREADS", "HF_HUB_OFFLINE", "TRL_EXPERIMENTAL_SILENCE", "OMP_WAIT_POLICY")
+    for name in (*names, "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
         monkeypatch.setenv(name, "1")  # as it is set for the two, and then is what it was
 
     def run(*options):

@@ -19,7 +19,7 @@ def test_students_get_the_notebooks_and_nothing_that_solves_them(tmp_path):
     written, kept = start(tmp_path / "work")
     names = {path.relative_to(tmp_path / "work").as_posix() for path in written}
     assert {"00_start.ipynb", "10_graded_preferences.ipynb", "zh/00_start.ipynb", "runs/one_sentence.toml"} <= names
-    assert (len(names), kept) == (24, [])
+    assert (len(names), kept) == (25, [])
     assert all(name.startswith(("zh/", "runs/")) or "/" not in name for name in names)
 
 

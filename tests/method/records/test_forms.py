@@ -1,7 +1,7 @@
 import pytest
 
 from simpo_core.inputs import UserError
-from simpo_core.records.forms import FORMS, check_columns, looks_like, odd_columns, renamed
+from simpo_core.records.forms import FORMS, check_columns, looks_like, missing, odd_columns, renamed
 
 HH = {"chosen": "\n\nHuman: 2+2?\n\nAssistant: It is 4.", "rejected": "\n\nHuman: 2+2?\n\nAssistant: Five."}
 SHAREGPT = {
@@ -19,6 +19,39 @@ def user(text):
 
 def assistant(text):
     return {"role": "assistant", "content": text}
+
+
+# -- What is missing -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "advice"),
+    [
+        # axolotl's chatml.intel and chat_template.default, and names that others give
+        ({"system": "s", "question": "q", "chosen": "a", "rejected": "b"}, "prompt", 'columns = {prompt = "question"}'),
+        ({"messages": [user("q")], "chosen": {}, "rejected": {}}, "prompt", 'columns = {prompt = "messages"}'),
+        (
+            {"prompt": "q", "response_chosen": "a", "response_rejected": "b"},
+            "chosen",
+            'columns = {chosen = "response_chosen", rejected = "response_rejected"}',
+        ),
+        ({"query": "q", "better": "a", "worse": "b"}, "prompt", '{prompt = "query", chosen = "better", rejected = "w'),
+        ({"question": "q", "query": "r", "chosen": "a", "rejected": "b"}, "prompt", ""),  # which of the two?
+        ({"text": "q"}, "prompt", ""),
+        ({"prompt": "q", "chosen": "a"}, "rejected", ""),
+        ({"prompt": "q", "chosen_score": 4, "chosen": "a"}, "rejected", ""),
+    ],
+)
+def test_a_row_that_lacks_a_part_is_told_what_it_has_and_what_to_write(record, name, advice):
+    said = missing(name, record, "line")
+    assert said.startswith(f"{name!r} is missing; each line needs prompt, chosen, rejected, and the columns are '")
+    assert advice in said
+    assert ("columns = {" in said) == bool(advice)
+
+
+def test_one_answer_and_a_label_are_named():
+    said = missing("chosen", {"prompt": "q", "completion": "a", "label": True}, "row")
+    assert said.startswith("it holds one answer and a label, as for KTO; each row needs prompt, chosen, rejected")
 
 
 # -- Columns ---------------------------------------------------------------------------------------------------------
@@ -61,6 +94,12 @@ def test_columns_that_sound_as_if_they_belonged_to_the_prompt_are_named():
 def test_a_form_is_recognised_and_what_to_write_is_said(record, name):
     assert looks_like(record).endswith(f'set data_form = "{name}"')
     assert looks_like(STRINGS) == looks_like({"prompt": [user("1")], "chosen": []}) == ""
+
+
+def test_answers_of_text_behind_a_prompt_of_messages_are_a_chat():
+    found = FORMS["chat"].convert(STRINGS | {"prompt": [user("Hi"), assistant("Yes?"), user("2+2?")]})
+    assert found["prompt"] == [user("Hi"), assistant("Yes?"), user("2+2?")]
+    assert (found["chosen"], found["rejected"]) == ([assistant("It is 4.")], [assistant("Five.")])
 
 
 def test_hh_is_read_as_messages_or_as_text():
@@ -108,5 +147,5 @@ def test_strings_can_be_made_a_chat():
     assert found["prompt"] == [user("2+2?")]
     assert found["rejected"] == [assistant("Five.")]
     assert found["system"] == "Be brief."
-    with pytest.raises(UserError, match="is for prompt, chosen and rejected that are text"):
+    with pytest.raises(UserError, match="is for chosen and rejected that are text, behind a prompt"):
         FORMS["chat"].convert(STRINGS | {"chosen": [assistant("4")]})
