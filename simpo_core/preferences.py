@@ -50,7 +50,8 @@ class WholePair:
     """The tokens of a pair at full length, and what is to be known of them."""
 
     tokens: TokenPair
-    markup: int  # tokens at a response's beginning that are the template's, of the longer two; all with tool calls
+    # of each response, where its words begin and end, in tokens: reasoning and content; none with tool calls
+    words: tuple[tuple[tuple[int, int], ...], ...]
     left_out: str  # what the template asks with and doesn't write before a whole answer, such as "<think>\n"
 
 
@@ -150,8 +151,15 @@ def _whole_chat(prompt: list[Message], pair: Pair, tokenizer: Any) -> WholePair:
     if not tokens:
         raise UserError("the chat template writes nothing alike with an answer and where it asks for one: no prompt")
     closed = [x if y.closed else (*x, eos(tokenizer)) for x, y in zip(responses, answered, strict=True)]
-    markup = max(len(encode(x.text[at : x.start], tokenizer)) for x in answered)
-    return WholePair(TokenPair(tokens, closed[0], closed[1], truncated=False), markup, left_out=before[at:])
+    words = tuple(_words(x, at, tokenizer) for x in answered)
+    return WholePair(TokenPair(tokens, closed[0], closed[1], truncated=False), words, left_out=before[at:])
+
+
+def _words(answered: Answered, at: int, tokenizer: Any) -> tuple[tuple[int, int], ...]:
+    """Where the answer's reasoning and content stand behind character `at`, in tokens."""
+    spans = (answered.thought, (answered.start, answered.end))
+    places = [[len(encode(answered.text[at:place], tokenizer)) for place in span] for span in spans if span[0] >= at]
+    return tuple((start, end) for start, end in places if start < end)
 
 
 def _answer(name: str, answer: Answer, tokenizer: Any) -> Message:
@@ -189,7 +197,8 @@ def _whole_strings(text: str, pair: Pair, tokenizer: Any) -> WholePair:
         if not tokens:
             raise UserError(f"{name!r} has no tokens of its own; write an answer or remove the pair")
         responses.append((*tokens, end))
-    return WholePair(TokenPair(tuple(prompt), responses[0], responses[1], truncated=False), markup=0, left_out="")
+    words = tuple(((0, len(response)),) for response in responses)
+    return WholePair(TokenPair(tuple(prompt), responses[0], responses[1], truncated=False), words, left_out="")
 
 
 def _end_of_string(prompt: str, ends: Sequence[str], tokenizer: Any) -> int:
@@ -221,11 +230,21 @@ def fit(pair: Pair, whole: WholePair, tokenizer: Any, *, max_length: int, max_pr
         else:
             return None
     room = max_length - len(prompt)
-    longest = max(len(whole.tokens.chosen), len(whole.tokens.rejected))
-    if room < longest and room <= whole.markup:
+    responses = (whole.tokens.chosen, whole.tokens.rejected)
+    chosen, rejected = (_cut(tokens, words, room) for tokens, words in zip(responses, whole.words, strict=True))
+    if not (chosen and rejected):
         return None
-    truncated = len(prompt) < len(whole.tokens.prompt) or room < longest or whole.tokens.truncated
-    return TokenPair(prompt, whole.tokens.chosen[:room], whole.tokens.rejected[:room], truncated)
+    shorter = (len(chosen), len(rejected)) != tuple(map(len, responses))
+    truncated = len(prompt) < len(whole.tokens.prompt) or shorter or whole.tokens.truncated
+    return TokenPair(prompt, chosen, rejected, truncated)
+
+
+def _cut(tokens: tuple[int, ...], words: Sequence[tuple[int, int]], room: int) -> tuple[int, ...]:
+    """A response cut inside its reasoning or its content, or at the end of one; empty where only markup has room."""
+    if len(tokens) <= room:
+        return tokens
+    last = next((min(room, end) for start, end in reversed(words) if room > start), 0)
+    return tokens[:last]
 
 
 def _shorter_chat(

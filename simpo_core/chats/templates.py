@@ -26,12 +26,14 @@ class Answered:
     """A conversation as the template writes it, up to and with the end of its answer's turn.
 
     The answer's content is text[start:end]; with tool calls it is not told apart, and both are the text's length.
+    Its reasoning, if it has any that comes before it, is text[slice(*thought)].
     """
 
     text: str
     start: int
     end: int
     closed: bool  # the text ends in a special token; if not, EOS must follow
+    thought: tuple[int, int] = (0, 0)
 
 
 class Shape(Enum):
@@ -115,7 +117,7 @@ class ChatTemplate:
         for words in (said, said.strip()):
             at = whole.rfind(words, 0, end)
             if at >= 0 and not whole[at + len(words) : end].strip():
-                return Answered(text, at, at + len(words), closing is not None)
+                return Answered(text, at, at + len(words), closing is not None, _thought(answer, text[:at]))
         raise UserError(f"the chat template changes the words of role {answer['role']!r}; " + _ADVICE)
 
     def _with_calls(self, prompt: Sequence[Message], whole: str, settings: dict[str, Any]) -> Answered:
@@ -223,12 +225,23 @@ def _for_template(message: Message, shape: Shape) -> Message:
 
 def _with_reasoning_apart(answer: Message) -> Message | None:
     """An answer that begins with <think>…</think>, with this as its reasoning_content; None for others."""
-    found = re.match(r"\s*<think>(.*?)</think>\s*(?=\S)", answer.get("content", ""), re.DOTALL)
+    found = _THOUGHT.match(answer.get("content", ""))
     if not found or "reasoning_content" in answer:
         return None
     thought = found[1].strip()
     rest = answer | {"content": answer["content"][found.end() :]}
     return rest | {"reasoning_content": thought} if thought else rest
+
+
+def _thought(answer: Message, before: str) -> tuple[int, int]:
+    """Where an answer's reasoning stands in what comes before its content; (0, 0) where it has none."""
+    written = _THOUGHT.match(answer.get("content", ""))
+    words = (answer.get("reasoning_content") or (written[1] if written else "")).strip()
+    at = before.rfind(words) if words else -1
+    return (at, at + len(words)) if at >= 0 else (0, 0)
+
+
+_THOUGHT = re.compile(r"\s*<think>(.*?)</think>\s*(?=\S)", re.DOTALL)
 
 
 def _form_of(name: str, value: Any) -> Any:

@@ -73,7 +73,7 @@ def missing(name: str, record: Record, unit: str) -> str:
             f"it holds one answer and a label, as for KTO; each {unit} needs {', '.join(PAIR)}: two answers to a prompt"
         )
     others = [x for x in record if x not in READ]
-    found = {}
+    found: dict[str, str] = {}
     for ours in PAIR:
         named = [
             x for x in others if re.search(_ALSO_CALLED[ours], x.lower()) and isinstance(record[x], (str, list, dict))

@@ -336,6 +336,33 @@ def test_a_response_is_not_cut_inside_its_markup():
     assert thinking.decode(pair.chosen) == "<think></think>1"
 
 
+def test_a_response_is_cut_inside_its_reasoning_or_behind_it_never_between():
+    template = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}<think>{{ m.reasoning_content }}</think>{% endif %}"
+        "{{ m.content }}<|im_end|>{% endfor %}"
+    )
+    tokenizer = chatml_tokenizer()
+    tokenizer.chat_template = template
+    answer = {"role": "assistant", "content": "1234", "reasoning_content": "sums of two"}
+    pair = Pair(prompt=CHAT, chosen=answer, rejected=answer | {"content": "5"}, where="line 1")
+    prompt = len(tokenize_pair(pair, tokenizer, max_length=99, max_prompt_length=30).prompt)
+
+    def cut(room):
+        found = tokenize_pair(pair, tokenizer, max_length=prompt + room, max_prompt_length=prompt)
+        return found and [tokenizer.decode(x) for x in (found.chosen, found.rejected)]
+
+    whole = "<think>sums of two</think>1234<|im_end|>"
+    tokens = len(tokenizer(whole)["input_ids"])
+    begin, close = len("<think>"), len(tokenizer("<think>sums of two")["input_ids"])
+    assert cut(tokens) == [whole, whole.replace("1234", "5")]
+    assert cut(tokens - 1)[0] == "<think>sums of two</think>1234"  # no end of turn
+    assert cut(close + len("</think>") + 2) == ["<think>sums of two</think>12", whole.replace("1234", "5")]
+    for room in (close, close + 1, close + len("</think>")):
+        assert cut(room) == ["<think>sums of two"] * 2
+    assert cut(begin + 3) == ["<think>sum"] * 2
+    assert cut(begin) is None
+
+
 def test_pairs_that_cant_be_cut_are_left_out_and_counted():
     pairs = [
         Pair(prompt=[{"role": "user", "content": text}], chosen="4.", rejected="5", where="line")
