@@ -234,8 +234,8 @@ def fit(pair: Pair, whole: WholePair, tokenizer: Any, *, max_length: int, max_pr
     chosen, rejected = (_cut(tokens, words, room) for tokens, words in zip(responses, whole.words, strict=True))
     if not (chosen and rejected):
         return None
-    shorter = (len(chosen), len(rejected)) != tuple(map(len, responses))
-    truncated = len(prompt) < len(whole.tokens.prompt) or shorter or whole.tokens.truncated
+    cut = (len(prompt), len(chosen), len(rejected)) != (len(whole.tokens.prompt), *map(len, responses))
+    truncated = cut or whole.tokens.truncated
     return TokenPair(prompt, chosen, rejected, truncated)
 
 
