@@ -41,6 +41,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
     if find_spec("nh3"):  # what a student installs does without, and has no essays to grade
         from autograder.desk.handlers import handlers as desk_handlers
         from autograder.jupyter.formgrader import handlers as formgrader_handlers
+        from autograder.jupyter.formgrader_lists import handlers as list_handlers
 
-        ours += [*formgrader_handlers(), *desk_handlers()]
+        ours += [*formgrader_handlers(), *list_handlers(), *desk_handlers()]
     app.web_app.add_handlers(".*$", [(url_path_join(base, path), *rest) for path, *rest in ours])
