@@ -9,6 +9,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from autograder.student_data.json_amounts import holds_more
+from simpo_language.speech import said
 
 CHINESE_HALF = re.compile(r"^[ \t]*<!-- zh -->[ \t]*$", re.MULTILINE)
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -29,21 +30,25 @@ def read_notebook(path: Path) -> NotebookNode:
 def parse_notebook(content: bytes) -> NotebookNode:
     """The notebook in a file's content. Raises ValueError with one sentence if it can't be read as one."""
     if has_many_objects(content):
-        raise ValueError(f"it holds more than {OBJECTS:,} objects or lists; that is no notebook written by hand")
+        raise ValueError(
+            said("it holds more than {count:,} objects or lists; that is no notebook written by hand", count=OBJECTS)
+        )
     try:
         text = content.decode("utf-8")
         notebook = nbformat.convert(nbformat.reader.reads(text), 4)  # as nbformat.reads does, which validates, too
         nbformat.validate(notebook)
     except UnicodeDecodeError as error:
-        raise ValueError(f"it is not UTF-8 text (byte {error.start})") from None
+        raise ValueError(said("it is not UTF-8 text (byte {place})", place=error.start)) from None
     except RecursionError:
-        raise ValueError("it is nested too deeply for a notebook") from None
+        raise ValueError(said("it is nested too deeply for a notebook")) from None
     except nbformat.reader.NotJSONError:
-        raise ValueError(f"it is not complete JSON ({len(text)} characters; cut off?)") from None
+        raise ValueError(said("it is not complete JSON ({count} characters; cut off?)", count=len(text))) from None
     except nbformat.ValidationError as error:
-        raise ValueError(f"it is not a notebook: {_first_line(error)}") from None
+        raise ValueError(said("it is not a notebook: {words}", words=_first_line(error))) from None
     except Exception as error:  # nbformat raises anything on JSON that is no notebook
-        raise ValueError(f"it is not a notebook ({type(error).__name__}: {_first_line(error)})") from None
+        raise ValueError(
+            said("it is not a notebook ({error}: {words})", error=type(error).__name__, words=_first_line(error))
+        ) from None
     return notebook
 
 

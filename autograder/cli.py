@@ -3,6 +3,7 @@
 import contextlib
 import io
 import sys
+from typing import Annotated
 
 import typer
 
@@ -11,12 +12,21 @@ from autograder.commands.common import say
 from autograder.course import UserError
 from autograder.files import no_room
 from autograder.nbgrader_patches import leave_out
+from simpo_language.command_line import Commands, UnknownLanguage, choose_language, option
+from simpo_language.speech import _
 
 app = typer.Typer(
-    help="Release, grade and explain the exercises of SimPO practice.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # a database URL may hold a password
+    cls=Commands,
 )
+
+
+@app.callback()
+def of_all(language: Annotated[str, option()] = "") -> None:
+    """Release, grade and explain the exercises of SimPO practice."""
+
+
 for part in (grading, feedback, handing_in, reports, similar, gradescope, authoring, environment):
     app.add_typer(part.commands)
 
@@ -34,24 +44,25 @@ def main() -> None:
     if "--help" not in sys.argv:
         leave_out()
     try:
-        app()
+        app(choose_language(sys.argv[1:]))
     except Exception as error:
         words = no_room(error) or _mendable(error)
         if words is None:
             raise
         with contextlib.suppress(OSError):  # what it is printed to may be on the disk that is full
-            say(f"autograder: {words}", error=True)
+            say(_("autograder: {words}").format(words=words), error=True)
         sys.exit(2)
 
 
 def _mendable(error: Exception) -> str | None:
     """What to tell whoever can mend what stopped a command; None if that is nobody at the keyboard."""
-    if isinstance(error, UserError):
+    if isinstance(error, UserError | UnknownLanguage):
         return str(error)
     if isinstance(error, ModuleNotFoundError) and (name := (error.name or "").partition(".")[0]) in PACKAGES_OF_GRADING:
         from autograder.doctor import install_command
 
-        return f"{name} is not installed, which this command needs: run `{install_command('grade')}`"
+        sentence = _("{name} is not installed, which this command needs: run `{command}`")
+        return sentence.format(name=name, command=install_command("grade"))
     if isinstance(error, OSError):
-        return f"{error.filename or 'a file'}: {error.strerror}"
+        return f"{error.filename or _('a file')}: {error.strerror}"
     return None

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from simpo_language.speech import N_, _
+
 CONFIG = "nbgrader_config.py"
 CLASSROOM_VARIABLE = "AUTOGRADER_CLASSROOM"  # tells nbgrader_config.py which classroom a command works on
 OUTLINE = "outline.json"
-NEEDS_LINUX = (
+NEEDS_LINUX = N_(
     "grading runs on Linux alone (5.13 or newer), where students' code can be confined: on Windows in WSL, on macOS in "
     "a container or a virtual machine. All that students do works here"
 )
@@ -103,10 +105,13 @@ def find_course(classroom: Path | None = None, folder: Path | None = None, *, an
             if any_course:
                 return Course(place, place)
             raise UserError(
-                f"{place} is another nbgrader course: `autograder grade` works there; for the rest use nbgrader"
+                _(
+                    "{place} is another nbgrader course: `autograder grade` works there; for the rest use nbgrader"
+                ).format(place=place)
             )
-    where = f"{here} has" if folder else f"{here} and the folders above have"
-    raise NoCourse(
-        f"no course here: {where} neither solutions/ with {CONFIG} beside it nor source/<assignment>/<notebook>.ipynb. "
+    where = _("{folder} has") if folder else _("{folder} and the folders above have")
+    sentence = _(
+        "no course here: {where} neither solutions/ with {config} beside it nor source/<assignment>/<notebook>.ipynb. "
         "`autograder start --teach FOLDER` writes this project's course into a folder"
     )
+    raise NoCourse(sentence.format(where=where.format(folder=here), config=CONFIG))

@@ -11,6 +11,7 @@ from typing import Any
 
 from autograder.course import DATABASE_FILE, Course, UserError
 from autograder.files import write_whole
+from simpo_language.speech import _
 
 CONNECT_SECONDS = 5
 EXAMPLE = "postgresql+psycopg://USER@HOST/DATABASE"
@@ -28,8 +29,10 @@ def choose_database(course: Course, url: str) -> None:
         return
     if known is not None or (course.classroom / "gradebook.db").exists():
         raise UserError(
-            f"this class's gradebook is {describe(course)}, and a class keeps one gradebook. For one in "
-            f"{_shown(url)} begin another classroom: --classroom FOLDER --db URL"
+            _(
+                "this class's gradebook is {describe}, and a class keeps one gradebook. For one in "
+                "{shown} begin another classroom: --classroom FOLDER --db URL"
+            ).format(describe=describe(course), shown=_shown(url))
         )
     check_database(url)
     write_whole(kept, url + "\n", mode=0o600)
@@ -93,11 +96,15 @@ def _connect(url: str) -> Any:
         return create_engine(parsed, poolclass=NullPool, connect_args=waiting).connect()
     except ImportError as error:
         raise UserError(
-            f"{_shown(url)} needs {error.name}, which is not installed here: pip install 'simpo-practice[cluster]'"
+            _("{shown} needs {name}, which is not installed here: pip install 'simpo-practice[cluster]'").format(
+                shown=_shown(url), name=error.name
+            )
         ) from None
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise UserError(f"no gradebook can be kept in {_shown(url)}: {reason}") from None
+        raise UserError(
+            _("no gradebook can be kept in {shown}: {reason}").format(shown=_shown(url), reason=reason)
+        ) from None
 
 
 def _parsed(url: str) -> Any:
@@ -107,7 +114,9 @@ def _parsed(url: str) -> Any:
     try:
         return make_url(url)
     except (ArgumentError, ValueError):
-        raise UserError(f"--db is no URL of a database; expected one such as {EXAMPLE}") from None
+        raise UserError(
+            _("--db is no URL of a database; expected one such as {example}").format(example=EXAMPLE)
+        ) from None
 
 
 def _shown(url: str) -> str:

@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from simpo_language.speech import _
+
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL = re.compile(rf"OSError: \[Errno (?P<number>{'|'.join(map(str, NO_ROOM))})\] [^:]*(?:: '(?P<name>[^']*)')?")
 SQLITE_FULL = "database or disk is full"
@@ -63,10 +65,12 @@ def no_room(error: BaseException) -> str | None:
         if isinstance(cause, OSError) and cause.errno in NO_ROOM:
             what = f"{cause.filename}: {cause.strerror}" if cause.filename else cause.strerror
         elif isinstance(cause, sqlite3.OperationalError) and "full" in str(cause):
-            what = f"the gradebook: {cause}"
+            what = _("the gradebook: {cause}").format(cause=cause)
         else:
             continue
-        return f"{what}. What was written before is whole; make room, then run the same command again to go on"
+        return _(
+            "{what}. What was written before is whole; make room, then run the same command again to go on"
+        ).format(what=what)
     return None
 
 

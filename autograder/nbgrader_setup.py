@@ -7,6 +7,7 @@ from typing import Any
 from autograder.course import CONFIG, ESSAY_PLACEHOLDER, Course, UserError
 from autograder.database import check_database
 from autograder.nbgrader_patches import ask_alembic_here, environment_on_path, keep_engines, tell_once
+from simpo_language.speech import _
 
 ANY_NOTEBOOK = "autograder.grading.any_notebook.AnyNotebookExporter"
 
@@ -56,7 +57,11 @@ def own_settings(root: Path) -> Any:
         try:
             config = PyFileConfigLoader(CONFIG, str(root)).load_config()
         except Exception as error:
-            raise UserError(f"{root / CONFIG} can't be run: {type(error).__name__}: {error}") from None
+            raise UserError(
+                _("{value} can't be run: {name}: {error}").format(
+                    value=root / CONFIG, name=type(error).__name__, error=error
+                )
+            ) from None
     if "root" not in config.CourseDirectory:
         config.CourseDirectory.root = str(root)
     return config

@@ -23,6 +23,7 @@ from autograder.handing_in.outline import FILE, Expected, load_outline
 from autograder.handing_in.packing_list import Finding, examine
 from autograder.handing_in.people import ID_RULE, STUDENT
 from autograder.handing_in.reading import read_student_notebook
+from simpo_language.speech import _, ngettext
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every file in it, so that the same notebooks give the same bytes
 
@@ -36,10 +37,14 @@ class Sheet:
     findings: tuple[Finding, ...]
 
     def lines(self) -> Iterator[str]:
-        saved = f"saved {datetime.fromtimestamp(self.path.stat().st_mtime):%Y-%m-%d %H:%M}" if self.path else "missing"
-        yield f"{self.exercise}.ipynb, {saved}" + ("" if self.findings else ": nothing to mend")
+        missing = _("{file}, missing")
+        when = f"{datetime.fromtimestamp(self.path.stat().st_mtime):%Y-%m-%d %H:%M}" if self.path else ""
+        stands = _("{file}, saved {time}") if self.path else missing
+        yield stands.format(file=f"{self.exercise}.ipynb", time=when) + (
+            "" if self.findings else _(": nothing to mend")
+        )
         for finding in self.findings:
-            yield ("  LOSES POINTS: " if finding.costs else "  note: ") + finding.words
+            yield (_("  LOSES POINTS: ") if finding.costs else _("  note: ")) + finding.words
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,13 +62,21 @@ class Packed:
     def __repr__(self) -> str:
         lines = [line for sheet in self.sheets for line in sheet.lines()]
         count = sum(sheet.path is not None for sheet in self.sheets)
-        packed = "1 notebook as it was" if count == 1 else f"{count} notebooks as they were"
-        lines += ["", f"Packed {packed} last saved: upload {self.archive}"]
+        packed = ngettext(
+            "Packed {count} notebook as it was last saved: upload {file}",
+            "Packed {count} notebooks as they were last saved: upload {file}",
+            count,
+        )
+        lines += ["", packed.format(count=count, file=self.archive)]
         if count < len(self.sheets):
-            lines.append("To hand in some exercises only, name them: autograder pack 01_simpo_loss")
+            lines.append(_("To hand in some exercises only, name them: autograder pack 01_simpo_loss"))
         if self.costs:
-            things = "1 thing loses" if self.costs == 1 else f"{self.costs} things lose"
-            lines.append(f"{things} points: mend what you can, save (Ctrl+S), and pack again.")
+            things = ngettext(
+                "{count} thing loses points: mend what you can, save (Ctrl+S), and pack again.",
+                "{count} things lose points: mend what you can, save (Ctrl+S), and pack again.",
+                self.costs,
+            )
+            lines.append(things.format(count=self.costs))
         return "\n".join(lines)
 
 
@@ -77,15 +90,17 @@ def pack(notebooks: Sequence[str | Path] = (), *, student: str = "", folder: Pat
         UserError: There is nothing to pack, or the id can't be one.
     """
     if student and not STUDENT.fullmatch(student):
-        raise UserError(f"the id {student!r} {ID_RULE}")
+        raise UserError(_("the id {student!r} {id_rule}").format(student=student, id_rule=_(ID_RULE)))
     outline = load_outline(_outline_beside(folder))
     chosen = _choose(notebooks, folder, outline)
     sheets = [_check(exercise, paths, outline[exercise]) for exercise, paths in chosen.items()]
     contents = {f"{sheet.exercise}.ipynb": sheet.path.read_bytes() for sheet in sheets if sheet.path}
     if not contents:
         found = [finding.words for sheet in sheets for finding in sheet.findings]
-        words = found[0] if len(found) == 1 else "go to the folder where they are, or name the files"
-        raise UserError(f"no notebook of this course to pack in {folder.resolve()}: {words}")
+        words = found[0] if len(found) == 1 else _("go to the folder where they are, or name the files")
+        raise UserError(
+            _("no notebook of this course to pack in {folder}: {words}").format(folder=folder.resolve(), words=words)
+        )
     archive = folder / f"simpo-practice{'_' * bool(student)}{student}.zip"
     _write(archive, student, contents)
     return Packed(archive, tuple(sheets))
@@ -107,12 +122,16 @@ def _choose(notebooks: Sequence[str | Path], folder: Path, outline: dict[str, li
         chosen = {}
     for path in files:
         if not path.is_file():
-            raise UserError(f"{path} does not exist")
+            raise UserError(_("{path} does not exist").format(path=path))
         exercise = _exercise(path, outline)
         if exercise:
             chosen.setdefault(exercise, []).append(path)
         elif notebooks:
-            raise UserError(f"{path} is no notebook of this course; there are {', '.join(outline)}")
+            raise UserError(
+                _("{path} is no notebook of this course; there are {exercises}").format(
+                    path=path, exercises=", ".join(outline)
+                )
+            )
     for exercise, paths in chosen.items():
         paths.sort(key=lambda path: (path.stem != exercise, -path.stat().st_mtime))  # of copies, the last saved
     return chosen
@@ -135,24 +154,29 @@ def _exercise(path: Path, outline: dict[str, list[Expected]]) -> str:
 def _check(exercise: str, paths: Sequence[Path], expected: Sequence[Expected]) -> Sheet:
     """Look at the notebook that is handed in, the first of `paths`."""
     if not paths:
-        words = "it is not in this folder, and gets no points unless you hand it in"
+        words = _("it is not in this folder, and gets no points unless you hand it in")
         return Sheet(exercise, None, (Finding(words, costs=True),))
     path, *others = paths
     try:
         check_readable(path)
     except ValueError as error:
         is_large = isinstance(error, TooLarge)
-        mend = "Edit > Clear Outputs of All Cells" if is_large else "open it and look, or start from a fresh copy"
-        words = f"{path.name} can't be graded and is left out: {error}. In JupyterLab: {mend}; then save it"
-        return Sheet(exercise, None, (Finding(words, costs=True),))
+        clear, anew = _("Edit > Clear Outputs of All Cells"), _("open it and look, or start from a fresh copy")
+        words = _("{file} can't be graded and is left out: {error}. In JupyterLab: {mend}; then save it")
+        told = words.format(file=path.name, error=error, mend=clear if is_large else anew)
+        return Sheet(exercise, None, (Finding(told, costs=True),))
     findings = []
     if path.stem != exercise:
-        findings.append(Finding(f"{path.name} is handed in under the name {exercise}.ipynb"))
+        findings.append(
+            Finding(_("{name} is handed in under the name {exercise}.ipynb").format(name=path.name, exercise=exercise))
+        )
     for other in others:
-        later = ", though it was saved later" * (other.stat().st_mtime > path.stat().st_mtime)
-        findings.append(Finding(f"{other.name} is another copy{later}; it is not handed in"))
+        later = _("{name} is another copy, though it was saved later; it is not handed in")
+        words = _("{name} is another copy; it is not handed in")
+        is_later = other.stat().st_mtime > path.stat().st_mtime
+        findings.append(Finding((later if is_later else words).format(name=other.name)))
     reading = read_student_notebook(path)
-    findings += [Finding(remark) for remark in reading.remarks]
+    findings += [Finding(str(remark)) for remark in reading.remarks]
     return Sheet(exercise, path, (*findings, *examine(reading.notebook, expected)))
 
 

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from simpo_language.speech import N_, Said, said_again
+
 # Verdicts that come with points: the notebook ran to its end, or this stopped it.
-GRADED, TIMED_OUT, OUT_OF_MEMORY = "graded", "timed out", "out of memory"
-TOO_MUCH_OUTPUT, DIED = "too much output", "died"
+GRADED, TIMED_OUT, OUT_OF_MEMORY = N_("graded"), N_("timed out"), N_("out of memory")
+TOO_MUCH_OUTPUT, DIED = N_("too much output"), N_("died")
 # Verdicts without points: the file can't be read as a notebook; no fault of the student's, and tried again; this
 # machine can't confine students' code, so that nothing was run, and nobody's will be.
-NOT_GRADABLE, GRADER_FAULT, NOT_CONFINED = "not gradable", "grader fault", "not confined"
+NOT_GRADABLE, GRADER_FAULT, NOT_CONFINED = N_("not gradable"), N_("grader fault"), N_("not confined")
 
 RIGHT, WRONG, NOT_ATTEMPTED = "right", "wrong", "not attempted"  # what a check can come to
 
@@ -32,8 +34,8 @@ class Result:
     exercise: str
     verdict: str  # one of those above
     checks: tuple[Check, ...] = ()
-    reason: str = ""  # why it was not graded
-    repairs: tuple[str, ...] = ()  # what was not as it was given out, and is again
+    reason: str | Said = ""  # why it was not graded
+    repairs: tuple[str | Said, ...] = ()  # what was not as it was given out, and is again
     flags: tuple[str, ...] = ()  # signs of forgery, for a person to look at; the points stand as they are
 
     @property
@@ -48,8 +50,8 @@ class Result:
 def result_from(stored: dict[str, Any]) -> Result:
     """A result as it was before `dataclasses.asdict`, also after a way through JSON, which knows no tuples."""
     checks = tuple(Check(**check) for check in stored["checks"])
-    lists = {name: tuple(stored[name]) for name in ("repairs", "flags")}
-    return Result(**{**stored, **lists, "checks": checks})
+    repairs, reason = tuple(map(said_again, stored["repairs"])), said_again(stored["reason"])
+    return Result(**{**stored, "repairs": repairs, "reason": reason, "flags": tuple(stored["flags"]), "checks": checks})
 
 
 @dataclass(frozen=True)

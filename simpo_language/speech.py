@@ -13,9 +13,9 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SOURCE = "en"  # what the code is written in
 CATALOGUES = Path(__file__).with_name("catalogues")
 # The catalogues of a language, the one first that every student's kernel reads. A text is looked up in each.
-DOMAINS = ("checks", "autograder", "simpo_core")
+DOMAINS = ("checks", "autograder", "simpo_core", "simpo_language")
 VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")  # gettext's: the first that is set
 
 _of_process = [SOURCE]
@@ -96,6 +96,16 @@ def _(text: str) -> str:
     return next((found for one in DOMAINS if (found := _catalogue(language, one).gettext(text)) != text), text)
 
 
+def translated(language: str) -> Callable[[str], str]:
+    """`_` for one language, whatever is spoken."""
+
+    def translate(text: str) -> str:
+        with speaking(language):
+            return _(text)
+
+    return translate
+
+
 def ngettext(one: str, many: str, number: float) -> str:
     """The form that fits the number, in the language that is spoken: `one` or `many` in English."""
     english = one if number == 1 else many
@@ -128,6 +138,17 @@ class Said:
 def said(text: str, /, **fields: Any) -> Said:
     """A sentence to be said later. The text is marked for the catalogues by standing here."""
     return Said(text, tuple(fields.items()))
+
+
+def sentence_of(error: BaseException) -> "str | Said":
+    """What an exception says: its sentence, if it was raised with one."""
+    first = error.args[0] if error.args else ""
+    return first if isinstance(first, Said) else str(error)
+
+
+def kept(sentence: "str | Said") -> Any:
+    """A sentence as JSON carries it; `said_again` makes it one again."""
+    return asdict(sentence) if isinstance(sentence, Said) else sentence
 
 
 def said_again(stored: Any) -> "str | Said":

@@ -11,6 +11,7 @@ from nbformat import v4
 from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import LANGUAGES, edition
+from simpo_language.speech import _
 
 START = "00_start"  # the page's name in notebooks/ and notebooks/zh/
 
@@ -98,8 +99,10 @@ def card(exercise: str, source: NotebookNode, language: str) -> Card:
     aims = re.findall(r"^- (.+?)[;.；。]?$", text, re.MULTILINE)
     if not (title and aims and len(rows) == 3 and len(rows[2]) == 4):
         raise ValueError(
-            f"cell 'title' ({language}): expected `# Exercise N · Name`, a table of difficulty, importance, time "
-            "and points, and a list of what one can do afterwards"
+            _(
+                "cell 'title' ({language}): expected `# Exercise N · Name`, a table of difficulty, "
+                "importance, time and points, and a list of what one can do afterwards"
+            ).format(language=language)
         )
     return Card(exercise, title[1], tuple(aims), tuple(rows[2]))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from autograder.course import Course, UserError
 from autograder.files import write_whole
+from simpo_language.speech import _
 
 TEMPLATE = files("autograder.authoring") / "templates" / "exercise"
 NAME = re.compile(r"(\d\d)_[a-z0-9]+(_[a-z0-9]+)*")
@@ -19,10 +20,14 @@ def new_exercise(course: Course, exercise: str) -> list[Path]:
     """
     form = NAME.fullmatch(exercise)
     if form is None:
-        raise UserError(f"the name is {exercise!r}; expected two digits and words, such as 11_my_exercise")
+        raise UserError(
+            _("the name is {exercise!r}; expected two digits and words, such as 11_my_exercise").format(
+                exercise=exercise
+            )
+        )
     taken = [name for name in course.exercises() if name.startswith(f"{form[1]}_")]
     if taken:
-        raise UserError(f"number {form[1]} is taken by {taken[0]}; choose another")
+        raise UserError(_("number {form} is taken by {taken}; choose another").format(form=form[1], taken=taken[0]))
     number = str(int(form[1]))
     notebook, bench = course.solutions / f"{exercise}.ipynb", course.benches / f"{exercise}.toml"
     texts = {
@@ -31,7 +36,7 @@ def new_exercise(course: Course, exercise: str) -> list[Path]:
     }
     for path in texts:
         if path.exists():
-            raise UserError(f"{path} is there already; remove it or choose another name")
+            raise UserError(_("{path} is there already; remove it or choose another name").format(path=path))
     try:
         for path, text in texts.items():
             write_whole(path, text)

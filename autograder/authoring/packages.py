@@ -10,6 +10,7 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import read_notebook
 from autograder.execution.syntax import syntax_tree
+from simpo_language.speech import _
 
 
 def missing_packages(sources: Iterable[Path]) -> list[str]:
@@ -18,7 +19,7 @@ def missing_packages(sources: Iterable[Path]) -> list[str]:
     for path in sources:
         beside = {entry.stem for entry in path.parent.iterdir()}
         missing |= {name for name in _imported(read_notebook(path)) - beside if not _is_installed(name)}
-    return [f"{name} is not installed here, and a notebook imports it" for name in sorted(missing)]
+    return [_("{name} is not installed here, and a notebook imports it").format(name=name) for name in sorted(missing)]
 
 
 def _imported(notebook: NotebookNode) -> set[str]:

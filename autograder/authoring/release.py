@@ -28,6 +28,7 @@ from autograder.gradebook.changed_cells import change_cells
 from autograder.gradebook.writer import has_gradebook, open_gradebook
 from autograder.handing_in.outline import Expected, load_outline, outline_of, remembering, write_outline
 from autograder.nbgrader_setup import nbgrader_api
+from simpo_language.speech import _
 
 
 class ClearAnswers(EachEdition, ClearSolutions):
@@ -134,7 +135,11 @@ def _generate_one(course: Course, exercise: str, *, dropping: bool = False) -> N
     try:
         result = nbgrader.generate_assignment(exercise)
         if not result["success"]:
-            raise UserError(f"nbgrader could not release {exercise}:\n{why_not(result)}")
+            raise UserError(
+                _("nbgrader could not release {exercise}:\n{why_not}").format(
+                    exercise=exercise, why_not=why_not(result)
+                )
+            )
         return _publish(fresh / exercise, course.classroom / "release" / exercise)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -179,7 +184,7 @@ def check_sources(course: Course) -> dict[str, NotebookNode]:
     """The source of each exercise, or UserError with every reason why they can't be released."""
     exercises = course.exercises()
     if not exercises:
-        raise UserError(f"{course.solutions} holds no notebooks; expected NN_name.ipynb")
+        raise UserError(_("{solutions} holds no notebooks; expected NN_name.ipynb").format(solutions=course.solutions))
     found, sources = [], {}
     for exercise in exercises:
         path = course.solutions / f"{exercise}.ipynb"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from autograder.course import CONFIG, UserError
+from simpo_language.speech import _
 
 SHARE = Path("share", "simpo-practice")  # where a wheel's files are put: see pyproject.toml
 FOR_STUDENTS = {"notebooks": ".", "runs": "runs"}  # what of the course goes where in the new folder
@@ -34,7 +35,9 @@ def start(folder: Path, *, teach: bool = False) -> tuple[list[Path], list[Path]]
         try:
             content = source.read_bytes()
         except PermissionError:
-            raise UserError(f"{source} is kept from you on this machine: --teach is for who teaches") from None
+            raise UserError(
+                _("{source} is kept from you on this machine: --teach is for who teaches").format(source=source)
+            ) from None
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
@@ -53,8 +56,10 @@ def course_files() -> Path:
         if (place / SHARE / "notebooks").is_dir():
             return place / SHARE
     raise UserError(
-        "the course's files are not here: share/simpo-practice was not installed with the package. Install it anew, "
-        "or work in a clone of the repository"
+        _(
+            "the course's files are not here: share/simpo-practice was not installed with the "
+            "package. Install it anew, or work in a clone of the repository"
+        )
     )
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from autograder.commands.common import CORES, Classroom, console, require_linux, say, stoppable
 from autograder.course import UserError, find_course
+from simpo_language.speech import _, ngettext
 
 commands = typer.Typer()
 
@@ -26,15 +27,22 @@ def release(
     with stoppable():
         stale = run(course, only_check=check)
     for path in stale:
-        say(("stale: " if check else "wrote " if path.exists() else "removed ") + str(path.relative_to(course.root)))
+        say(
+            (_("stale: ") if check else _("wrote ") if path.exists() else _("removed "))
+            + str(path.relative_to(course.root))
+        )
     count = len(course.exercises())
     for problem in untranslated(course, check_sources(course)):
         say(problem)
     if check and stale:
-        files = "1 file is" if len(stale) == 1 else f"{len(stale)} files are"
-        say(f"{files} not what solutions/ generate: run `autograder release` and commit")
+        sentence = ngettext(
+            "{count} file is not what solutions/ generate: run `autograder release` and commit",
+            "{count} files are not what solutions/ generate: run `autograder release` and commit",
+            len(stale),
+        )
+        say(sentence.format(count=len(stale)))
         raise typer.Exit(1)
-    say(f"{count} exercises, {2 * count} notebooks up to date")
+    say(_("{count} exercises, {notebooks} notebooks up to date").format(count=count, notebooks=2 * count))
 
 
 @commands.command()
@@ -63,8 +71,8 @@ def new(exercise: Annotated[str, typer.Argument(help="Its name, such as 11_my_ex
 
     course = find_course()
     for path in new_exercise(course, exercise):
-        say(f"wrote {path.relative_to(course.root)}")
-    say(f"Next: autograder release; autograder benches {exercise}")
+        say(_("wrote {relative_to}").format(relative_to=path.relative_to(course.root)))
+    say(_("Next: autograder release; autograder benches {exercise}").format(exercise=exercise))
 
 
 @commands.command()
@@ -78,20 +86,27 @@ def benches(
     from autograder.grading.benches import prove
 
     course = find_course()
-    table = Table("exercise", "right", "wrong", "caught", "by name", "deviations", "CPU s")
+    table = Table(_("exercise"), _("right"), _("wrong"), _("caught"), _("by name"), _("deviations"), "CPU s")
     rows: list[tuple[Any, ...]] = []
     found: list[str] = []
     for exercise in exercises or course.exercises():
         if exercise not in course.exercises():
-            raise UserError(f"no exercise is named {exercise}; there are {', '.join(course.exercises())}")
-        with console.status(f"Grading the answers to {exercise}"), TemporaryDirectory() as scratch:
+            raise UserError(
+                _("no exercise is named {exercise}; there are {names}").format(
+                    exercise=exercise, names=", ".join(course.exercises())
+                )
+            )
+        with (
+            console.status(_("Grading the answers to {exercise}").format(exercise=exercise)),
+            TemporaryDirectory() as scratch,
+        ):
             proof = prove(course, exercise, Path(scratch), CORES)
         rows.append(
             (exercise, *(proof.right, proof.wrong, proof.caught, proof.named), len(proof.faults), proof.seconds)
         )
         found += proof.faults
-    _, *columns = zip(*rows, strict=True)
-    for name, *counts, seconds in [*rows, ("in all", *map(sum, columns))]:
+    columns = list(zip(*rows, strict=True))[1:]
+    for name, *counts, seconds in [*rows, (_("in all"), *map(sum, columns))]:
         table.add_row(name, *map(str, counts), f"{seconds:.2f}")
     console.print(table)
     for fault in found:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from autograder.course import NEEDS_LINUX, UserError
 from autograder.student_data.visible import visible
+from simpo_language.speech import _
 
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -22,7 +23,7 @@ Classroom = Annotated[Path | None, typer.Option(help="Folder of the class (defau
 def require_linux() -> None:
     """Raise UserError where nothing can be graded."""
     if sys.platform != "linux":
-        raise UserError(NEEDS_LINUX)
+        raise UserError(_(NEEDS_LINUX))
 
 
 @contextlib.contextmanager
@@ -33,7 +34,7 @@ def stoppable() -> Iterator[None]:
     except KeyboardInterrupt:
         from autograder.grading.workers import stop
 
-        say("stopping; run the same command again to go on", error=True)
+        say(_("stopping; run the same command again to go on"), error=True)
         stop()
         raise
 

@@ -10,6 +10,7 @@ import typer
 
 from autograder.commands.common import say
 from autograder.course import UserError, find_course
+from simpo_language.speech import _
 
 commands = typer.Typer()
 
@@ -26,9 +27,15 @@ def start(
 
     written, kept = run(folder, teach=teach)
     for path in kept:
-        say(f"kept {path}, which is not as it was given out")
-    say(f"{folder}: {len(written)} files written" + (f", {len(kept)} kept as they were" if kept else ""))
-    say(f"Next: cd {folder}; " + ("autograder demo, or autograder release" if teach else "autograder lab"))
+        say(_("kept {path}, which is not as it was given out").format(path=path))
+    say(
+        _("{folder}: {count} files written").format(folder=folder, count=len(written))
+        + (_(", {count} kept as they were").format(count=len(kept)) if kept else "")
+    )
+    say(
+        _("Next: cd {folder}; ").format(folder=folder)
+        + (_("autograder demo, or autograder release") if teach else _("autograder lab"))
+    )
 
 
 @commands.command()

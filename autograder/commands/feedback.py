@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from autograder.commands.common import Classroom, console, say, stoppable
 from autograder.course import Course, UserError, find_course
 from autograder.nbgrader_setup import nbgrader_api
+from simpo_language.speech import _, ngettext
 
 if TYPE_CHECKING:  # it loads nbgrader, for which `--help` need not wait
     from autograder.handing_in.received import Received
@@ -56,11 +57,13 @@ def feedback(
     """
     course = find_course(classroom)
     if to not in (None, *SYSTEM_OF):
-        raise UserError(f"--to is {to!r}: it must be one of {', '.join(SYSTEM_OF)}")
+        raise UserError(
+            _("--to is {to!r}: it must be one of {system_of}").format(to=to, system_of=", ".join(SYSTEM_OF))
+        )
     if not to and (out or worksheet or pdf):
-        raise UserError("--out, --worksheet and --pdf go with --to moodle or --to canvas")
+        raise UserError(_("--out, --worksheet and --pdf go with --to moodle or --to canvas"))
     if worksheet and to != "moodle":
-        raise UserError("--worksheet is Moodle's: it goes with --to moodle")
+        raise UserError(_("--worksheet is Moodle's: it goes with --to moodle"))
     keys, known = write_pages(course, student or (), exercise or (), force=force, solutions=solutions)
     if to:
         named = _named(course, to, keys, worksheet)
@@ -112,15 +115,21 @@ def _write_zips(
         writing = write_parcel(parcel, path, content, ".pdf" if pdf else ".html")
         count = len(_tracked(writing, len(parcel.files)))
         megabytes = path.stat().st_size / 1e6
-        students = "1 student's file" if count == 1 else f"{count} students' files"
-        say(f"{path}: {students}, {megabytes:.1f} MB, for {', '.join(parcel.exercises)}")
+        students = ngettext("{count} student's file", "{count} students' files", count).format(count=count)
+        say(
+            _("{path}: {students}, {megabytes:.1f} MB, for {names}").format(
+                path=path, students=students, megabytes=megabytes, names=", ".join(parcel.exercises)
+            )
+        )
         if parcel.shared:
             say(
-                f"note: {', '.join(parcel.shared)}: in a group, all of which see the file of the member whose upload "
-                "it was, with that member's name"
+                _(
+                    "note: {names}: in a group, all of which see the file of the member whose upload it was, "
+                    "with that member's name"
+                ).format(names=", ".join(parcel.shared))
             )
     if made:
-        say(f"Next, {SYSTEM_OF[to]}")
+        say(_("Next, {system_of}").format(system_of=SYSTEM_OF[to]))
 
 
 def _say_unplaced(to: str, known: "Known", keys: Iterable["Key"], *, by_worksheet: bool) -> None:
@@ -132,11 +141,13 @@ def _say_unplaced(to: str, known: "Known", keys: Iterable["Key"], *, by_workshee
         elif by_worksheet:
             reason = "the worksheet has no row of theirs"
         else:
-            reason = f"nothing says how {to.capitalize()} calls them: run `autograder grade` on its download once more"
+            reason = _(
+                "nothing says how {capitalize} calls them: run `autograder grade` on its download once more"
+            ).format(capitalize=to.capitalize())
             reason += ", or give --worksheet" if to == "moodle" else ""
         reasons[reason].append(f"{student}, {exercise}" if exercise else student)
     for reason, who in reasons.items():
-        say(f"not in a zip file: {'; '.join(who)}: {reason}")
+        say(_("not in a zip file: {who}: {reason}").format(who="; ".join(who), reason=reason))
 
 
 def _tracked(writing: Iterable[str], total: int) -> list[str]:
@@ -166,17 +177,25 @@ def write_pages(
     refused = pages.refused(course)  # have no page, but a line on the student's list
     others = other_files(course.classroom)  # nor have these
     if not (everything or refused or others):
-        raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
+        raise UserError(
+            _("nothing is graded yet in {classroom}: run `autograder grade SUBMISSIONS` first").format(
+                classroom=course.classroom
+            )
+        )
     found = {*everything, *refused, *others}
-    for wanted, place, what in ((students, 0, "student"), (exercises, 1, "exercise")):
+    for wanted, place, what in ((students, 0, _("student")), (exercises, 1, _("exercise"))):
         for name in wanted:
             if name not in {key[place] for key in found}:
-                raise UserError(f"no notebook is graded of {what} {name!r} in {course.classroom / 'autograded'}")
+                raise UserError(
+                    _("no notebook is graded of {what} {name!r} in {folder}").format(
+                        what=what, name=name, folder=course.classroom / "autograded"
+                    )
+                )
         found = {key for key in found if not wanted or key[place] in wanted}
     chosen = [key for key in everything if key in found]
     if solutions:
         _refuse_early(course, {exercise for _, exercise in chosen})
-    columns = (TextColumn("Feedback"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(_("Feedback")), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with nbgrader_api(course).gradebook as gradebook:
         known = pages.read_known(course, gradebook)
     with Progress(*columns, console=console, transient=True) as progress:
@@ -184,9 +203,10 @@ def write_pages(
         new = sum(is_new for _, is_new in progress.track(written, total=len(chosen)))
     owners = sorted({student for student, _ in found})
     lists = sum(is_new for _, is_new in pages.write_indexes(course, known, owners, force=force))
-    say(f"Feedback: {course.classroom / 'feedback'}/<student>/index.html")
-    listed = "1 student's list" if lists == 1 else f"{lists} students' lists"
-    say(f"{new} page{'s' * (new != 1)} written, {len(chosen) - new} as before; {listed} written")
+    say(_("Feedback: {folder}/<student>/index.html").format(folder=course.classroom / "feedback"))
+    pages_written = ngettext("{new} page written, {old} as before", "{new} pages written, {old} as before", new)
+    listed = ngettext("{count} student's list written", "{count} students' lists written", lists)
+    say(f"{pages_written.format(new=new, old=len(chosen) - new)}; {listed.format(count=lists)}")
     return sorted(found), known
 
 
@@ -199,6 +219,8 @@ def _refuse_early(course: Course, exercises: Collection[str]) -> None:
     for exercise, until in sorted(last_times(course).items()):
         if exercise in exercises and until > datetime.now(UTC):
             raise UserError(
-                f"{exercise} may be handed in until {until.astimezone():%Y-%m-%d %H:%M}, and worked answers would be "
-                "known before: wait, or name the other exercises with --exercise"
+                _(
+                    "{exercise} may be handed in until {time:%Y-%m-%d %H:%M}, and worked answers would "
+                    "be known before: wait, or name the other exercises with --exercise"
+                ).format(exercise=exercise, time=until.astimezone())
             )

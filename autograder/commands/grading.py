@@ -15,6 +15,7 @@ from autograder.commands.feedback import write_pages
 from autograder.commands.results import say_results
 from autograder.course import CLASSROOM_VARIABLE, SEPARATE, SHARED, UNSAFE_VARIABLE, Course, UserError, find_course
 from autograder.results import Result
+from simpo_language.speech import _
 
 commands = typer.Typer()
 
@@ -57,33 +58,54 @@ def grade(
     course = find_course(classroom, folder, any_course=True)
     if course.is_any and (submissions or roster or feedback):
         raise UserError(
-            f"{course.root} is another nbgrader course: its submissions are in submitted/ (`nbgrader zip_collect` puts "
-            "downloads there), students and feedback are nbgrader's. Give no SUBMISSIONS, --roster or --feedback"
+            _(
+                "{root} is another nbgrader course: its submissions are in submitted/ (`nbgrader "
+                "zip_collect` puts downloads there), students and feedback are nbgrader's. Give no "
+                "SUBMISSIONS, --roster or --feedback"
+            ).format(root=course.root)
         )
     if course.is_any and (scheduler or db):
-        raise UserError(f"{course.root} is another nbgrader course: --scheduler and --db are for this one alone")
+        raise UserError(
+            _("{root} is another nbgrader course: --scheduler and --db are for this one alone").format(root=course.root)
+        )
     if unsafe and scheduler:
-        raise UserError(f"with --scheduler each worker decides for itself: start it with {UNSAFE_VARIABLE}=1")
+        raise UserError(
+            _("with --scheduler each worker decides for itself: start it with {unsafe_variable}=1").format(
+                unsafe_variable=UNSAFE_VARIABLE
+            )
+        )
     if scheduler:
         from autograder.grading.cluster import workers_at
 
         threads = workers_at(scheduler)  # first of all: nobody wants to wait for a cluster that isn't there
-        say(f"{scheduler}: {len(threads)} workers, {sum(threads.values())} notebooks at a time")
+        say(
+            _("{scheduler}: {count} workers, {sum} notebooks at a time").format(
+                scheduler=scheduler, count=len(threads), sum=sum(threads.values())
+            )
+        )
     if db:
         choose_database(course, db)
     if roster:
         add_to_roster(course, [roster])
     if unsafe:
         os.environ[UNSAFE_VARIABLE] = "1"
-        say("UNSAFE: students' code runs unconfined: it can read, change and send what you can.", error=True)
+        say(_("UNSAFE: students' code runs unconfined: it can read, change and send what you can."), error=True)
     where = isolation.value if isolation else ""
     grade_class(course, submissions, force, jobs, isolation=where, scheduler=scheduler)
     if course.is_any:
-        say(f"Gradebook: {course.classroom / 'gradebook.db'}. Next: nbgrader generate_feedback ASSIGNMENT.")
+        say(
+            _("Gradebook: {value}. Next: nbgrader generate_feedback ASSIGNMENT.").format(
+                value=course.classroom / "gradebook.db"
+            )
+        )
         return
     if feedback:
         write_pages(course)
-    say(f"Gradebook: {describe(course)}. Next: autograder feedback; essays: autograder formgrader.")
+    say(
+        _("Gradebook: {describe}. Next: autograder feedback; essays: autograder formgrader.").format(
+            describe=describe(course)
+        )
+    )
 
 
 @commands.command()
@@ -146,7 +168,7 @@ def grade_class(
     from autograder.handing_in.submissions import collect
 
     engine = engine_of(course)
-    with console.status("Preparing the gradebook"):
+    with console.status(_("Preparing the gradebook")):
         for note in engine.prepare(course):
             say(note)
     if downloads is not None:
@@ -155,9 +177,15 @@ def grade_class(
         report_collected(course, downloads, taken, left)
     total = len(engine.submissions(course))
     if not total and other_files(course.classroom):
-        raise UserError("there is nothing to grade: what was handed in is no notebook; `autograder status` says whose")
+        raise UserError(
+            _("there is nothing to grade: what was handed in is no notebook; `autograder status` says whose")
+        )
     if not total:
-        raise UserError(f"no submissions in {course.classroom / 'submitted'}: name a folder or a zip file of them")
+        raise UserError(
+            _("no submissions in {value}: name a folder or a zip file of them").format(
+                value=course.classroom / "submitted"
+            )
+        )
     where = isolation or engine.ISOLATION
     done = _shown(engine.grade(course, force=force, jobs=jobs, isolation=where, scheduler=scheduler), total)
     say_results(course, done)

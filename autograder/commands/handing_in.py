@@ -10,6 +10,7 @@ import typer
 
 from autograder.commands.common import Classroom, say
 from autograder.course import Course, UserError, find_course
+from simpo_language.speech import _, ngettext
 
 if TYPE_CHECKING:  # they load nbformat, for which `--help` need not wait
     from autograder.handing_in.archives import Left
@@ -61,7 +62,7 @@ def due(
 
     course = find_course(classroom)
     if clear and (time or not exercise):
-        raise UserError("--clear takes the name of one exercise, and no time")
+        raise UserError(_("--clear takes the name of one exercise, and no time"))
     if exercise:
         check_exercise(course, exercise)
     if student:
@@ -72,12 +73,12 @@ def due(
         set_due(course, exercise, read_time(time) if time else None)
     times, extensions = due_times(course), read_extensions(course)
     for name in [exercise] if exercise else sorted(times):
-        say(f"{name}: " + (_shown(times[name]) if name in times else "no due time"))
+        say(f"{name}: " + (_shown(times[name]) if name in times else _("no due time")))
         for (who, what), until in sorted(extensions.items()):
             if what == name and student in ("", who):
                 say(f"{name}, {who}: {_shown(until)}")
     if not times and not exercise:
-        say("no due times are set: autograder due EXERCISE '2026-12-01 23:59' sets one")
+        say(_("no due times are set: autograder due EXERCISE '2026-12-01 23:59' sets one"))
 
 
 def _shown(time: datetime) -> str:
@@ -90,33 +91,52 @@ def add_to_roster(course: Course, files: Sequence[Path]) -> None:
 
     people = [person for file in files for person in read(file)]
     everybody = add(course, people)
-    count = _counted(len(everybody), "student")
-    say(f"{course.classroom / 'roster.csv'}: {count}, {len(people)} of them in what you gave")
+    sentence = ngettext(
+        "{file}: {count} student, {given} of them in what you gave",
+        "{file}: {count} students, {given} of them in what you gave",
+        len(everybody),
+    )
+    say(sentence.format(file=course.classroom / "roster.csv", count=len(everybody), given=len(people)))
 
 
 def report_collected(course: Course, downloads: Path, taken: Sequence["Submission"], left: Sequence["Left"]) -> None:
     """Print what was taken from where and when it was handed in, and what was left."""
     from autograder.gradebook.due import late
 
-    say(f"{downloads}: {_counted(len(taken), 'submission')} taken, {_counted(len(left), 'file')} left")
+    say(
+        _("{downloads}: {submissions} taken, {files} left").format(
+            downloads=downloads,
+            submissions=ngettext("{count} submission", "{count} submissions", len(taken)).format(count=len(taken)),
+            files=ngettext("{count} file", "{count} files", len(left)).format(count=len(left)),
+        )
+    )
     names: dict[str, list[str]] = {}
     for item in left:
-        names.setdefault(item.reason, []).append(item.name)
+        names.setdefault(_(item.reason), []).append(item.name)
     for reason, found in names.items():
         if len(found) > LISTED:
-            say(f"  left {len(found):,} files ({', '.join(found[:3])}, ...): {reason}")
+            say(
+                _("  left {count:,} files ({names}, ...): {reason}").format(
+                    count=len(found), names=", ".join(found[:3]), reason=reason
+                )
+            )
         else:
             for name in found:
-                say(f"  left {name}: {reason}")
+                say(_("  left {name}: {reason}").format(name=name, reason=reason))
     times = Counter(submission.time_from for submission in taken if submission.time)
     if times:
-        say("  times: " + ", ".join(f"{count} from {source}" for source, count in times.items()))
+        say(
+            _("  times: ")
+            + _(", ").join(
+                _("{count} from {source}").format(count=count, source=_(source)) for source, count in times.items()
+            )
+        )
     for submission, by in late(course, taken):
-        say(f"  late {submission.student}, {submission.exercise}: by {str(by).split('.')[0]}")
+        say(
+            _("  late {student}, {exercise}: by {time}").format(
+                student=submission.student, exercise=submission.exercise, time=str(by).split(".")[0]
+            )
+        )
     marked = [f"{one.student}, {one.exercise}" for one in taken if one.marked_late]
     if marked:
-        say(f"  marked LATE by Canvas, which doesn't say by how much: {'; '.join(marked)}")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+        say(_("  marked LATE by Canvas, which doesn't say by how much: {marked}").format(marked="; ".join(marked)))

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from autograder.commands.common import CORES, Classroom, cell, console, require_linux, say, stoppable
 from autograder.course import UNSAFE_VARIABLE, UserError, find_course
+from simpo_language.speech import N_, _, ngettext
 
 if TYPE_CHECKING:  # it loads nbgrader, for which `--help` need not wait
     from autograder.reports.status import Standing
@@ -62,7 +63,9 @@ def status(classroom: Classroom = None) -> None:
     whole = total(lines)
     if not (whole.handed_in or others):
         raise UserError(
-            f"nothing is handed in yet in {course.classroom / 'submitted'}: run `autograder grade DOWNLOADS`"
+            _("nothing is handed in yet in {value}: run `autograder grade DOWNLOADS`").format(
+                value=course.classroom / "submitted"
+            )
         )
     steps = next_steps(course, whole, results(course))
     shown = [name for name in COLUMNS if getattr(whole, name) or name not in ORDER]
@@ -76,28 +79,28 @@ def status(classroom: Classroom = None) -> None:
 def _status_table(lines: "Sequence[Standing]", whole: "Standing", shown: Sequence[str]) -> Table:
     """A line for each exercise and one for all; `shown` are the columns that say something."""
     table = Table(show_footer=True, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    table.add_column("exercise", whole.exercise, no_wrap=True)
+    table.add_column(_("exercise"), whole.exercise, no_wrap=True)
     for name in shown:
-        table.add_column(COLUMNS[name], str(getattr(whole, name)), justify="right")
+        table.add_column(_(COLUMNS[name]), str(getattr(whole, name)), justify="right")
     for line in lines:
         counts = {name: str(getattr(line, name) or "·") for name in shown}
-        table.add_row(line.exercise, *(counts if line.is_begun else {**counts, "handed_in": "nobody yet"}).values())
+        table.add_row(line.exercise, *(counts if line.is_begun else {**counts, "handed_in": _("nobody yet")}).values())
     return table
 
 
 COLUMNS = {  # fields of a standing: the column's heading. What to do where it isn't 0: `next_steps`
-    "handed_in": "handed in",
-    "missing": "missing",
-    "other_files": "no notebook",
-    "graded": "graded",
-    "to_grade": "new",
-    "out_of_date": "changed",
-    "not_gradable": "not gradable",
-    "stopped": "stopped",
-    "flagged": "flagged",
-    "essays": "essays",
-    "appeals": "appeals",
-    "old_feedback": "feedback",
+    "handed_in": N_("handed in"),
+    "missing": N_("missing"),
+    "other_files": N_("no notebook"),
+    "graded": N_("graded"),
+    "to_grade": N_("new"),
+    "out_of_date": N_("changed"),
+    "not_gradable": N_("not gradable"),
+    "stopped": N_("stopped"),
+    "flagged": N_("flagged"),
+    "essays": N_("essays"),
+    "appeals": N_("appeals"),
+    "old_feedback": N_("feedback"),
 }
 
 
@@ -166,19 +169,27 @@ def export(
     from autograder.reports.export import EXPORTERS, SheetExporter
 
     if to is not None and to not in EXPORTERS:
-        raise UserError(f"--to is {to!r}: it must be one of {', '.join(EXPORTERS)}")
+        raise UserError(
+            _("--to is {to!r}: it must be one of {exporters}").format(to=to, exporters=", ".join(EXPORTERS))
+        )
     if not has_gradebook(course):
-        raise UserError(f"there is no gradebook in {course.classroom}: run `autograder grade DOWNLOADS` first")
+        raise UserError(
+            _("there is no gradebook in {classroom}: run `autograder grade DOWNLOADS` first").format(
+                classroom=course.classroom
+            )
+        )
     kind = EXPORTERS[to or "csv"] if to or not into else SheetExporter
     if comments and not into:
-        raise UserError("--comments goes with --into FILE, a grading worksheet that Moodle gave out")
+        raise UserError(_("--comments goes with --into FILE, a grading worksheet that Moodle gave out"))
     settings = {"into": str(into or ""), "columns": _columns(column or []), "scale": scale, "keep": keep}
     settings["comments"] = comments
     if not issubclass(kind, SheetExporter):
         if any(settings.values()):
             raise UserError(
-                "--column, --scale and --keep go with --into FILE, a file that a system gave out; and --to csv and "
-                "--to gradescope fill no file"
+                _(
+                    "--column, --scale and --keep go with --into FILE, a file that a system gave out; and "
+                    "--to csv and --to gradescope fill no file"
+                )
             )
         settings = {}
     exporter = kind(
@@ -192,11 +203,13 @@ def export(
     with open_gradebook(course) as opened:
         done = exporter.export(opened.gradebook)
     for note in done.notes:
-        say(f"note: {note}")
+        say(_("note: {note}").format(note=note))
     unchanged = into is not None and into.resolve() != done.path.resolve()
     say(
-        f"{done.path}: {done.scores} score{'s' * (done.scores != 1)}"
-        + (f"; {into} itself is unchanged" if unchanged else "")
+        ngettext("{path}: {count} score", "{path}: {count} scores", done.scores).format(
+            path=done.path, count=done.scores
+        )
+        + (_("; {into} itself is unchanged").format(into=into) if unchanged else "")
     )
 
 
@@ -205,7 +218,7 @@ def _columns(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, exercise = pair.rpartition("=")
         if not equals:
-            raise UserError(f'--column is {pair!r}: it must be "COLUMN=EXERCISE"')
+            raise UserError(_('--column is {pair!r}: it must be "COLUMN=EXERCISE"').format(pair=pair))
         found[name.strip()] = exercise.strip()
     return found
 
@@ -235,9 +248,12 @@ def report(
     from autograder.reports.report import render
 
     path = out or course.classroom / ("report.anonymous.html" if anonymous else "report.html")
-    with console.status("Writing the report"):
+    with console.status(_("Writing the report")):
         write_whole(path, render(course, anonymous=anonymous))
-    say(f"Report: {path}" + ("" if anonymous else " (with students' names: keep it as you keep the gradebook)"))
+    say(
+        _("Report: {path}").format(path=path)
+        + ("" if anonymous else _(" (with students' names: keep it as you keep the gradebook)"))
+    )
 
 
 @commands.command()
@@ -263,29 +279,36 @@ def regrade(
 
     if unsafe:
         os.environ[UNSAFE_VARIABLE] = "1"
-    with stoppable(), console.status(f"Grading {exercise} by its present source"):
+    with stoppable(), console.status(_("Grading {exercise} by its present source").format(exercise=exercise)):
         done = (work.apply if apply else work.preview)(course, exercise, jobs)
     if done.changes:
-        table = Table("student", "check", "before", "after", "message")
+        table = Table(_("student"), _("check"), _("before"), _("after"), _("message"))
         for change in done.changes:
             points = ["–" if value is None else f"{value:g}" for value in (change.before, change.after)]
-            kept = ["stays: a person gave the points"] if change.by_hand else []
+            kept = [_("stays: a person gave the points")] if change.by_hand else []
             words = "; ".join(filter(None, [*kept, change.message]))
             table.add_row(*map(cell, (change.student, change.grade_id, *points, words)))
         console.print(table)
     for fault in done.faults:
-        say(f"{fault.student}: {fault.verdict}: {fault.reason}")
+        say(f"{fault.student}: {_(fault.verdict)}: {fault.reason}")
     up, down = done.count(1), done.count(-1)
-    say(f"{exercise}: of {done.students} graded, {done.students - up - down} unchanged, {up} up, {down} down")
+    say(
+        _("{exercise}: of {students} graded, {unchanged} unchanged, {up} up, {down} down").format(
+            exercise=exercise, students=done.students, unchanged=done.students - up - down, up=up, down=down
+        )
+    )
     if done.first_time:
-        verb = "would be" if not apply else "is" if done.first_time == 1 else "are"
-        say(f"{done.first_time} more {verb} graded for the first time")
+        graded = ngettext(
+            "{count} more is graded for the first time", "{count} more are graded for the first time", done.first_time
+        )
+        sentence = graded if apply else _("{count} more would be graded for the first time")
+        say(sentence.format(count=done.first_time))
     if apply:
-        say(f"Written to {describe(course)}. Next: autograder feedback")
+        say(_("Written to {describe}. Next: autograder feedback").format(describe=describe(course)))
     elif done.refusal:
         say(done.refusal[0].upper() + done.refusal[1:])
     elif done.changes or done.first_time:
-        say(f"Nothing was written. To write: autograder regrade {exercise} --apply")
+        say(_("Nothing was written. To write: autograder regrade {exercise} --apply").format(exercise=exercise))
 
 
 def _quiet() -> None:

@@ -14,6 +14,7 @@ from nbformat.notebooknode import NotebookNode
 from autograder.cells import role
 from autograder.course import UserError
 from autograder.gradebook.writer import Writer
+from simpo_language.speech import _
 
 Cells = Mapping[str, NotebookNode]  # by grade_id
 
@@ -69,7 +70,7 @@ def _change(gradebook: Any, exercise: str, before: NotebookNode | None, after: N
     ]
     if (lost := [mark for _, row in gone for mark in _marks(row)]) and not dropping:
         raise UserError(_refusal(exercise, lost))
-    for _, row in gone:
+    for _place, row in gone:
         _drop(database, row)
     database.flush()
     database.expire(notebook)
@@ -141,10 +142,11 @@ def _refusal(exercise: str, lost: list[Mark]) -> str:
     for mark in sorted(lost, key=lambda mark: (mark.grade_id, mark.student)):
         by_cell.setdefault(mark.grade_id, []).append(f"{mark.student} {mark.words}")
     cells = "; ".join(f"{grade_id}: {', '.join(words)}" for grade_id, words in by_cell.items())
-    return (
-        f"solutions/{exercise}.ipynb has dropped cells for which people gave marks, and these would go with them "
-        f"({cells}). Put the cells back, or look with `autograder regrade {exercise}` and let the marks go with --apply"
-    )
+    return _(
+        "solutions/{exercise}.ipynb has dropped cells for which people gave marks, and these "
+        "would go with them ({cells}). Put the cells back, or look with `autograder regrade "
+        "{exercise}` and let the marks go with --apply"
+    ).format(exercise=exercise, cells=cells)
 
 
 def _drop(database: Any, row: Any) -> None:

@@ -12,6 +12,7 @@ from autograder.gradebook.writer import open_gradebook
 from autograder.handing_in.roster import load
 from autograder.handing_in.submissions import Submission
 from autograder.nbgrader_setup import nbgrader_api
+from simpo_language.speech import _
 
 
 def read_time(words: str) -> datetime:
@@ -28,14 +29,20 @@ def read_time(words: str) -> datetime:
         return (said.replace(hour=23, minute=59, second=59) if is_day else said).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UserError(
-            f"{words!r} is no time; expected one such as 2026-12-01 23:59 or 2026-12-01T23:59+08:00"
+            _("{words!r} is no time; expected one such as 2026-12-01 23:59 or 2026-12-01T23:59+08:00").format(
+                words=words
+            )
         ) from None
 
 
 def check_exercise(course: Course, exercise: str) -> None:
     """Raise UserError if there is no such exercise."""
     if exercise not in course.exercises():
-        raise UserError(f"no exercise is named {exercise}; there are {', '.join(course.exercises())}")
+        raise UserError(
+            _("no exercise is named {exercise}; there are {names}").format(
+                exercise=exercise, names=", ".join(course.exercises())
+            )
+        )
 
 
 def set_due(course: Course, exercise: str, time: datetime | None) -> None:
@@ -64,12 +71,16 @@ def extend(course: Course, exercise: str, student: str, time: datetime | None) -
     due = due_times(course).get(exercise)
     if time and due is None:
         raise UserError(
-            f"{exercise} has no due time, so there is nothing to extend; first: autograder due {exercise} TIME"
+            _(
+                "{exercise} has no due time, so there is nothing to extend; first: autograder due {exercise} TIME"
+            ).format(exercise=exercise)
         )
     if time and due and time <= due:
         raise UserError(
-            f"{time.astimezone():%Y-%m-%d %H:%M} is no extension: {exercise} is due at "
-            f"{due.astimezone():%Y-%m-%d %H:%M} for all; give a later time"
+            _(
+                "{time:%Y-%m-%d %H:%M} is no extension: {exercise} is due at {due:%Y-%m-%d %H:%M} for all; "
+                "give a later time"
+            ).format(time=time.astimezone(), exercise=exercise, due=due.astimezone())
         )
     extensions = read_extensions(course)
     extensions.pop((student, exercise), None)
@@ -86,8 +97,10 @@ def check_student(course: Course, student: str) -> None:
     known |= {person.id for person in load(course)} | {path.name for path in course.classroom.glob("submitted/*")}
     if student not in known:
         raise UserError(
-            f"nobody in the class has the id {student!r}; expected one of {course.classroom / 'roster.csv'} or of who "
-            "has handed in: autograder roster FILE adds students"
+            _(
+                "nobody in the class has the id {student!r}; expected one of {value} or of who has "
+                "handed in: autograder roster FILE adds students"
+            ).format(student=student, value=course.classroom / "roster.csv")
         )
 
 
@@ -117,7 +130,7 @@ def due_times(course: Course) -> dict[str, datetime]:
 def last_times(course: Course) -> dict[str, datetime]:
     """The exercises that have a due time, and until when anybody may hand them in, extensions included, in UTC."""
     times = due_times(course)
-    for (_, exercise), until in read_extensions(course).items():
+    for (_student, exercise), until in read_extensions(course).items():
         if exercise in times:
             times[exercise] = max(times[exercise], until)
     return times

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from autograder.course import Course, UserError
 from autograder.files import write_whole
+from simpo_language.speech import _
 
 Extensions = Mapping[tuple[str, str], datetime]  # by student and exercise, in UTC
 FILE = "extensions.json"
@@ -33,8 +34,10 @@ def read_extensions(course: Course) -> dict[tuple[str, str], datetime]:
         }
     except (ValueError, AttributeError, TypeError) as error:
         raise UserError(
-            f"{path} can't be read ({error}); expected what `autograder due` wrote: restore it, or delete it and "
-            "set the extensions again"
+            _(
+                "{path} can't be read ({error}); expected what `autograder due` wrote: restore it, or "
+                "delete it and set the extensions again"
+            ).format(path=path, error=error)
         ) from None
 
 

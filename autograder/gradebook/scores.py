@@ -7,6 +7,7 @@ from typing import Any
 
 from autograder.course import Course
 from autograder.gradebook.writer import has_gradebook, open_gradebook
+from autograder.student_data.names import full_name, in_order
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Student:
 
     @property
     def name(self) -> str:
-        return f"{self.first_name} {self.last_name}".strip()
+        return full_name(self.first_name, self.last_name)
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def read_scores(gradebook: Any) -> ClassScores:
             )
             for row in gradebook.students
         ),
-        key=lambda student: (student.last_name, student.first_name, student.id),
+        key=lambda student: (*in_order(student.first_name, student.last_name), student.id),
     )
     max_points = {row.name: float(row.max_score) for row in sorted(gradebook.assignments, key=lambda row: row.name)}
     penalties = _penalties(gradebook)

@@ -21,6 +21,7 @@ from autograder.gradebook.extensions import Extensions, read_extensions
 from autograder.gradebook.own_table import keep_written, written_answers, written_keys, written_table
 from autograder.nbgrader_setup import nbgrader_folders
 from autograder.results import Marked
+from simpo_language.speech import _
 
 ATTEMPTS = 6  # somebody else may be writing: each is a new transaction, after a longer wait
 WAIT_SECONDS = 0.05
@@ -120,7 +121,9 @@ class Writer:
             self._layouts.clear()
             time.sleep(WAIT_SECONDS * 2**attempt * (0.5 + random.random()))
         url = self.gradebook.engine.url.render_as_string(hide_password=True)
-        raise UserError(f"the gradebook {url} can't be written: {str(failure).splitlines()[0]}") from failure
+        raise UserError(
+            _("the gradebook {url} can't be written: {value}").format(url=url, value=str(failure).splitlines()[0])
+        ) from failure
 
     def _write(self, marked: Marked, handed_in: datetime | None, key: str) -> str:
         from nbgrader.api import Comment, Grade, SubmittedNotebook

@@ -39,6 +39,7 @@ from autograder.nbgrader_setup import nbgrader_api
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_CONFINED, NOT_GRADABLE, Check, Result
 from autograder.student_data.time_limit import TimeUp, limited
 from autograder.student_data.visible import visible
+from simpo_language.speech import Said, _, said, said_again
 
 ISOLATION = SHARED  # tests of other courses need the student's own process
 READ_SECONDS, WRITE_SECONDS = 60, 120  # for what is done here with a submission, before it runs and after
@@ -96,7 +97,11 @@ def grade(
 ) -> Iterator[tuple[Result, bool]]:
     """Grade every submission; yield each result, and whether it is new. As `engines.Engine` says."""
     if scheduler:
-        raise UserError(f"{course.root} is another nbgrader course: --scheduler is for this project's course alone")
+        raise UserError(
+            _("{root} is another nbgrader course: --scheduler is for this project's course alone").format(
+                root=course.root
+            )
+        )
     api = nbgrader_api(course)
     ignore_by_name()
     api.config.WarmExecute.isolation = isolation
@@ -125,7 +130,11 @@ def grade(
 
 def _refused(course: Course, submission: Submission, key: str, error: BaseException) -> Result:
     """What to say of a submission that can't be read. key: if it has one."""
-    words = str(error) if isinstance(error, ValueError) else f"it can't be read ({type(error).__name__})"
+    words = (
+        str(error)
+        if isinstance(error, ValueError)
+        else _("it can't be read ({name})").format(name=type(error).__name__)
+    )
     result = Result(submission.student, submission.exercise, NOT_GRADABLE, reason=words)
     if key:
         remember(course, submission, key, result)
@@ -183,10 +192,14 @@ def _refuse_clashes(folder: Path, source: Path) -> None:
     for path in _files(source):
         within = path.relative_to(source)
         if (folder / within).is_dir():
-            raise ValueError(f"{within} is a folder, and a file of the assignment has that name")
+            raise ValueError(
+                _("{within} is a folder, and a file of the assignment has that name").format(within=within)
+            )
         for parent in within.parents[:-1]:
             if (folder / parent).is_file():
-                raise ValueError(f"{parent} is a file, and a folder of the assignment has that name")
+                raise ValueError(
+                    _("{parent} is a file, and a folder of the assignment has that name").format(parent=parent)
+                )
 
 
 def _steps(submission: Submission, source: Path, given: dict[str, Assigned]) -> Iterator[list[Step]]:
@@ -195,11 +208,11 @@ def _steps(submission: Submission, source: Path, given: dict[str, Assigned]) -> 
     source: the folder of the assignment.
     """
     if not STUDENT.fullmatch(submission.student):
-        raise ValueError(f"the student's id {ID_RULE}")
+        raise ValueError(_("the student's id {id_rule}").format(id_rule=_(ID_RULE)))
     handed_in = {name: path for name in given if (path := submission.folder / f"{name}.ipynb").exists()}
     if not handed_in:
         expected = " or ".join(f"{name}.ipynb" for name in sorted(given))
-        raise ValueError(f"it holds no notebook of the assignment; expected {expected}")
+        raise ValueError(_("it holds no notebook of the assignment; expected {expected}").format(expected=expected))
     _refuse_clashes(submission.folder, source)
     for name, path in handed_in.items():
         try:
@@ -222,19 +235,25 @@ def _result(course: Course, api: Any, one: Unfinished, given: dict[str, Assigned
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of how nbgrader 0.9.6 adds rows; they are added
         outcome = api.autograde(exercise, student, force=True, create=True)
     if limit.is_over:
-        words = f"nbgrader took more than {WRITE_SECONDS} seconds to write it down, and was stopped"
+        words = _("nbgrader took more than {write_seconds} seconds to write it down, and was stopped").format(
+            write_seconds=WRITE_SECONDS
+        )
         return replace(result, verdict=NOT_GRADABLE, reason=words)
     log = log_path(course, one.submission)
     write_whole(log, visible(str(outcome.get("log", "")) + str(outcome.get("error", ""))))
     if not outcome["success"]:
         why_not(outcome)  # Ctrl-C is no fault
-        return replace(result, verdict=GRADER_FAULT, reason=f"nbgrader stopped; its words are in {log}")
+        return replace(
+            result, verdict=GRADER_FAULT, reason=_("nbgrader stopped; its words are in {log}").format(log=log)
+        )
     for name in sorted(given):
         path = course.classroom / "autograded" / student / exercise / f"{name}.ipynb"
         before = f"{name}: " if len(given) > 1 else ""
         if not path.is_file():
             missing = (replace(check, grade_id=before + check.grade_id) for check in _not_handed_in(given[name]))
-            result = replace(result, checks=(*result.checks, *missing), reason=f"{name}.ipynb was not handed in")
+            result = replace(
+                result, checks=(*result.checks, *missing), reason=_("{name}.ipynb was not handed in").format(name=name)
+            )
             continue
         graded = read_notebook(path)
         notes = graded.metadata.get(NOTES, {})
@@ -242,10 +261,16 @@ def _result(course: Course, api: Any, one: Unfinished, given: dict[str, Assigned
             result,
             verdict=notes.get("verdict", GRADED) if result.verdict == GRADED else result.verdict,
             checks=result.checks + tuple(replace(c, grade_id=before + c.grade_id) for c in notebook_checks(graded)),
-            repairs=result.repairs + tuple(before + words for words in notes.get("repairs", ())),
+            repairs=result.repairs + tuple(_of(before, words) for words in notes.get("repairs", ())),
             flags=result.flags + tuple(before + words for words in notes.get("flags", ())),
         )
     return result
+
+
+def _of(before: str, stored: Any) -> str | Said:
+    """A sentence about one of several notebooks. before: which one's it is."""
+    sentence = said_again(stored)
+    return said("{notebook}{sentence}", notebook=before, sentence=sentence) if before else sentence
 
 
 def _not_handed_in(given: Assigned) -> Iterator[Check]:

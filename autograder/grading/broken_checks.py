@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from autograder.messages import read
 from autograder.results import NOT_ATTEMPTED, Check, Result
+from simpo_language.speech import _
 
 NAMED = 5  # students, in a sentence
 REFUSED = "AssertionError"  # how tests of other courses say no
@@ -24,11 +25,14 @@ class BrokenCheck:
     @property
     def sentence(self) -> str:
         """What is wrong with it, and by whom it was not failed in this way."""
-        said = f"the check {self.grade_id} gives nobody a point and stops with {self.exception}"
+        said = _("the check {grade_id} gives nobody a point and stops with {exception}").format(
+            grade_id=self.grade_id, exception=self.exception
+        )
         if not self.others:
             return said
-        more = f" and {len(self.others) - NAMED} more" if len(self.others) > NAMED else ""
-        return f"{said} (not for {', '.join(self.others[:NAMED])}{more}, who did not get that far)"
+        more = _(" and {count} more").format(count=len(self.others) - NAMED) if len(self.others) > NAMED else ""
+        sentence = _("{sentence} (not for {students}{more}, who did not get that far)")
+        return sentence.format(sentence=said, students=", ".join(self.others[:NAMED]), more=more)
 
 
 def broken_checks(results: Iterable[Result], *, at_least: int = 1) -> list[BrokenCheck]:

@@ -27,6 +27,7 @@ from autograder.course import STUDENT_MODULES, UNSAFE_VARIABLE, UserError
 from autograder.grading.marking import Task, mark
 from autograder.grading.workers import ATTEMPTS, TASK_SECONDS, Name, Unanswered
 from autograder.results import GRADER_FAULT, NOT_CONFINED, Marked, result_from
+from simpo_language.speech import _
 
 CONNECT_SECONDS = 8  # for a scheduler to greet
 FIRST_WORKER_SECONDS = 60  # how long to wait for a worker before grading,
@@ -183,8 +184,10 @@ def _collect(running: dict[Any, Job]) -> Iterator[Answer]:
             raise
         except Exception as error:  # Dask's: nothing that `mark` does gets out
             raise UserError(
-                f"the scheduler or the worker at {worker} can't load the grader ({str(error).splitlines()[0]}): "
-                f"both need the same as here, {installed()}"
+                _(
+                    "the scheduler or the worker at {worker} can't load the grader ({value}): both need the "
+                    "same as here, {installed}"
+                ).format(worker=worker, value=str(error).splitlines()[0], installed=installed())
             ) from None
         yield running.pop(future).name, marked
 
@@ -194,15 +197,20 @@ def _accepted(answer: dict[str, Any], worker: str) -> Marked:
     where = f"{answer['host']} ({worker})"
     if answer["code"] != installed():
         raise UserError(
-            f"the worker on {where} has {answer['code']}; who grades has {installed()}: "
-            "install the same on both, then repeat the command"
+            _(
+                "the worker on {where} has {answer}; who grades has {installed}: install the same on "
+                "both, then repeat the command"
+            ).format(where=where, answer=answer["code"], installed=installed())
         )
     result = result_from(answer["marked"]["result"])
     if result.verdict == NOT_CONFINED:
         raise UserError(
-            f"students' code can't be confined on the worker on {where}: {result.reason}. Run workers on Linux 5.13 or "
-            "newer, in containers whose seccomp profile allows Landlock; or, if that machine holds nothing that a "
-            f"student must not reach, start its worker with {UNSAFE_VARIABLE}=1"
+            _(
+                "students' code can't be confined on the worker on {where}: {reason}. Run workers on "
+                "Linux 5.13 or newer, in containers whose seccomp profile allows Landlock; or, if that "
+                "machine holds nothing that a student must not reach, start its worker with "
+                "{unsafe_variable}=1"
+            ).format(where=where, reason=result.reason, unsafe_variable=UNSAFE_VARIABLE)
         )
     if result.verdict == GRADER_FAULT:
         result = replace(result, reason=f"{result.reason}, on {where}")
@@ -246,8 +254,10 @@ def _await_worker(client: Any, seconds: float, count: int) -> None:
     except TimeoutError:
         address = client.scheduler.address
         raise UserError(
-            f"the scheduler at {address} has had no worker for {seconds:g} seconds: start one or more with "
-            f"`dask worker {address}`; what is graded is kept"
+            _(
+                "the scheduler at {address} has had no worker for {seconds:g} seconds: start one or more "
+                "with `dask worker {address}`; what is graded is kept"
+            ).format(address=address, seconds=seconds)
         ) from None
 
 
@@ -258,7 +268,9 @@ def _lost(address: str) -> UserError:
             "is graded is kept: repeat the command, and if it does so again, start the scheduler anew"
         )
     return UserError(
-        f"the scheduler at {address} is gone; what is graded is kept: start it again and repeat the command"
+        _("the scheduler at {address} is gone; what is graded is kept: start it again and repeat the command").format(
+            address=address
+        )
     )
 
 
@@ -270,7 +282,7 @@ def _connected(address: str) -> Iterator[Any]:
         from distributed import Client
     except ImportError:
         raise UserError(
-            "a cluster needs Dask, which is not installed here: pip install 'simpo-practice[cluster]'"
+            _("a cluster needs Dask, which is not installed here: pip install 'simpo-practice[cluster]'")
         ) from None
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes as an exception
@@ -279,10 +291,14 @@ def _connected(address: str) -> Iterator[Any]:
             asyncio.run(_greet(address))
             client = Client(address)
         except (OSError, ValueError, TypeError, RuntimeError) as error:
-            reason = str(error) or f"nothing came within {CONNECT_SECONDS} seconds"
+            reason = str(error) or _("nothing came within {connect_seconds} seconds").format(
+                connect_seconds=CONNECT_SECONDS
+            )
             raise UserError(
-                f"no Dask scheduler answers at {address} ({reason}): start one with `dask scheduler` "
-                "and give the address that it prints, such as tls://10.0.0.5:8786"
+                _(
+                    "no Dask scheduler answers at {address} ({reason}): start one with `dask scheduler` and "
+                    "give the address that it prints, such as tls://10.0.0.5:8786"
+                ).format(address=address, reason=reason)
             ) from None
         with client:
             yield client

@@ -31,6 +31,7 @@ from autograder.grading.workers import Unanswered, run_tasks
 from autograder.handing_in.submissions import Submission, content_of, read_submission, submitted
 from autograder.results import GRADER_FAULT, NOT_CONFINED, NOT_GRADABLE, Marked, Result
 from autograder.student_data.visible import visible
+from simpo_language.speech import Said, _, sentence_of
 
 PARTIAL = re.compile(r"\..*\.part")  # what `write_whole` calls a file that is not yet whole
 
@@ -124,7 +125,7 @@ def _kept(course: Course, done: Iterable[tuple[Keyed, Marked | Unanswered]]) -> 
                 verdict = NOT_GRADABLE if marked is Unanswered.LATE else GRADER_FAULT
                 marked = without_points(Result(one.submission.student, one.submission.exercise, verdict), marked.value)
             if marked.result.verdict == NOT_CONFINED:
-                raise UserError(refusal(marked.result.reason))
+                raise UserError(refusal(str(marked.result.reason)))
             with alone(course):  # another run may be grading this class
                 result = _keep(course, gradebook, one, marked)
             yield result
@@ -169,7 +170,8 @@ def _task(course: Course, submission: Submission) -> Task:
     """What a worker needs to mark a submission."""
     theirs, ours = submission.folder, course.classroom / "source" / submission.exercise
     given = {str(path.relative_to(ours)): path.read_bytes() for path in files_beside(ours)}
-    content, refused = b"", ""
+    content = b""
+    refused: str | Said = ""
     beside: dict[str, bytes] = {}
     aside: list[str] = []
     try:
@@ -177,9 +179,11 @@ def _task(course: Course, submission: Submission) -> Task:
         aside = shadows(submission.folder)
         beside = {str(path.relative_to(theirs)): path.read_bytes() for path in files_beside(theirs)}
     except ValueError as error:
-        refused = str(error)
+        refused = sentence_of(error)
     except (OSError, RecursionError) as error:
-        refused = f"it, or what lies beside it, can't be read ({type(error).__name__}); when it can, grade with --force"
+        refused = _("it, or what lies beside it, can't be read ({name}); when it can, grade with --force").format(
+            name=type(error).__name__
+        )
     source, released = instructors_files(course.classroom, submission.exercise)
     return Task(
         submission.student,

@@ -16,6 +16,7 @@ from autograder.cells import CHINESE_HALF, EDITIONS, is_answer, role
 from autograder.course import ESSAY_PLACEHOLDER
 from autograder.execution.syntax import syntax_tree
 from autograder.handing_in.written import bound, written_names
+from simpo_language.speech import Said, said
 
 READ = 2_000_000  # characters of a submission that are read for names; its own cells take some thousand
 REMEMBERED = 10_000  # characters of a cell whose names are kept for the next submission; longer ones are nobody else's
@@ -26,7 +27,7 @@ FENCED = re.compile(r"\s*```[\w{} .-]*\n(.*?)\n?```\s*", re.DOTALL)
 class Elsewhere:
     """An answer that was found."""
 
-    sentence: str  # where, for the student and whoever grades
+    sentence: Said  # where, for the student and whoever grades
     source: str
     places: tuple[int, ...] = ()  # of the student's own cells that are the answer now; none: they stay where they are
     attachments: Mapping[str, Mapping[str, str]] | None = None
@@ -120,7 +121,8 @@ def _code(submission: _Submission, number: int, taken: Collection[int]) -> Elsew
     names = _bound_in(stub.source)
     if not names or (place is not None and _is_given(cells[place], submission.written(place), names)):
         return None
-    how = f"{role(stub)['grade_id']} was missing" if place is None else f"{role(stub)['grade_id']} was not filled in"
+    empty = said("{cell} was not filled in", cell=role(stub)["grade_id"])
+    how = said("{cell} was missing", cell=role(stub)["grade_id"]) if place is None else empty
     what = ", ".join(sorted(names))
     defining = {
         one: found
@@ -131,8 +133,9 @@ def _code(submission: _Submission, number: int, taken: Collection[int]) -> Elsew
     own = [one for one in defining if submission.own(one)]
     best = [one for one in own if defining[one] == names] or own
     if best:
-        several = f"; of {len(best)} such cells the last counts" if len(best) > 1 else ""
-        sentence = f"{how}; your own cell that defines {what} is the answer{several}"
+        sentence = said("{how}; your own cell that defines {names} is the answer", how=how, names=what)
+        if len(best) > 1:
+            sentence = said("{sentence}; of {count} such cells the last counts", sentence=sentence, count=len(best))
         return Elsewhere(sentence, as_code(cells[best[-1]].source), (best[-1],))
     for one in (one for one in defining if one in submission.places.values()):
         theirs = submission.stub_of(one)
@@ -140,8 +143,10 @@ def _code(submission: _Submission, number: int, taken: Collection[int]) -> Elsew
         if cells[one].source.strip() == theirs.source.strip() or names & _bound_in(_code_of(theirs)):
             continue
         if is_answer(theirs):  # merged cells, say: what it defines must not be undone by a stub that comes back below
-            return Elsewhere(f"{how}; {name} defines {what}, which counts", f"# {what}: see {name}")
-        return Elsewhere(f"{how}; {what} was written into {name}, and is the answer", as_code(cells[one].source))
+            sentence = said("{how}; {cell} defines {names}, which counts", how=how, cell=name, names=what)
+            return Elsewhere(sentence, f"# {what}: see {name}")
+        sentence = said("{how}; {names} was written into {cell}, and is the answer", how=how, names=what, cell=name)
+        return Elsewhere(sentence, as_code(cells[one].source))
     return None
 
 
@@ -169,7 +174,9 @@ def _essay(submission: _Submission, number: int, taken: Collection[int]) -> Else
             beside.append(one)
     if not beside:
         return None
-    how = f"{role(stub)['grade_id']} was missing" if place is None else f"{role(stub)['grade_id']} was empty"
+    blank = said("{cell} was empty", cell=role(stub)["grade_id"])
+    how = said("{cell} was missing", cell=role(stub)["grade_id"]) if place is None else blank
     attachments = {name: kinds for one in beside for name, kinds in cells[one].get("attachments", {}).items()}
     text = "\n\n".join(cells[one].source.strip() for one in beside)
-    return Elsewhere(f"{how}; your own text below its place is the answer", text, tuple(beside), attachments or None)
+    sentence = said("{how}; your own text below its place is the answer", how=how)
+    return Elsewhere(sentence, text, tuple(beside), attachments or None)

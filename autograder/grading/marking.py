@@ -25,7 +25,7 @@ from autograder.grading.execute import fill, steps_of
 from autograder.grading.repair import parse_once, restore, set_aside
 from autograder.handing_in.reading import read_content
 from autograder.results import GRADER_FAULT, NOT_GRADABLE, Marked, Result
-from simpo_language.speech import speaking
+from simpo_language.speech import Said, sentence_of, speaking
 
 CELL_SECONDS = 5  # of a cell's own time (see `patience`); of all known right answers none takes a tenth of it
 REASON = 300  # characters of why there are no points
@@ -42,7 +42,7 @@ class Task:
     released: bytes  # what students were given
     beside: tuple[tuple[str, bytes], ...] = ()  # files beside the notebook: relative name, content
     aside: tuple[str, ...] = ()  # names beside the notebook that are a module's
-    refused: str = ""  # why the file was not even read
+    refused: str | Said = ""  # why the file was not even read
     given_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # see `repair.given_out`
     cell_seconds: float = CELL_SECONDS  # that one cell may take, of its own time
     isolation: str = SEPARATE  # where checks run (see `shared`)
@@ -78,16 +78,16 @@ def _mark(task: Task) -> Marked:
         repairs[:0] = submitted.remarks
         set_aside(notebook, repairs, task.aside)
     except ValueError as error:
-        return without_points(Result(task.student, task.exercise, NOT_GRADABLE), str(error))
+        return without_points(Result(task.student, task.exercise, NOT_GRADABLE), sentence_of(error))
     return _run_and_score(task, notebook, repairs)
 
 
-def without_points(result: Result, reason: str, log: str = "") -> Marked:
+def without_points(result: Result, reason: str | Said, log: str = "") -> Marked:
     """A submission that has no points, and why."""
-    return Marked(Result(result.student, result.exercise, result.verdict, reason=reason), log=log or reason + "\n")
+    return Marked(Result(result.student, result.exercise, result.verdict, reason=reason), log=log or f"{reason}\n")
 
 
-def _run_and_score(task: Task, notebook: NotebookNode, repairs: list[str]) -> Marked:
+def _run_and_score(task: Task, notebook: NotebookNode, repairs: list[Said]) -> Marked:
     from nbgrader.preprocessors import LimitOutput  # of nbgrader's steps between running and saving the one at work
     from nbgrader.utils import compute_checksum, is_locked
 

@@ -66,10 +66,10 @@ class Regrading:
         if not self.broken:
             return ""
         found = "; ".join(check.sentence for check in self.broken)
-        return (
-            f"nothing was written: {found}. Mend it in solutions/{self.exercise}.ipynb, prove it with "
-            f"`autograder benches {self.exercise}`, and look again with `autograder regrade {self.exercise}`"
-        )
+        return _(
+            "nothing was written: {found}. Mend it in solutions/{exercise}.ipynb, prove it with "
+            "`autograder benches {exercise}`, and look again with `autograder regrade {exercise}`"
+        ).format(found=found, exercise=self.exercise)
 
 
 def preview(course: Course, exercise: str, jobs: int = 1) -> Regrading:
@@ -124,10 +124,18 @@ def _copy(submission: Submission, trial: Course) -> None:
 
 def _handed_in(course: Course, exercise: str) -> list[Submission]:
     if exercise not in course.exercises():
-        raise UserError(f"no exercise is named {exercise}; there are {', '.join(course.exercises())}")
+        raise UserError(
+            _("no exercise is named {exercise}; there are {names}").format(
+                exercise=exercise, names=", ".join(course.exercises())
+            )
+        )
     found = [submission for submission in submitted(course) if submission.exercise == exercise]
     if not found:
-        raise UserError(f"nobody has handed in {exercise} in {course.classroom / 'submitted'}")
+        raise UserError(
+            _("nobody has handed in {exercise} in {value}").format(
+                exercise=exercise, value=course.classroom / "submitted"
+            )
+        )
     return found
 
 
@@ -196,7 +204,9 @@ def _changes(known: _Known, student: str, result: Result) -> Iterator[Change]:
         if given and points is None:
             yield Change(student, grade_id, given.points, None, "the points that a person gave go with the cell")
         elif given and points != given.max_points:
-            words = f"out of {points:g} instead of {given.max_points:g}: to be looked at again"
+            words = _("out of {points:g} instead of {max_points:g}: to be looked at again").format(
+                points=points, max_points=given.max_points
+            )
             yield Change(student, grade_id, given.points, given.points, words, by_hand=True)
         elif (before and before.points) != (after and after.points):
             yield Change(

@@ -34,6 +34,7 @@ from autograder.execution.data_files import shadows
 from autograder.grading.lost_answers import as_code, find_lost_answers, given_texts
 from autograder.handing_in.outline import digest, load_outline
 from autograder.handing_in.reading import rebuilt
+from simpo_language.speech import Said, kept, said
 
 REPAIRS = 30  # that are listed
 NOTES = "autograder"  # the key of the notebook's metadata under which repairs and verdict are kept
@@ -68,22 +69,22 @@ class OverwriteEdition(OverwriteCells):
     """nbgrader's OverwriteCells, which knows the English edition alone: the others' code cells keep what they say."""
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> Any:
-        said = cell.source
+        text = cell.source
         name = role(cell).get("grade_id")
         if cell.cell_type == "code" and is_locked(cell) and name:  # RestoreCells took it from the source
             with contextlib.suppress(MissingEntry):
                 known = self.gradebook.find_source_cell(name, self.notebook_id, self.assignment_id)
                 cell.source = known.source
                 cell, resources = super().preprocess_cell(cell, resources, cell_index)
-                cell.source = said
+                cell.source = text
                 return cell, resources
         return super().preprocess_cell(cell, resources, cell_index)
 
 
-def set_aside(repaired: NotebookNode, repairs: list[str], names: Iterable[str]) -> None:
+def set_aside(repaired: NotebookNode, repairs: list[Said], names: Iterable[str]) -> None:
     """Add to the repairs that these files beside the notebook are not used."""
-    repairs += [f"{name} has the name of a module and was set aside" for name in names]
-    repaired.metadata[NOTES]["repairs"] = repairs
+    repairs += [said("{name} has the name of a module and was set aside", name=name) for name in names]
+    repaired.metadata[NOTES]["repairs"] = list(map(kept, repairs))
 
 
 def instructors_files(classroom: Path, exercise: str) -> tuple[bytes, bytes]:
@@ -111,7 +112,7 @@ def restore(
     source: NotebookNode,
     released: NotebookNode,
     versions: Mapping[str, Sequence[str]] | None = None,
-) -> tuple[NotebookNode, list[str]]:
+) -> tuple[NotebookNode, list[Said]]:
     """The submission `nb` with the cells of the source, in the language handed in, and what had to be repaired.
 
     source: the instructor's notebook; its checks count.
@@ -127,7 +128,9 @@ def restore(
     places = _match(nb.cells, given)
     lost = find_lost_answers(nb.cells, given, places, texts)
     all_nameless = bool(places) and all(_grade_id(nb.cells[place]) is None for place in places.values())
-    repairs = ["the cells had lost their names, and had to be known by what stands in them"] if all_nameless else []
+    repairs = (
+        [said("the cells had lost their names, and had to be known by what stands in them")] if all_nameless else []
+    )
     blocks: list[list[NotebookNode]] = [[]]  # the student's own cells before the first, after the first, ...
     order: dict[int, int] = {}  # place in nb: number of the block that begins there
     used: set[int] = set()  # places whose text stands in an answer's cell now, or was a stub that nobody filled in
@@ -142,7 +145,7 @@ def restore(
                 used.add(place)
             begin = answer.places[0] if answer.places else place
         elif place is None:
-            repairs.append(f"{grade_id} was missing and is back")
+            repairs.append(said("{cell} was missing and is back", cell=grade_id))
             restored = original
         else:
             theirs = nb.cells[place]
@@ -154,10 +157,10 @@ def restore(
         blocks.append([_fresh(restored if is_answer(cell) else cell, original)])
     _give_back(nb.cells, blocks, order, used, repairs)
     if len(repairs) > REPAIRS:
-        repairs[REPAIRS:] = [f"and {len(repairs) - REPAIRS:,} repairs more"]
-    said = {LANGUAGE: language} if language != LANGUAGES[0] else {}
-    kept = {key: value for key, value in source.metadata.items() if key != MADE_OF}
-    notes = {**kept, **said, NOTES: {"repairs": repairs}}
+        repairs[REPAIRS:] = [said("and {count:,} repairs more", count=len(repairs) - REPAIRS)]
+    edition = {LANGUAGE: language} if language != LANGUAGES[0] else {}
+    own = {key: value for key, value in source.metadata.items() if key != MADE_OF}
+    notes = {**own, **edition, NOTES: {"repairs": list(map(kept, repairs))}}
     cells = _unique([cell for block in blocks for cell in block])
     return from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": notes, "cells": cells}), repairs
 
@@ -167,7 +170,7 @@ def _give_back(
     blocks: list[list[NotebookNode]],
     order: Mapping[int, int],
     used: Collection[int],
-    repairs: list[str],
+    repairs: list[Said],
 ) -> None:
     """Put the student's own cells behind the cells with a role that they stood behind. Names: as in `restore`."""
     current = 0
@@ -177,7 +180,7 @@ def _give_back(
         elif place not in used:
             blocks[current].append(_own(cell, repairs))
     if list(order) != sorted(order):
-        repairs.append("cells had been moved and are in their places again")
+        repairs.append(said("cells had been moved and are in their places again"))
 
 
 def _with(original: NotebookNode, text: str, attachments: Any) -> NotebookNode:
@@ -228,25 +231,42 @@ def _grade_id(cell: NotebookNode) -> Any:
     return nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
 
 
-def _differences(cell: NotebookNode, original: NotebookNode, all_nameless: bool, versions: Sequence[str]) -> list[str]:
+def _differences(cell: NotebookNode, original: NotebookNode, all_nameless: bool, versions: Sequence[str]) -> list[Said]:
     """What the student's tools did to a cell, one sentence each."""
     grade_id, found = role(original)["grade_id"], []
     if cell.cell_type != original.cell_type:
-        found.append(f"{grade_id} was a {cell.cell_type} cell, and is a {original.cell_type} cell again")
+        found.append(
+            said(
+                "{cell} was a {was} cell, and is a {kind} cell again",
+                cell=grade_id,
+                was=cell.cell_type,
+                kind=original.cell_type,
+            )
+        )
     if _grade_id(cell) is None:
-        found += [] if all_nameless else [f"{grade_id} had lost its name, and has it again"]
+        found += [] if all_nameless else [said("{cell} had lost its name, and has it again", cell=grade_id)]
     elif _grade_id(cell) != grade_id:
-        found.append(f"{grade_id} was renamed {str(_grade_id(cell))[:60]!r}, and has its name again")
+        found.append(
+            said("{cell} was renamed {name!r}, and has its name again", cell=grade_id, name=str(_grade_id(cell))[:60])
+        )
     else:
         roles = cell.metadata.nbgrader
         for key in ("grade", "solution", "locked", "points"):
             if roles.get(key) != role(original).get(key):
-                found.append(f"{grade_id} had {key} = {str(roles.get(key))[:60]}, and has {role(original).get(key)}")
+                found.append(
+                    said(
+                        "{cell} had {key} = {value}, and has {right}",
+                        cell=grade_id,
+                        key=key,
+                        value=str(roles.get(key))[:60],
+                        right=str(role(original).get(key)),
+                    )
+                )
     text = original.cell_type == "code" and not is_answer(original)  # prose is in one of two languages
     if text and cell.source.strip() != original.source.strip() and digest(cell.source) not in versions:
-        found.append(f"{grade_id} was edited, and says again what it said")
+        found.append(said("{cell} was edited, and says again what it said", cell=grade_id))
     if tags := set(map(str, cell.metadata.get("tags") or [])) - {"raises-exception"}:
-        found.append(f"{grade_id} had tags ({', '.join(sorted(tags))[:60]}), which are off")
+        found.append(said("{cell} had tags ({tags}), which are off", cell=grade_id, tags=", ".join(sorted(tags))[:60]))
     return found
 
 
@@ -262,10 +282,12 @@ def _fresh(cell: NotebookNode, original: NotebookNode) -> NotebookNode:
     return fresh
 
 
-def _own(cell: NotebookNode, repairs: list[str]) -> NotebookNode:
+def _own(cell: NotebookNode, repairs: list[Said]) -> NotebookNode:
     """A cell of the student's own: without a role, tags or outputs."""
     if _grade_id(cell) is not None:
-        repairs.append(f"a second cell named {str(_grade_id(cell))[:60]!r} is the student's own cell now")
+        repairs.append(
+            said("a second cell named {name!r} is the student's own cell now", name=str(_grade_id(cell))[:60])
+        )
     own = from_dict({key: cell[key] for key in ("cell_type", "source", "id", "attachments") if key in cell})
     own["metadata"] = from_dict({})
     if own.cell_type == "code":

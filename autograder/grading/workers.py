@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 from autograder.execution import patience
 from autograder.execution.run import NOTEBOOK_SECONDS
 from autograder.execution.warm_client import share_warm_process, start_warm_process, sweep
+from simpo_language.speech import _
 
 ATTEMPTS = 3  # a notebook whose worker dies this often is a fault of the grader's
 AHEAD = 2  # notebooks on their way for each worker, so that none is idle and memory stays flat
@@ -46,7 +47,7 @@ class Unanswered(enum.Enum):
     """Why a task has no answer."""
 
     DIED = "its worker was killed, again and again"
-    LATE = f"it kept a worker busy for more than {TASK_SECONDS // 60} minutes, and was stopped"
+    LATE = _("it kept a worker busy for more than {value} minutes, and was stopped").format(value=TASK_SECONDS // 60)
 
 
 def run_tasks(
@@ -106,7 +107,7 @@ class _Pool:
         self.jobs = jobs
         self.threads: list[threading.Thread] = []
         _pools.add(self)
-        for _ in range(jobs):
+        for _number in range(jobs):
             self._add_thread()
 
     def places(self) -> int:
@@ -124,7 +125,7 @@ class _Pool:
             for worker in self.workers if at_once else ():
                 worker.kill()
             threads = list(self.threads)  # there will be no more
-        for _ in threads:
+        for _thread in threads:
             self.waiting.put(None)
         for thread in threads:
             thread.join()
@@ -134,7 +135,7 @@ class _Pool:
         while not self._is_to_go() and (one := self.waiting.get()):
             name, task = one
             answer: Any = Unanswered.DIED
-            for _ in range(ATTEMPTS):
+            for _attempt in range(ATTEMPTS):
                 try:
                     worker = worker or self._worker()
                     answer = self._ask(worker[1], task)

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from autograder.course import UserError
 from autograder.handing_in.reading import encoding_of
+from simpo_language.speech import N_, _
 
 NOTEBOOK_BYTES = 20_000_000  # a notebook of this course takes 50 kB, with figures 500 kB; of a larger one outputs go
 STUDENT_BYTES = 10 * NOTEBOOK_BYTES  # what any file may have, and any archive unpack to
@@ -30,7 +31,7 @@ DEPTH = 3  # the class's zip file; the students' in it, as 学习通 makes them;
 WANTED = {".ipynb", ".zip", ".csv", ".yml", ".txt", ".json"}
 # what zipfile raises over bytes that are not what they claim (NotImplementedError is a RuntimeError)
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, OverflowError, ValueError)
-NOT_A_NOTEBOOK = "unknown: not a notebook"
+NOT_A_NOTEBOOK = N_("unknown: not a notebook")
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,19 @@ def gather(downloads: Path, scratch: Path) -> tuple[list[File], list[Left]]:
         try:
             unpacking.unpack(File(PurePosixPath(), downloads), depth=1)
         except ValueError as error:
-            raise UserError(f"{downloads} can't be unpacked: {error}") from None
+            raise UserError(
+                _("{downloads} can't be unpacked: {error}").format(downloads=downloads, error=error)
+            ) from None
     elif downloads.exists():
-        raise UserError(f"{downloads} is neither a folder nor a complete zip file; was it downloaded to the end?")
+        raise UserError(
+            _("{downloads} is neither a folder nor a complete zip file; was it downloaded to the end?").format(
+                downloads=downloads
+            )
+        )
     else:
-        raise UserError(f"{downloads} does not exist; give the folder or zip file of the submissions")
+        raise UserError(
+            _("{downloads} does not exist; give the folder or zip file of the submissions").format(downloads=downloads)
+        )
     return unpacking.files, unpacking.left
 
 
@@ -121,13 +130,20 @@ class _Unpacking:
         try:
             opened = zipfile.ZipFile(archive.path)
         except DAMAGE as error:
-            raise ValueError(f"unreadable: not a complete zip file ({error}); download or ask for it again") from None
+            raise ValueError(
+                _("unreadable: not a complete zip file ({error}); download or ask for it again").format(error=error)
+            ) from None
         with opened:
             members = [member for member in opened.infolist() if not member.filename.endswith("/")]
             most = FEWER_MEMBERS if archive.name.parts else MEMBERS
             if len(members) > most:
-                whole = "; if it is a whole class's, give it by itself" if depth == 1 and archive.name.parts else ""
-                raise ValueError(f"refused: it holds {len(members):,} files; expected at most {most:,}{whole}")
+                by_itself = _("; if it is a whole class's, give it by itself")
+                whole = by_itself if depth == 1 and archive.name.parts else ""
+                raise ValueError(
+                    _("refused: it holds {count:,} files; expected at most {most:,}{whole}").format(
+                        count=len(members), most=most, whole=whole
+                    )
+                )
             self._take_room(members, archive.path.stat().st_size, is_outermost=depth == 1)
             for member in members:
                 self._take_member(opened, member, archive.name, depth)
@@ -139,8 +155,10 @@ class _Unpacking:
         self.room = limit if is_outermost else self.room
         limit = min(limit, self.room)
         if unpacked > limit:
-            words = f"its {packed:,} bytes would unpack to {unpacked:,}; expected at most {limit:,}"
-            raise ValueError(f"refused: {words}")
+            words = _("its {packed:,} bytes would unpack to {unpacked:,}; expected at most {limit:,}").format(
+                packed=packed, unpacked=unpacked, limit=limit
+            )
+            raise ValueError(_("refused: {words}").format(words=words))
         self.room -= unpacked
 
     def _take_member(
@@ -148,8 +166,10 @@ class _Unpacking:
     ) -> None:
         size, folders = len(member.filename), member.filename.count("/")
         if size > NAME or folders > FOLDERS:
-            words = f"its name has {size:,} characters and {folders:,} folders; expected at most {NAME:,} and {FOLDERS}"
-            self.leave(archive / member.filename[:60], f"refused: {words}")
+            words = _(
+                "its name has {size:,} characters and {folders:,} folders; expected at most {most:,} and {most_folders}"
+            ).format(size=size, folders=folders, most=NAME, most_folders=FOLDERS)
+            self.leave(archive / member.filename[:60], _("refused: {words}").format(words=words))
             return
         inside = PurePosixPath(_member_name(member))
         name = archive.joinpath(*[part for part in inside.parts if part != "/"])
@@ -161,7 +181,10 @@ class _Unpacking:
         try:
             content = opened.read(member)
         except DAMAGE as error:
-            self.leave(name, f"unreadable: damaged in the zip file ({error}); download or ask for it again")
+            self.leave(
+                name,
+                _("unreadable: damaged in the zip file ({error}); download or ask for it again").format(error=error),
+            )
             return
         self.unpacked += 1
         path = self.scratch / f"{self.unpacked:06}{inside.suffix.lower()}"
@@ -172,16 +195,18 @@ class _Unpacking:
 def _refusal(member: zipfile.ZipInfo, name: PurePosixPath) -> str:
     """Why a member of an archive is not unpacked; empty if it is."""
     if name.is_absolute() or not name.parts or ".." in name.parts or name.parts[0].endswith(":"):
-        return "refused: it points outside the archive"
+        return _("refused: it points outside the archive")
     if stat.S_ISLNK(member.external_attr >> 16):
-        return "refused: a link, which points outside the archive"
+        return _("refused: a link, which points outside the archive")
     if not _is_wanted(name):
         return NOT_A_NOTEBOOK
     if member.flag_bits & 1:
-        return "refused: it is locked with a password; ask for it without one"
+        return _("refused: it is locked with a password; ask for it without one")
     limit = STUDENT_BYTES if name.suffix.lower() in (".zip", ".yml", ".ipynb") else NOTEBOOK_BYTES
     if member.file_size > limit:
-        return f"unreadable: {member.file_size:,} bytes unpacked; expected at most {limit:,}"
+        return _("unreadable: {file_size:,} bytes unpacked; expected at most {limit:,}").format(
+            file_size=member.file_size, limit=limit
+        )
     return ""
 
 

@@ -21,6 +21,7 @@ from autograder.handing_in.lms_files import TABLES, TIMESTAMP, LmsFiles, Origin,
 from autograder.handing_in.people import People, Sender, plain_name, same_name
 from autograder.handing_in.reading import read_student_notebook
 from autograder.handing_in.which_exercise import Marks, found_in, marks_of, named_in
+from simpo_language.speech import _
 
 COPY = re.compile(r"( ?\(\d+\)|[ -]*([Cc]opy|副本) ?\d*|-\d+)+$")  # what browsers, Jupyter, Canvas, Windows add
 MOODLE = re.compile(r"(?P<name>.+?)(_(?P<ticket>\d+))?_assignsubmission_(file|onlinetext)(_(?P<file>.*))?")
@@ -160,13 +161,17 @@ def check_readable(path: Path) -> None:
 def _readable(path: Path) -> NotebookNode:
     size = path.stat().st_size
     if size > STUDENT_BYTES:
-        raise TooLarge(f"unreadable: {size:,} bytes; expected at most {STUDENT_BYTES:,}")
+        raise TooLarge(
+            _("unreadable: {size:,} bytes; expected at most {student_bytes:,}").format(
+                size=size, student_bytes=STUDENT_BYTES
+            )
+        )
     try:
         return read_student_notebook(path).notebook
     except ValueError as error:
-        raise ValueError(f"unreadable: {error}") from None
+        raise ValueError(_("unreadable: {error}").format(error=error)) from None
     except OSError as error:
-        raise ValueError(f"unreadable: {error.strerror}") from None
+        raise ValueError(_("unreadable: {strerror}").format(strerror=error.strerror)) from None
 
 
 def _read(path: Path) -> tuple[NotebookNode | None, str]:
@@ -189,7 +194,7 @@ def _origins(name: PurePosixPath, beside: LmsFiles, exercises: Sequence[str]) ->
         if match := MOODLE.fullmatch(folder.name):
             return _moodle(match, beside, folder.name), rest or match["file"] or name.name
         if CANVAS_ANONYMOUS.fullmatch(folder.name):
-            raise ValueError("unknown student: Canvas made it anonymous; switch that off and download it again")
+            raise ValueError(_("unknown student: Canvas made it anonymous; switch that off and download it again"))
         if match := CANVAS.fullmatch(folder.name):
             sender = Sender(name=match["name"], lms_user_id=match["user"])
             late = bool(match["late"])
@@ -202,7 +207,7 @@ def _origins(name: PurePosixPath, beside: LmsFiles, exercises: Sequence[str]) ->
             return beside.folders[folder], name.name
         if folder in beside.packs and folder == name.parent:
             if not beside.packs[folder].sender.id:
-                raise ValueError("unknown student: a pack from outside an LMS needs `autograder pack --student ID`")
+                raise ValueError(_("unknown student: a pack from outside an LMS needs `autograder pack --student ID`"))
             return [beside.packs[folder]], name.name
         is_exercise = len(folder.parts) > 1 and folder.name in exercises
         is_whole = folder == name.parent and not _flat_student(name.name, exercises)
@@ -219,7 +224,7 @@ def _moodle(match: re.Match[str], beside: LmsFiles, named: str) -> list[Origin]:
     """
     name, ticket = match["name"], match["ticket"] or ""
     said = beside.participants.get(ticket)
-    called, _, number = name.partition("_")
+    called, _underscore, number = name.partition("_")
     if called in ANONYMOUS and bool(ticket) != bool(number):
         ticket = ticket or number
         said = beside.participants.get(ticket)
@@ -234,8 +239,11 @@ def _moodle(match: re.Match[str], beside: LmsFiles, named: str) -> list[Origin]:
         return members
     if said:
         raise ValueError(
-            f"unknown student: Moodle's worksheet calls participant {ticket} {said.sender.name}, not {name}. If {name} "
-            "is a group, say who is in it: put groups.csv with the columns group,student beside the download"
+            _(
+                "unknown student: Moodle's worksheet calls participant {ticket} {name}, not {name2}. If "
+                "{name2} is a group, say who is in it: put groups.csv with the columns group,student "
+                "beside the download"
+            ).format(ticket=ticket, name=said.sender.name, name2=name)
         )
     return [replace(origin, named=named)]
 
@@ -277,12 +285,18 @@ def _exercise(name: str, notebook: NotebookNode | None, damage: str, known: Mapp
         raise ValueError(damage)
     found = found_in(notebook, known)
     if named and found and named not in found:
-        return named, f"taken for {named}, as it is named; but its cells are those of {' and '.join(found)}"
+        sentence = _("taken for {exercise}, as it is named; but its cells are those of {others}")
+        return named, sentence.format(exercise=named, others=_(" and ").join(found))
     if named:
         others = [other for other in found if other != named]
-        return named, f"taken; its cells of {' and '.join(others)} count only in a file of their own" if others else ""
+        sentence = _("taken; its cells of {others} count only in a file of their own")
+        return named, sentence.format(others=_(" and ").join(others)) if others else ""
     if len(found) == 1:
         return found[0], ""
     if found:
-        raise ValueError(f"unknown: it holds the cells of {' and '.join(found)}; hand in a notebook for each")
-    raise ValueError("unknown: it is no notebook of this course, neither by its name nor by its cells")
+        raise ValueError(
+            _("unknown: it holds the cells of {found}; hand in a notebook for each").format(
+                found=_(" and ").join(found)
+            )
+        )
+    raise ValueError(_("unknown: it is no notebook of this course, neither by its name nor by its cells"))

@@ -29,6 +29,7 @@ from autograder.handing_in.columns import (
 )
 from autograder.handing_in.people import Sender, plain_name
 from autograder.handing_in.tables import first_of, heading, read_sheet
+from simpo_language.speech import _
 
 TIMESTAMP, METADATA, MANIFEST = "timestamp.txt", "submission_metadata.yml", "simpo-practice.json"
 TIME_BYTES = 200
@@ -105,7 +106,7 @@ def packed_by(manifest: Path) -> str:
     except (ValueError, KeyError, TypeError, RecursionError):
         student = None
     if not isinstance(student, str):
-        raise ValueError("it is not the manifest of a pack; ask the student to pack again")
+        raise ValueError(_("it is not the manifest of a pack; ask the student to pack again"))
     return student
 
 
@@ -115,11 +116,11 @@ def read_timestamp(path: Path) -> datetime | None:
 
     try:
         if path.stat().st_size > TIME_BYTES:
-            raise ValueError("too long")  # to read ten megabytes as a time takes hours
+            raise ValueError(_("too long"))  # to read ten megabytes as a time takes hours
         words = path.read_text(encoding="utf-8").strip()
         return parse_utc(words).replace(tzinfo=UTC) if words else None
     except (ValueError, OverflowError, AttributeError, TypeError):
-        raise ValueError("it is no time; expected one such as 2026-11-20 12:00:00 UTC") from None
+        raise ValueError(_("it is no time; expected one such as 2026-11-20 12:00:00 UTC")) from None
 
 
 def write_timestamp(path: Path, time: datetime) -> None:
@@ -157,7 +158,10 @@ def _read_worksheet(path: Path, rows: Iterable[tuple[int, dict[str, str]]], foun
             time = _moodle_time(words)
             if time is None and words.strip("-"):
                 found.left.append(
-                    Left(f"{path.name}, line {line}", f"{words!r} is not a time in Moodle's English or Chinese")
+                    Left(
+                        _("{name}, line {line}").format(name=path.name, line=line),
+                        _("{words!r} is not a time in Moodle's English or Chinese").format(words=words),
+                    )
                 )
             found.participants[number] = Origin(sender, time, WORKSHEET if time else "")
 
@@ -187,7 +191,7 @@ def _read_metadata(file: File, found: LmsFiles) -> bool:
         for event in yaml.parse(text, Loader=loader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent) or depth > YAML_DEPTH or _is_bomb(event):
-                raise ValueError("it holds what Gradescope does not write")
+                raise ValueError(_("it holds what Gradescope does not write"))
         stored = yaml.load(text, Loader=loader)
         for folder, entry in stored.items():
             time = entry.get(":created_at")
@@ -198,7 +202,9 @@ def _read_metadata(file: File, found: LmsFiles) -> bool:
                 for who in entry[":submitters"]
             ]
     except Exception as error:  # PyYAML's own, and whatever comes of values that are not Gradescope's
-        raise ValueError(f"it is not Gradescope's metadata ({type(error).__name__}: {error})") from None
+        raise ValueError(
+            _("it is not Gradescope's metadata ({name}: {error})").format(name=type(error).__name__, error=error)
+        ) from None
     return True
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from autograder.files import write_whole
 from autograder.handing_in.archives import NOT_A_NOTEBOOK
+from simpo_language.speech import _
 
 OTHER_FILES = "other_files.json"  # in the classroom
 
@@ -32,8 +33,8 @@ class OtherFile:
     def words(self) -> str:
         """What to tell a person."""
         if self.is_of_another_kind:
-            return f"handed in, not a notebook: {self.name}"
-        return f"handed in, but can't be graded: {self.name} ({self.reason})"
+            return _("handed in, not a notebook: {name}").format(name=self.name)
+        return _("handed in, but can't be graded: {name} ({reason})").format(name=self.name, reason=self.reason)
 
 
 def other_files(classroom: Path) -> dict[tuple[str, str], OtherFile]:

@@ -9,6 +9,7 @@ from nbformat.notebooknode import NotebookNode
 from autograder.handing_in.outline import ANSWER, CHECK, ESSAY, Expected, digest
 from autograder.handing_in.written import syntax_error, written_names
 from autograder.messages import read
+from simpo_language.speech import _
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,17 @@ def examine(notebook: NotebookNode, expected: Sequence[Expected]) -> Iterator[Fi
             yield from _answer(wanted, cell, written)
         elif wanted.role == ESSAY:
             if cell is None or not cell.source.strip() or digest(cell.source) in wanted.texts:
-                state = "is gone; write it into a fresh copy" if cell is None else "is not written yet"
-                yield Finding(f"the essay {wanted.id} ({wanted.points:g} points) {state}", costs=True)
+                gone = _("the essay {id} ({points:g} points) is gone; write it into a fresh copy")
+                sentence = gone if cell is None else _("the essay {id} ({points:g} points) is not written yet")
+                yield Finding(sentence.format(id=wanted.id, points=wanted.points), costs=True)
         elif cell is None:
-            yield Finding(f"the cell {wanted.id} is gone; grading puts it back, but you don't see what it says")
+            yield Finding(
+                _("the cell {id} is gone; grading puts it back, but you don't see what it says").format(id=wanted.id)
+            )
         elif digest(cell.source) not in wanted.texts:
-            yield Finding(f"the cell {wanted.id} is not as you got it; grading uses the original")
+            yield Finding(_("the cell {id} is not as you got it; grading uses the original").format(id=wanted.id))
         elif wanted.role == CHECK and (words := _failure(cell)):
-            yield Finding(f"the check {wanted.id} failed when you last ran it: {words}")
+            yield Finding(_("the check {id} failed when you last ran it: {words}").format(id=wanted.id, words=words))
 
 
 def _answer(wanted: Expected, cell: NotebookNode | None, written: set[str]) -> Iterator[Finding]:
@@ -44,18 +48,20 @@ def _answer(wanted: Expected, cell: NotebookNode | None, written: set[str]) -> I
     lacking = [name for name in wanted.names if name not in written]
     names = ", ".join(lacking)
     if cell is None:
-        mend = "undo the deletion (Edit > Undo Delete Cell), or copy the cell from a fresh copy of the notebook"
-        yield Finding(
-            f"the answer {wanted.id} is gone{f' and {names} with it' if lacking else ''}; {mend}", bool(lacking)
-        )
+        gone = _("the answer {id} is gone, and {names} with it") if lacking else _("the answer {id} is gone")
+        mend = _("undo the deletion (Edit > Undo Delete Cell), or copy the cell from a fresh copy of the notebook")
+        yield Finding(f"{gone.format(id=wanted.id, names=names)}; {mend}", bool(lacking))
     elif written_names(cell.source) is None:
-        yield Finding(f"the answer {wanted.id} is not valid Python: {syntax_error(cell.source)}", bool(lacking))
+        yield Finding(
+            _("the answer {id} is not valid Python: {error}").format(id=wanted.id, error=syntax_error(cell.source)),
+            bool(lacking),
+        )
     elif lacking:
-        yield Finding(f"the answer {wanted.id} is not written yet: {names}", costs=True)
+        yield Finding(_("the answer {id} is not written yet: {names}").format(id=wanted.id, names=names), costs=True)
     elif digest(cell.source) in wanted.texts and not wanted.names:
-        yield Finding(f"{wanted.id} is not filled in; no check reads it")
+        yield Finding(_("{id} is not filled in; no check reads it").format(id=wanted.id))
     elif "raise NotAttempted" in cell.source and digest(cell.source) not in wanted.texts:
-        yield Finding(f"the answer {wanted.id} still says `raise NotAttempted`: is it finished?")
+        yield Finding(_("the answer {id} still says `raise NotAttempted`: is it finished?").format(id=wanted.id))
 
 
 def _the_cell(notebook: NotebookNode, name: str) -> NotebookNode | None:

@@ -9,8 +9,11 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from autograder.student_data.names import full_name
+from simpo_language.speech import N_, _
+
 STUDENT = re.compile(r"\w[\w.@+'-]*")  # an id that is safe in paths and in nbgrader's globs
-ID_RULE = "must be letters, digits and . @ + - _ ' and begin with a letter or digit"
+ID_RULE = N_("must be letters, digits and . @ + - _ ' and begin with a letter or digit")
 WITHOUT_ACCENTS = str.maketrans(
     {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "æ": "ae", "Æ": "Ae", "ı": "i"}
 )
@@ -37,7 +40,7 @@ class Person:
         """The full name, the first name first and last, and every other spelling that is known."""
         first, last = self.first_name, self.last_name
         other = [name.strip() for name in self.lms_name.split(";")]
-        own = [f"{first} {last}".strip(), f"{last} {first}".strip()] if first and last else [first or last]
+        own = [f"{first} {last}", f"{last} {first}", full_name(first, last)] if first and last else [first or last]
         return [name for one in (*own, *other) for name in (one, _turned(one)) if name]
 
 
@@ -78,17 +81,23 @@ class People:
                 if found:
                     who = sender.name or sender.email
                     raise ValueError(
-                        f"unknown student: the roster has {len(found)} students called {who}: {', '.join(found)}"
+                        _("unknown student: the roster has {count} students called {who}: {found}").format(
+                            count=len(found), who=who, found=", ".join(found)
+                        )
                     )
         for part in (sender.id, sender.name, *sender.path.split("/")):
             found = self._within(part)
             if len(found) == 1:
                 return found[0]
             if found:
-                raise ValueError(f"unknown student: {part} could be {' or '.join(found)}")
+                raise ValueError(
+                    _("unknown student: {part} could be {found}").format(part=part, found=" or ".join(found))
+                )
         who = sender.id or sender.name or sender.email or sender.path or "nobody"
         raise ValueError(
-            f"unknown student: {who} is not on the roster; add them, or this spelling as somebody's lms_name"
+            _("unknown student: {who} is not on the roster; add them, or this spelling as somebody's lms_name").format(
+                who=who
+            )
         )
 
     def _within(self, text: str) -> list[str]:
@@ -143,11 +152,16 @@ def _made_up(sender: Sender) -> str:
     if not STUDENT.fullmatch(chosen):
         if sender.path:
             raise ValueError(
-                "unknown student: expected <student>_<exercise>.ipynb or <student>/<exercise>/<exercise>.ipynb, or "
-                "what Moodle, Canvas, Gradescope or Blackboard gives out. With a roster (`autograder roster FILE`) any "
-                "name will do that holds one student's id or full name"
+                _(
+                    "unknown student: expected <student>_<exercise>.ipynb or "
+                    "<student>/<exercise>/<exercise>.ipynb, or what Moodle, Canvas, Gradescope or Blackboard "
+                    "gives out. With a roster (`autograder roster FILE`) any name will do that holds one "
+                    "student's id or full name"
+                )
             )
-        raise ValueError(f"unknown student: {chosen or sender.name!r} {ID_RULE}")
+        raise ValueError(
+            _("unknown student: {value!r} {id_rule}").format(value=chosen or sender.name, id_rule=_(ID_RULE))
+        )
     return chosen
 
 

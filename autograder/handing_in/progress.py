@@ -9,27 +9,7 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import bare_title, is_test, read_notebook
 from autograder.messages import PASSED
-
-WORDS = {
-    "en": {
-        "head": "| Exercise | Visible checks that pass |\n|---|---|",
-        "count": "{passed} of {visible}",
-        "untouched": "not begun",
-        "unreadable": "can't be read: {why}",
-        "next": "**Go on** with [{title}]({file}), at the check: {check}",
-        "done": "**All visible checks pass.** More are run when you hand in.",
-        "none": "No exercise lies in this folder, {folder}.",
-    },
-    "zh": {
-        "head": "| 练习 | 已通过的可见检查 |\n|---|---|",
-        "count": "{passed} / {visible}",
-        "untouched": "尚未开始",
-        "unreadable": "无法读取：{why}",
-        "next": "**接着做** [{title}]({file})，下一项检查：{check}",
-        "done": "**可见的检查已全部通过。** 提交后还会运行另一部分检查。",
-        "none": "这个文件夹里没有练习：{folder}。",
-    },
-}
+from simpo_language.speech import _, speaking
 
 
 @dataclass(frozen=True)
@@ -47,17 +27,23 @@ class Progress:
 
 def progress(language: str, folder: Path | None = None) -> str:
     """A table of the exercises in a folder (the current one), and where to go on, as Markdown."""
-    words = WORDS[language]
-    folder = folder or Path.cwd()
+    with speaking(language):
+        return _table(folder or Path.cwd())
+
+
+def _table(folder: Path) -> str:
     found = [_progress(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")) if not path.name.startswith("00_")]
     if not found:
-        return words["none"].format(folder=folder)
+        return _("No exercise lies in this folder, {folder}.").format(folder=folder)
     open_ones = sorted((one for one in found if one.check), key=lambda one: not one.run)  # begun first, in order
     if open_ones:
-        where = words["next"].format(**vars(open_ones[0]))
+        where = _("**Go on** with [{title}]({file}), at the check: {check}").format(**vars(open_ones[0]))
     else:
-        where = "" if any(one.why for one in found) else words["done"]
-    return "\n".join([words["head"], *(_row(one, words) for one in found), "", where])
+        where = (
+            "" if any(one.why for one in found) else _("**All visible checks pass.** More are run when you hand in.")
+        )
+    head = f"| {_('Exercise')} | {_('Visible checks that pass')} |\n|---|---|"
+    return "\n".join([head, *map(_row, found), "", where])
 
 
 def passed(cell: NotebookNode) -> bool:
@@ -98,7 +84,8 @@ def _title(notebook: NotebookNode) -> str:
     return heading.strip().partition("\n")[0].lstrip("# ")
 
 
-def _row(one: Progress, words: dict[str, str]) -> str:
-    state = words["unreadable"] if one.why else words["count"] if one.run else words["untouched"]
+def _row(one: Progress) -> str:
+    count = _("{passed} of {visible}") if one.run else _("not begun")
+    state = _("can't be read: {why}") if one.why else count
     mark = PASSED if one.visible and one.passed == one.visible else ""
     return f"| [{one.title}]({one.file}) | {mark}{state.format(**vars(one))} |"

@@ -18,6 +18,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
 
 from autograder.cells import OBJECTS, has_many_objects
+from simpo_language.speech import N_, Said, said
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # nbformat's own
 KINDS = {"code": "code", "markdown": "markdown", "raw": "raw", "heading": "markdown", "html": "markdown"}
@@ -27,12 +28,13 @@ LARGE = 5_000_000  # bytes; of a larger file the outputs are not even read
 STEPS = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
 CELL_DEPTH = 3  # a notebook, its list of cells, a cell
 TAGS = 100  # of a cell; more are nobody's
+WEB_PAGE = N_("a web page")
 OTHER_KINDS = (  # how other files begin that come under a notebook's or a table's name
-    (re.compile(rb"\s*<(!doctype|html|head|meta|table|\?xml)", re.IGNORECASE), "a web page"),
-    (re.compile(rb"PK\x03\x04"), "a zip file"),
-    (re.compile(rb"\x1f\x8b"), "a gzip file"),
-    (re.compile(rb"%PDF"), "a PDF file"),
-    (re.compile(rb"\xd0\xcf\x11\xe0"), "a file of an old Office"),
+    (re.compile(rb"\s*<(!doctype|html|head|meta|table|\?xml)", re.IGNORECASE), WEB_PAGE),
+    (re.compile(rb"PK\x03\x04"), N_("a zip file")),
+    (re.compile(rb"\x1f\x8b"), N_("a gzip file")),
+    (re.compile(rb"%PDF"), N_("a PDF file")),
+    (re.compile(rb"\xd0\xcf\x11\xe0"), N_("a file of an old Office")),
 )
 # The longer mark first: UTF-32's begins with UTF-16's.
 BYTE_ORDER_MARKS = (
@@ -49,7 +51,7 @@ class Reading:
     """A notebook, and what was odd about its file, a phrase each."""
 
     notebook: NotebookNode
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Said, ...] = ()
 
 
 def read_student_notebook(path: Path) -> Reading:
@@ -64,18 +66,21 @@ def read_content(content: bytes) -> Reading:
         ValueError: It holds no cells; one sentence says what is there instead.
     """
     if not content.strip():
-        raise ValueError("it is empty")
+        raise ValueError(said("it is empty"))
     if kind := other_kind(content):
-        where = ": the page that shows it was saved; download the file itself" if kind == "a web page" else ""
-        raise ValueError(f"it is {kind}, not a notebook{where}")
+        if kind == WEB_PAGE:
+            raise ValueError(
+                said("it is a web page, not a notebook: the page that shows it was saved; download the file itself")
+            )
+        raise ValueError(said("it is {kind}, not a notebook", kind=Said(kind)))
     text, remarks = decoded(content)
     if len(content) > LARGE or has_many_objects(content):
         stored, behind = _without_outputs(text), 0
-        remarks.append("its outputs were too large, and were left out")
+        remarks.append(said("its outputs were too large, and were left out"))
     else:
         stored, behind = _json(text)
     if behind:
-        remarks.append(f"{behind:,} characters stood behind the notebook, and were left out")
+        remarks.append(said("{count:,} characters stood behind the notebook, and were left out", count=behind))
     return Reading(rebuilt(stored), tuple(remarks))
 
 
@@ -83,7 +88,7 @@ def rebuilt(stored: Any) -> NotebookNode:
     """A notebook made anew of what counts in another's JSON. Raises ValueError, with a sentence, if it has no cells."""
     cells = [_cell(cell) for cell in _cells(stored) if isinstance(cell, dict)]
     if not cells:
-        raise ValueError("it is not a notebook: there are no cells in it")
+        raise ValueError(said("it is not a notebook: there are no cells in it"))
     return from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": KERNEL}, "cells": _named(cells)})
 
 
@@ -95,13 +100,15 @@ def other_kind(content: bytes) -> str:
     return next((kind for begin, kind in OTHER_KINDS if begin.match(content)), "")
 
 
-def decoded(content: bytes) -> tuple[str, list[str]]:
+def decoded(content: bytes) -> tuple[str, list[Said]]:
     """A file's text; and in which encoding it was, if not in that of every notebook."""
     encoding = encoding_of(content)
     text = content.decode(encoding or "utf-8", "replace").lstrip("\ufeff")
     if not encoding:
-        return text, ["its file had bytes that are no UTF-8; they are shown as \ufffd"]
-    return text, [] if encoding == "utf-8" else [f"its file was in {encoding.upper()}, not in UTF-8"]
+        return text, [said("its file had bytes that are no UTF-8; they are shown as �")]
+    return text, [] if encoding == "utf-8" else [
+        said("its file was in {encoding}, not in UTF-8", encoding=encoding.upper())
+    ]
 
 
 def encoding_of(content: bytes) -> str:
@@ -144,13 +151,17 @@ def _json(text: str) -> tuple[Any, int]:
     try:
         stored, end = json.JSONDecoder(parse_int=_number).raw_decode(text, begin)
     except RecursionError:
-        raise ValueError("it is nested too deeply for a notebook") from None
+        raise ValueError(said("it is nested too deeply for a notebook")) from None
     except ValueError:
         if line := _conflict(text):
             raise ValueError(
-                f"merge conflict markers stand in it, from line {line} on: keep one of the two versions, and save it"
+                said(
+                    "merge conflict markers stand in it, from line {line} on: keep one of the two versions, "
+                    "and save it",
+                    line=line,
+                )
             ) from None
-        raise ValueError(f"it is not complete JSON ({len(text)} characters; cut off?)") from None
+        raise ValueError(said("it is not complete JSON ({count} characters; cut off?)", count=len(text))) from None
     return stored, len(text[end:].strip())
 
 
@@ -174,14 +185,16 @@ def _without_outputs(text: str) -> Any:
                 continue
             objects += event in ("start_map", "start_array")
             if objects > OBJECTS:
-                raise ValueError(f"it holds more than {OBJECTS:,} objects or lists, which no hand has written")
+                raise ValueError(
+                    said("it holds more than {count:,} objects or lists, which no hand has written", count=OBJECTS)
+                )
             if is_output := event == "map_key" and value == "outputs" and depth == CELL_DEPTH:
                 continue
             kept.event(event, value)
             if depth == 0:
                 break
     except ijson.JSONError:
-        raise ValueError(f"it is not complete JSON ({len(text)} characters; cut off?)") from None
+        raise ValueError(said("it is not complete JSON ({count} characters; cut off?)", count=len(text))) from None
     return getattr(kept, "value", None)
 
 
@@ -203,7 +216,7 @@ def _conflict(text: str) -> int:
 def _cells(stored: Any) -> Iterable[Any]:
     """The cells of a notebook of any version. Raises ValueError, with a sentence, if it has none."""
     if not isinstance(stored, dict):
-        raise ValueError(f"it is not a notebook: it holds {_kind(stored)} instead of cells")
+        raise ValueError(said("it is not a notebook: it holds {kind} instead of cells", kind=_kind(stored)))
     if "cells" not in stored and isinstance(stored.get("content"), dict):
         stored = stored["content"]  # as a Jupyter server sends a notebook, and JupyterLite keeps it
     if isinstance(cells := stored.get("cells"), list):
@@ -211,12 +224,12 @@ def _cells(stored: Any) -> Iterable[Any]:
     try:  # before version 4, cells stood in worksheets, or had other names
         return list(nbformat.convert(nbformat.from_dict(stored), 4).cells)
     except Exception:  # nbformat raises anything on JSON that is no notebook
-        raise ValueError("it is not a notebook: there are no cells in it") from None
+        raise ValueError(said("it is not a notebook: there are no cells in it")) from None
 
 
-def _kind(stored: Any) -> str:
-    kinds = {list: "a list", str: "text", type(None): "nothing", bool: "a truth value"}
-    return kinds.get(type(stored), "a number")
+def _kind(stored: Any) -> Said:
+    kinds = {list: said("a list"), str: said("text"), type(None): said("nothing"), bool: said("a truth value")}
+    return kinds.get(type(stored), said("a number"))
 
 
 def _cell(stored: dict[str, Any]) -> dict[str, Any]:

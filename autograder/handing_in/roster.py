@@ -31,6 +31,7 @@ from autograder.handing_in.columns import (
 from autograder.handing_in.people import ID_RULE, STUDENT, Person, slug
 from autograder.handing_in.tables import check_whole, first_of, heading, read_sheet
 from autograder.nbgrader_setup import nbgrader_api
+from simpo_language.speech import _
 
 EXPECTED = "id, ID number, SIS User ID, Username, Email address, Full name, 学号, 用户名, 电子邮件地址, 姓名"
 TEST_STUDENT = "Student, Test"  # Canvas's, by whom a teacher sees the course as students do; has no SIS User ID
@@ -89,17 +90,23 @@ def read(path: Path) -> list[Person]:
     if sheet.rows and not set(map(heading, columns)) & sheet.names:
         seen = ", ".join(filter(None, sheet.headings)) or "empty"
         raise UserError(
-            f"{path}: no column says who a student is. Its headings are {seen}; expected at least one of {EXPECTED}"
+            _(
+                "{path}: no column says who a student is. Its headings are {seen}; expected at least one of {expected}"
+            ).format(path=path, seen=seen, expected=EXPECTED)
         )
     for line, row in sheet.rows:
         if person := _person(row, f"{path}, line {line}"):
             if people.get(person.id, person) != person:
                 raise UserError(
-                    f"{path}, line {line}: a second student with the id {person.id!r}; each id must be one's own"
+                    _("{path}, line {line}: a second student with the id {id!r}; each id must be one's own").format(
+                        path=path, line=line, id=person.id
+                    )
                 )
             people[person.id] = person
     if not people:
-        raise UserError(f"{path} holds no students; expected a column id, or an export of Moodle or Canvas")
+        raise UserError(
+            _("{path} holds no students; expected a column id, or an export of Moodle or Canvas").format(path=path)
+        )
     return list(people.values())
 
 
@@ -120,16 +127,20 @@ def _person(row: Mapping[str, str], where: str) -> Person | None:
         return None
     check_whole(chosen, where)
     if not chosen:
-        raise UserError(f"{where}: nothing says who this is; fill in an id, an email address or a full name")
+        raise UserError(
+            _("{where}: nothing says who this is; fill in an id, an email address or a full name").format(where=where)
+        )
     if not STUDENT.fullmatch(chosen):
-        raise UserError(f"{where}: the id {chosen!r} {ID_RULE}")
+        raise UserError(
+            _("{where}: the id {chosen!r} {id_rule}").format(where=where, chosen=chosen, id_rule=_(ID_RULE))
+        )
     email = next((row[heading(column)] for column in EMAILS if "@" in row.get(heading(column), "")), "")
     if name and not (first or last):
         last, comma, first = (part.strip() for part in name.rpartition(","))
         if SUFFIX.fullmatch(first):  # King, Martin, Jr.
             last, comma, first = (part.strip() for part in name.partition(","))
         if not comma:
-            first, _, last = name.rpartition(" ")
+            first, _space, last = name.rpartition(" ")
     own = row.get("lmsuserid", "")
     called = [word for word in (first_of(row, (column,)) for column in USERNAMES) if word not in ("", chosen, email)]
     return Person(chosen, first, last, email, row["id"] if canvas else own, "; ".join(filter(None, [name, *called])))

@@ -26,6 +26,7 @@ from autograder.handing_in.reading import read_content
 from autograder.handing_in.received import keep_received
 from autograder.handing_in.roster import load
 from autograder.handing_in.unplaced import keep_unplaced
+from simpo_language.speech import _
 
 BESIDE = 10_000  # files and folders beside a notebook; of more not even the names are looked at
 UPLOADS = "uploads.json"  # in the classroom: Canvas gives no times, but the numbers of its uploads rise
@@ -100,16 +101,20 @@ def read_submission(path: Path) -> bytes:
     """
     for number, beside in enumerate(itertools.chain([path.parent], path.parent.rglob("*"))):
         if number > BESIDE:
-            raise ValueError(f"more than {BESIDE:,} files and folders lie beside it")
+            raise ValueError(_("more than {beside:,} files and folders lie beside it").format(beside=BESIDE))
         name = beside.name.encode("utf-8", "replace").decode()  # what is no UTF-8 can't be written down
         if beside.is_symlink():
-            raise ValueError(f"{name} is a link; only files are taken")
+            raise ValueError(_("{name} is a link; only files are taken").format(name=name))
         if not (beside.is_file() or beside.is_dir()):
-            raise ValueError(f"{name} is neither a file nor a folder")
+            raise ValueError(_("{name} is neither a file nor a folder").format(name=name))
     if not path.is_file():
-        raise ValueError(f"{path.name} is a folder; expected a notebook")
+        raise ValueError(_("{name} is a folder; expected a notebook").format(name=path.name))
     if path.stat().st_size > STUDENT_BYTES:
-        raise ValueError(f"it has {path.stat().st_size:,} bytes; expected at most {STUDENT_BYTES:,}")
+        raise ValueError(
+            _("it has {st_size:,} bytes; expected at most {student_bytes:,}").format(
+                st_size=path.stat().st_size, student_bytes=STUDENT_BYTES
+            )
+        )
     set_unreadable_aside(path.with_name(TIMESTAMP))
     return _handy(path)
 
@@ -118,7 +123,7 @@ def set_unreadable_aside(timestamp: Path) -> None:
     """Let a time of submission that can't be read stand for none."""
     try:
         if timestamp.is_dir():
-            raise ValueError("a folder")
+            raise ValueError(_("a folder"))
         if timestamp.exists():
             read_timestamp(timestamp)
     except ValueError:
@@ -133,7 +138,11 @@ def _handy(path: Path) -> bytes:
         return content
     lean = write_notebook(read_content(content).notebook).encode()
     if len(lean) > NOTEBOOK_BYTES:
-        raise ValueError(f"it has {len(lean):,} bytes without its outputs; expected at most {NOTEBOOK_BYTES:,}")
+        raise ValueError(
+            _("it has {count:,} bytes without its outputs; expected at most {notebook_bytes:,}").format(
+                count=len(lean), notebook_bytes=NOTEBOOK_BYTES
+            )
+        )
     return lean
 
 
@@ -164,7 +173,9 @@ def _place(found: Iterable[Found]) -> tuple[dict[tuple[str, str], list[Found]], 
     for key, candidates in list(placed.items()):
         senders = [one.origin.sender for one in candidates]
         if len({sender.ticket for sender in senders if not (sender.id or sender.email or sender.is_anonymous)}) > 1:
-            reason = f"unknown student: several are called {senders[0].name}; put Moodle's grading worksheet beside it"
+            reason = _("unknown student: several are called {name}; put Moodle's grading worksheet beside it").format(
+                name=senders[0].name
+            )
             left += [Left(str(one.file.name), reason) for one in placed.pop(key)]
     return placed, left
 
@@ -200,8 +211,11 @@ def _rank(found: Found) -> tuple[bool, float, int, bool, int]:
 def _why_not(other: Found, best: Found) -> str:
     if other.damage and not best.damage:
         return other.damage
-    how = "handed in later" if _rank(other)[:3] < _rank(best)[:3] else "nothing says which is later"
-    return f"duplicate: {best.file.name} is by the same student for the same exercise, and was taken ({how})"
+    later = _rank(other)[:3] < _rank(best)[:3]
+    how = _("handed in later") if later else _("nothing says which is later")
+    return _("duplicate: {name} is by the same student for the same exercise, and was taken ({how})").format(
+        name=best.file.name, how=how
+    )
 
 
 def _submission(course: Course, student: str, exercise: str, found: Found) -> Submission:
@@ -224,15 +238,15 @@ def _better_there(submission: Submission, found: Found, upload: int) -> str:
     if not found.is_there and found.damage and submission.notebook.is_file():
         with contextlib.suppress(ValueError):  # it is damaged, too
             check_readable(submission.notebook)
-            return f"{found.damage}; the classroom's notebook stays"
+            return _("{damage}; the classroom's notebook stays").format(damage=found.damage)
     if submission.notebook.is_file() and 0 < found.origin.upload < upload:
-        return f"older: the classroom has a later upload, Canvas's number {upload}"
+        return _("older: the classroom has a later upload, Canvas's number {upload}").format(upload=upload)
     try:
         there = read_timestamp(submission.folder / TIMESTAMP)
     except (OSError, ValueError):
         return ""
     if there and submission.time and there > submission.time:
-        return f"older: the classroom has a later one, handed in at {there:%Y-%m-%d %H:%M} UTC"
+        return _("older: the classroom has a later one, handed in at {there:%Y-%m-%d %H:%M} UTC").format(there=there)
     return ""
 
 

@@ -15,6 +15,7 @@ from autograder.course import UserError
 from autograder.handing_in.columns import POINTS, WHO
 from autograder.handing_in.csv_text import Table, is_open, parse, value
 from autograder.handing_in.reading import encoding_of, other_kind
+from simpo_language.speech import _
 
 BANNER = 15  # rows in which headings are looked for
 SEPARATORS = (",", ";", "\t")
@@ -80,17 +81,27 @@ def read_csv(path: Path) -> tuple[Table, str]:
     """A CSV file taken apart by the separator that makes most of its headings known, and its encoding."""
     content = path.read_bytes()
     if kind := other_kind(content):
-        raise UserError(f"{path} is {kind}: open it in a spreadsheet and save it as .xlsx or CSV UTF-8")
+        raise UserError(
+            _("{path} is {kind}: open it in a spreadsheet and save it as .xlsx or CSV UTF-8").format(
+                path=path, kind=kind
+            )
+        )
     encoding = encoding_of(content)
     if not encoding:
         raise UserError(
-            f"{path} is neither UTF-8 nor another encoding known here; in a spreadsheet, save it as CSV UTF-8"
+            _("{path} is neither UTF-8 nor another encoding known here; in a spreadsheet, save it as CSV UTF-8").format(
+                path=path
+            )
         )
     text = content.decode(encoding, "replace")
     table = parse(text, max(SEPARATORS, key=lambda separator: _fit(text, separator)))
-    for line, (cells, _) in enumerate(table.rows, start=1):
+    for line, (cells, _place) in enumerate(table.rows, start=1):
         if any(map(is_open, cells)):
-            raise UserError(f"{path} is not a CSV file: a quotation mark in line {line} is never closed")
+            raise UserError(
+                _("{path} is not a CSV file: a quotation mark in line {line} is never closed").format(
+                    path=path, line=line
+                )
+            )
     return table, encoding
 
 
@@ -160,7 +171,9 @@ def _workbook(path: Path) -> Iterator[tuple[str, Grid]]:
         book = load_workbook(path, read_only=True, data_only=True)
     except Exception as error:  # openpyxl raises anything on what is no workbook
         raise UserError(
-            f"{path} can't be read as a workbook ({type(error).__name__}); save it as .xlsx or CSV"
+            _("{path} can't be read as a workbook ({name}); save it as .xlsx or CSV").format(
+                path=path, name=type(error).__name__
+            )
         ) from None
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # some platforms write a wrong size, by which rows would be missing
@@ -183,6 +196,8 @@ def check_whole(number: str, where: str) -> None:
     """Raise UserError if a spreadsheet has shortened this number."""
     if SHORTENED.fullmatch(number):
         raise UserError(
-            f"{where}: {number} is a number that a spreadsheet has shortened; format its column as text, enter the "
-            "numbers again (or export the list again), and don't open it in between"
+            _(
+                "{where}: {number} is a number that a spreadsheet has shortened; format its column as "
+                "text, enter the numbers again (or export the list again), and don't open it in between"
+            ).format(where=where, number=number)
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from autograder.authoring.landing import START
 from autograder.course import UserError
 from autograder.doctor import install_command
+from simpo_language.speech import _
 
 SETTINGS = Path(__file__).with_name("settings")  # answers Validate in sentences; doesn't ask about Jupyter's news
 
@@ -19,8 +20,10 @@ def notebooks_folder() -> Path:
         if (folder / f"{START}.ipynb").is_file():
             return folder
     raise UserError(
-        f"no exercises here: {here} and the folders above have no notebooks/{START}.ipynb. `autograder start FOLDER` "
-        "writes them into a folder"
+        _(
+            "no exercises here: {here} and the folders above have no notebooks/{start}.ipynb. "
+            "`autograder start FOLDER` writes them into a folder"
+        ).format(here=here, start=START)
     )
 
 
@@ -31,7 +34,11 @@ def lab_command(folder: Path, page: str) -> list[str]:
         UserError: JupyterLab is not installed.
     """
     if importlib.util.find_spec("jupyterlab") is None:
-        raise UserError(f"JupyterLab is not installed here: run `{install_command('lab')}`")
+        raise UserError(
+            _("JupyterLab is not installed here: run `{install_command}`").format(
+                install_command=install_command("lab")
+            )
+        )
     options = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url={page}"]
     return [sys.executable, "-m", "jupyterlab", *options]
 

@@ -20,37 +20,10 @@ from autograder.gradebook.outcomes import notebook_checks
 from autograder.handing_in.reading import read_student_notebook
 from autograder.results import NOT_ATTEMPTED, RIGHT
 from autograder.student_data.visible import visible
+from simpo_language.speech import _, speaking
 
 AT_GRADING = "at grading"
 MARKS = {RIGHT: "✓", NOT_ATTEMPTED: "○", AT_GRADING: "·"}
-WORDS = {
-    "en": {
-        "title": "{right} of {visible} visible checks pass.",
-        "all": "All {visible} visible checks pass.",
-        AT_GRADING: "{hidden} more run only when your work is graded, so this is not yet your mark.",
-        "essay": "The essay is read by a person. {state}",
-        "empty": "It is still empty.",
-        "written": "You have written it.",
-        "stopped": "This cell stops with an error, and what comes after may miss what it defines:",
-        NOT_ATTEMPTED: "not attempted yet",
-        "changed": "{count} of the given cells are not as they were given out. Grading puts them back.",
-        "died": "Python ended before all cells had run. Does something call exit(), or take all memory?",
-        "unreadable": "{name} can't be run: {why}.",
-    },
-    "zh": {
-        "title": "可见的检查有 {visible} 项，通过 {right} 项。",
-        "all": "可见的 {visible} 项检查全部通过。",
-        AT_GRADING: "另有 {hidden} 项只在评分时运行，所以这还不是最后的得分。",
-        "essay": "论述题由老师评阅。{state}",
-        "empty": "目前还是空的。",
-        "written": "你已经写了。",
-        "stopped": "这个单元格出错停下，它后面的单元格可能缺少它所定义的东西：",
-        NOT_ATTEMPTED: "尚未作答",
-        "changed": "有 {count} 个给定的单元格被改动过，评分时会恢复原样。",
-        "died": "还没有运行完所有单元格，Python 就结束了。是不是调用了 exit()，或者用光了内存？",
-        "unreadable": "无法运行 {name}：{why}。",
-    },
-}
 # nbgrader's dialogue puts "The following cell failed" and a cell's source before what it is given
 STYLE = """<style>
 #validation-message > :not(:last-child) { display: none; }
@@ -82,13 +55,15 @@ def validate(path: Path) -> str:
     try:
         notebook = read_student_notebook(path).notebook
     except ValueError as error:
-        return _page(f"<h3>{html.escape(WORDS['en']['unreadable'].format(name=path.name, why=error))}</h3>")
-    words = WORDS[language_of(notebook)]
-    try:
-        run(notebook, path.parent)
-    except DeadKernelError:
-        return _page(f"<h3>{words['died']}</h3>")
-    return _page("\n".join(report(notebook, words)))
+        sentence = _("{name} can't be run: {why}.")
+        return _page(f"<h3>{html.escape(sentence.format(name=path.name, why=error))}</h3>")
+    with speaking(language_of(notebook)):
+        try:
+            run(notebook, path.parent)
+        except DeadKernelError:
+            died = _("Python ended before all cells had run. Does something call exit(), or take all memory?")
+            return _page(f"<h3>{died}</h3>")
+        return _page("\n".join(report(notebook)))
 
 
 def run(notebook: NotebookNode, folder: Path) -> None:
@@ -110,29 +85,32 @@ def lines(notebook: NotebookNode) -> list[Line]:
     return found
 
 
-def report(notebook: NotebookNode, words: dict[str, str]) -> Iterator[str]:
+def report(notebook: NotebookNode) -> Iterator[str]:
     """The whole answer, as pieces of HTML."""
     checks = lines(notebook)
     visible = [line for line in checks if line.status != AT_GRADING]
     right = sum(line.status == RIGHT for line in visible)
-    title = words["all" if right == len(visible) else "title"].format(right=right, visible=len(visible))
+    every, some = _("All {visible} visible checks pass."), _("{right} of {visible} visible checks pass.")
+    title = (every if right == len(visible) else some).format(right=right, visible=len(visible))
     hidden = len(checks) - len(visible)
     yield f"<h3>{title}</h3>"
-    yield f"<p>{words[AT_GRADING].format(hidden=hidden)}</p>" if hidden else ""
+    more = _("{hidden} more run only when your work is graded, so this is not yet your mark.")
+    yield f"<p>{more.format(hidden=hidden)}</p>" if hidden else ""
     for essay in filter(_is_essay, notebook.cells):
-        state = words["empty" if essay.source.strip() in ("", ESSAY_PLACEHOLDER) else "written"]
-        yield f"<p>{words['essay'].format(state=state)}</p>"
+        is_empty = essay.source.strip() in ("", ESSAY_PLACEHOLDER)
+        empty = _("The essay is read by a person. It is still empty.")
+        yield f"<p>{empty if is_empty else _('The essay is read by a person. You have written it.')}</p>"
     if changed := _changed(notebook):
-        yield f"<p>{words['changed'].format(count=changed)}</p>"
+        back = _("{count} of the given cells are not as they were given out. Grading puts them back.")
+        yield f"<p>{back.format(count=changed)}</p>"
     for cell, error in _stopped(notebook):
         code = html.escape(f"{cell.source.strip().splitlines()[0]}\n{error}")
-        yield f"<p class='wrong'><b>✗</b>{words['stopped']}<code>{code}</code></p>"
+        stopped = _("This cell stops with an error, and what comes after may miss what it defines:")
+        yield f"<p class='wrong'><b>✗</b>{stopped}<code>{code}</code></p>"
     yield "<ul>"
     for line in checks:
         said = html.escape(line.message)
-        message = (
-            f": {words[NOT_ATTEMPTED]}" if line.status == NOT_ATTEMPTED else f"<code>{said}</code>" if said else ""
-        )
+        message = _(": not attempted yet") if line.status == NOT_ATTEMPTED else f"<code>{said}</code>" if said else ""
         kind = line.status.replace(" ", "-")
         yield f"<li class='{kind}'><b>{MARKS.get(line.status, '✗')}</b>{html.escape(line.title)}{message}</li>"
     yield "</ul>"

@@ -7,6 +7,7 @@ person's points or comments, or by a new design. It needs no network and runs no
 import functools
 import hashlib
 import itertools
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,12 +27,32 @@ from autograder.grading.records import results
 from autograder.handing_in.other_files import OtherFile, other_files
 from autograder.handing_in.submissions import content_of, submitted
 from autograder.pages.feedback_page import CHECK, ESSAY, Page, language_of, read_page, title_of
-from autograder.pages.feedback_words import VERDICTS, WORDS
 from autograder.pages.html import points, render
 from autograder.pages.worked import digest, worked_answers
-from autograder.results import NOT_GRADABLE
+from autograder.results import DIED, NOT_GRADABLE, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH_OUTPUT
+from simpo_language.speech import N_, SOURCE, Said, _, speaking
+from simpo_language.speech import known as known_language
 
 Key = tuple[str, str]  # student, exercise
+# What the student is told when the notebook did not run to its end. Points earned before stay.
+VERDICTS = {
+    TIMED_OUT: N_(
+        "Some of your code did not finish in time and was stopped. Is there a loop that never ends? "
+        "Points for what ran before are kept."
+    ),
+    OUT_OF_MEMORY: N_(
+        "Some of your code needed more memory than a notebook may use. Does a list or an array grow without end? "
+        "Points for what fitted are kept."
+    ),
+    TOO_MUCH_OUTPUT: N_(
+        "Some of your code printed, showed or wrote too much and was stopped. Is there a print in a loop that never "
+        "ends? Points for what ran before are kept."
+    ),
+    DIED: N_(
+        "Your notebook's process ended before all cells had run. Does something call exit() or crash Python? "
+        "Points for what ran before are kept."
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +60,7 @@ class Known:
     """What is known of a class when its feedback is written."""
 
     marks: Mapping[Key, Marks]
-    refused: Mapping[Key, str]  # why what was handed in last could not be graded
+    refused: Mapping[Key, str | Said]  # why what was handed in last could not be graded
     others: Mapping[Key, OtherFile]  # what was handed in and is no notebook
     max_points: Mapping[str, float]  # of each exercise that somebody has handed in, as in `export`
     names: Mapping[str, str] = field(default_factory=dict)  # of the students, by id, where the gradebook has them
@@ -63,7 +84,7 @@ def graded(course: Course) -> list[Key]:
     return sorted((path.parts[-3], path.stem) for path in pages if path.stem == path.parent.name)
 
 
-def refused(course: Course) -> dict[Key, str]:
+def refused(course: Course) -> dict[Key, str | Said]:
     """Why what was handed in last could not be graded, by student and exercise."""
     return {(r.student, r.exercise): r.reason for r in results(course) if r.verdict == NOT_GRADABLE}
 
@@ -119,7 +140,8 @@ def write_indexes(
         path = course.classroom / "feedback" / student / "index.html"
         language = language_of_student(course, known, student, others)
         rows = list(rows_of(course, known, student, language).values())
-        remark = _note_of(known.others.get((student, "")), language)
+        with speaking(language):
+            remark = _note_of(known.others.get((student, "")))
         name = known.names.get(student, "")
         key = _hash(design(), language, rows, remark, name)
         is_new = force or _key_in(path) != key
@@ -146,12 +168,16 @@ def page_key(
     graded = course.notebook("autograded", student, exercise)
     given = course.classroom / "release" / exercise / f"{exercise}.ipynb"
     if (student, exercise) not in marks:
-        raise UserError(f"the gradebook has no marks for {student}, {exercise}: run `autograder grade --force`")
+        raise UserError(
+            _("the gradebook has no marks for {student}, {exercise}: run `autograder grade --force`").format(
+                student=student, exercise=exercise
+            )
+        )
     try:
         notebooks = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (graded, given)]
         worked = digest(course, exercise) if solutions else ""
     except FileNotFoundError as error:
-        raise UserError(f"{error.filename} is missing: run `autograder grade`") from None
+        raise UserError(_("{filename} is missing: run `autograder grade`").format(filename=error.filename)) from None
     return _hash(design(), *notebooks, marks[student, exercise], has_list, worked)
 
 
@@ -181,42 +207,83 @@ def shown_page(course: Course, known: Known, student: str, exercise: str, *, sol
     )  # nbgrader's own
     language = language_of(nb, course.classroom, exercise)
     worked = worked_answers(course, exercise, language) if solutions else ()
-    page = read_page(nb, course.classroom, student, exercise, known.marks[student, exercise], worked)
-    totals = [
-        (kind, marks)
-        for kind, cells in (("checks", page.cells(CHECK)), ("essay", page.cells(ESSAY)))
-        if (marks := [cell.mark for cell in cells if cell.mark])
-    ]
-    return {"page": page, "totals": totals, "notices": _notices(page)}
+    with speaking(language):
+        page = read_page(nb, course.classroom, student, exercise, known.marks[student, exercise], worked)
+        totals = [
+            (kind, marks)
+            for kind, cells in ((_("Checks"), page.cells(CHECK)), (_("Essay"), page.cells(ESSAY)))
+            if (marks := [cell.mark for cell in cells if cell.mark])
+        ]
+        return {"page": page, "totals": totals, "notices": _notices(page)}
 
 
 def _notices(page: Page) -> list[str]:
     """What the student should know of how the notebook was graded, one sentence each."""
-    words = WORDS[page.language]
-    found = [VERDICTS[page.language].get(page.verdict, "")]
-    found += [words["repaired"].format(count=len(page.repairs))] if page.repairs else []
-    found += [words["essay_unread"].format(points=points(page.marks.unread))] if page.marks.unread else []
-    found += [words["late"].format(points=points(page.marks.late_penalty))] if page.marks.late_penalty else []
-    found += [words["left_out"].format(count=page.left_out)] if page.left_out else []
-    return [notice for notice in found if notice]
+    found = [_(VERDICTS[page.verdict])] if page.verdict in VERDICTS else []
+    found += (
+        [
+            _(
+                "Your notebook was repaired before grading: cells were not as they were given out ({count}). "
+                "Your answers were kept."
+            ).format(count=len(page.repairs))
+        ]
+        if page.repairs
+        else []
+    )
+    found += (
+        [
+            _("Your essay ({points} points) has not been read yet; it counts as 0 until it is.").format(
+                points=points(page.marks.unread)
+            )
+        ]
+        if page.marks.unread
+        else []
+    )
+    found += (
+        [_("Handed in late: {points} points are taken off.").format(points=points(page.marks.late_penalty))]
+        if page.marks.late_penalty
+        else []
+    )
+    found += (
+        [
+            _(
+                "{count} outputs or cells of yours would make this page too large, or take too long, and are left out; "
+                "they stand in your notebook."
+            ).format(count=page.left_out)
+        ]
+        if page.left_out
+        else []
+    )
+    return found
 
 
 def rows_of(course: Course, known: Known, student: str, language: str) -> dict[str, Row]:
     """The exercises in order: those that somebody has handed in, whether the student has or not."""
-    words, rows = WORDS[language], {}
+    with speaking(language):
+        return _rows(course, known, student, language)
+
+
+def _rows(course: Course, known: Known, student: str, language: str) -> dict[str, Row]:
+    rows = {}
     theirs = {name for who, name in (*known.marks, *known.refused, *known.others) if who == student and name}
     for exercise in sorted(theirs | set(known.max_points)):
         marks = known.marks.get((student, exercise), Marks())
         has_page = bool(marks.cells) and course.notebook("autograded", student, exercise).is_file()
-        notes = [words["waiting"]] if marks.unread else []
-        notes += [words["minus_late"].format(points=points(marks.late_penalty))] if marks.late_penalty else []
+        notes = [_("essay not read yet")] if marks.unread else []
+        notes += (
+            [_("late, {points} points off").format(points=points(marks.late_penalty))] if marks.late_penalty else []
+        )
         if reason := known.refused.get((student, exercise)):
-            notes.append(words["not_gradable"].format(reason=reason))
+            notes.append(
+                _("The file that you handed in last could not be graded: {reason}. Please hand it in again.").format(
+                    reason=reason
+                )
+            )
         elif not marks.cells and (other := known.others.get((student, exercise))):
-            notes.append(_note_of(other, language))
+            notes.append(_note_of(other))
         elif not marks.cells:
             there = course.notebook("submitted", student, exercise).is_file()
-            notes.append(words["to_grade" if there else "not_handed_in"])
+            notes.append(_("handed in, not graded yet") if there else _("not handed in"))
         link = f"{exercise}/{exercise}.html" if has_page else ""
         title = title_of(course.classroom, exercise, language)
         max_points = marks.max_points if marks.cells else known.max_points.get(exercise, 0.0)
@@ -224,13 +291,17 @@ def rows_of(course: Course, known: Known, student: str, language: str) -> dict[s
     return rows
 
 
-def _note_of(other: OtherFile | None, language: str) -> str:
+def _note_of(other: OtherFile | None) -> str:
     """What to say of a file that is no notebook; nothing if there is none."""
     if other is None:
         return ""
     if other.is_of_another_kind:
-        return WORDS[language]["not_a_notebook"].format(name=other.name)
-    return WORDS[language]["not_gradable"].format(reason=f"{other.name}: {other.reason}")
+        return _("Handed in, but not a notebook: {name}. Please hand in the exercise's own file (.ipynb).").format(
+            name=other.name
+        )
+    return _("The file that you handed in last could not be graded: {reason}. Please hand it in again.").format(
+        reason=f"{other.name}: {other.reason}"
+    )
 
 
 def sums(rows: Iterable[Row]) -> dict[str, float]:
@@ -242,12 +313,13 @@ def sums(rows: Iterable[Row]) -> dict[str, float]:
 def render_page(template: str, language: str, key: str, *, is_open: bool = False, **shown: Any) -> str:
     """A page of feedback. is_open: with nothing folded, as for paper."""
     shown = {"prefix": "", "is_open": is_open, **shown}
-    return render(template, "feedback", language=language, words=WORDS[language], key=key, **shown)
+    with speaking(language):
+        return render(template, "feedback", language=language, key=key, **shown)
 
 
 def design() -> str:
     """Another for every change of the code that makes pages, and of all that it uses."""
-    return code_digest("autograder.pages")
+    return code_digest("autograder.pages", "simpo_language")
 
 
 def _hash(*parts: Any) -> str:
@@ -272,11 +344,12 @@ def language_of_student(course: Course, known: Known, student: str, others: Call
 
 
 def _most(languages: Counter[str]) -> str:
-    return "zh" if languages["zh"] > languages["en"] else "en"
+    return max(sorted(languages), key=lambda language: languages[language], default=SOURCE)
 
 
 def _language_in(page: Path) -> str:
-    return "zh" if 'lang="zh' in _head(page) else "en"
+    found = re.search('<html lang="([^"]*)"', _head(page))
+    return known_language(found[1]) if found else SOURCE
 
 
 def _languages_in(course: Course, student: str, exercise: str) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from autograder.course import Course
 from autograder.pages.feedback import Known, language_of_student, render_page, rows_of, shown_page, sums
-from autograder.pages.feedback_words import WORDS
+from simpo_language.speech import _, speaking, translated
 
 
 def book_html(
@@ -31,7 +31,8 @@ def book_html(
     found = {name: row for name, row in rows_of(course, known, student, language).items() if name in exercises}
     bodies = [shown_page(course, known, student, name, solutions=solutions) for name, row in found.items() if row.link]
     rows = [replace(row, link=f"#{name}" if row.link else "") for name, row in found.items()]
-    title = rows[0].title if len(rows) == 1 else WORDS[language]["index_title"]
+    with speaking(language):
+        title = rows[0].title if len(rows) == 1 else _("Your exercises")
     whose = {"student": student, "name": known.names.get(student, ""), "title": title}
-    shown = {"rows": rows, "bodies": bodies, "all_words": WORDS, **whose, **sums(rows)}
+    shown = {"rows": rows, "bodies": bodies, "translated": translated, **whose, **sums(rows)}
     return render_page("feedback_book", language, "", is_open=is_open, **shown)

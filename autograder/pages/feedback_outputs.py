@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -12,6 +12,7 @@ from markupsafe import Markup
 from autograder.pages.prose import formula, markdown
 from autograder.pages.sanitise import clean
 from autograder.student_data.visible import visible
+from simpo_language.speech import _
 
 ROOM = 160_000  # characters of HTML that what a student made may take on a page; the task takes up to 100,000 more
 REFUSED = 60  # outputs and cells that found no room; after so many, no output is looked at
@@ -48,18 +49,19 @@ class Room:
         return fits
 
 
-def outputs(found: Iterable[Any], room: Room, words: Mapping[str, str]) -> Markup:
-    """The outputs of one cell. words: what to say of a picture without text and of what was left out."""
+def outputs(found: Iterable[Any], room: Room) -> Markup:
+    """The outputs of one cell."""
     shown, full = [], False
     for output in found:
         if room.left_out > REFUSED:  # to make them small takes time, too
             room.left_out += 1
             full = True
-        elif room.takes(html := _output(output, words)):
+        elif room.takes(html := _output(output)):
             shown.append(html)
         else:
             full = True
-    note = f'<p class="quiet">{words["left_out_here"]}</p>' if full else ""
+    said = _("Left out: the page would become too large.")
+    note = f'<p class="quiet">{said}</p>' if full else ""
     return Markup("".join(shown) + note)
 
 
@@ -73,7 +75,7 @@ def plain(text: str, *, most: int = TEXT, from_end: bool = False) -> str:
     return f"[…]\n{text[-most:]}" if from_end else f"{text[:most]}\n[… {len(text) - most:,}]"
 
 
-def _output(output: Any, words: Mapping[str, str]) -> str:
+def _output(output: Any) -> str:
     if output.output_type == "stream":
         return _text(output.text, " stderr" if output.name == "stderr" else "")
     if output.output_type == "error":
@@ -82,7 +84,7 @@ def _output(output: Any, words: Mapping[str, str]) -> str:
     if any(kind.startswith("application/vnd.jupyter.widget") for kind in data):
         return ""  # a slider: it stands beside a figure, and can't be moved here
     texts = {"text/plain": "", **{kind: value for kind, value in data.items() if isinstance(value, str)}}
-    return _rich(texts, output.get("metadata", {}), words)
+    return _rich(texts, output.get("metadata", {}))
 
 
 def _error(output: Any) -> str:
@@ -95,7 +97,7 @@ def _error(output: Any) -> str:
     return f"<details>{summary}<div>{_text(traceback)}</div></details>"
 
 
-def _rich(data: dict[str, str], metadata: Any, words: Mapping[str, str]) -> str:
+def _rich(data: dict[str, str], metadata: Any) -> str:
     """The best of the forms that an object shows itself in."""
     html = clean(data.get("text/html", "")[: 20 * TEXT])
     if "<img" in html or re.sub(r"<[^<>]*>", "", html).strip():
@@ -103,9 +105,10 @@ def _rich(data: dict[str, str], metadata: Any, words: Mapping[str, str]) -> str:
     for kind in (kind for kind in _PICTURES if kind in data):
         described = metadata.get(kind, {}) if isinstance(metadata.get(kind), dict) else {}
         text = "" if _FIGURE.fullmatch(data["text/plain"]) else data["text/plain"]
-        if html := _picture(data[kind], kind, str(described.get("alt") or text or words["figure"])):
+        if html := _picture(data[kind], kind, str(described.get("alt") or text or _("Figure"))):
             return html
-        return f'<p class="quiet">{words["picture_unreadable"]}</p>'
+        said = _("A picture that can't be shown here.")
+        return f'<p class="quiet">{said}</p>'
     if "text/markdown" in data:
         return f'<div class="output html" tabindex="0">{markdown(data["text/markdown"][:TEXT])}</div>'
     if "text/latex" in data:

@@ -22,11 +22,11 @@ from autograder.gradebook.scores import GradedCell
 from autograder.grading.marking import notebook_checks
 from autograder.grading.repair import NOTES
 from autograder.pages.feedback_outputs import Room, outputs, picture_url
-from autograder.pages.feedback_words import WORDS
 from autograder.pages.prose import as_written, embedded, markdown, python
 from autograder.pages.worked import Worked
 from autograder.results import NOT_ATTEMPTED, WRONG, Check
 from autograder.student_data.time_limit import TimeUp, limited
+from simpo_language.speech import Said, _, said_again
 
 CHECK, ANSWER, ESSAY, GIVEN, OWN, NOTE = "check", "answer", "essay", "given", "own", "note"  # kinds of cells
 NOTHING = Markup("")
@@ -48,11 +48,7 @@ class ShownCell:
     check: Check | None = None
     mark: GradedCell | None = None
     comment: Markup = NOTHING
-
-    @property
-    def message(self) -> list[tuple[str, str]]:
-        """What a check says, line by line: what the line is (a key of WORDS, or nothing), and its words."""
-        return messages.parts(self.check.message) if self.check else []
+    message: tuple[tuple[str, str], ...] = ()  # what a check says, line by line (see `messages.parts`)
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ class Page:
     parts: tuple[Part, ...]
     marks: Marks
     verdict: str
-    repairs: tuple[str, ...]
+    repairs: tuple[str | Said, ...]
     left_out: int  # outputs and cells for which there was no room
 
     def cells(self, *kinds: str) -> list[ShownCell]:
@@ -153,7 +149,7 @@ def _page(
     language = _language(nb, path, changed)
     given = _given(path, changed, language)
     checks = {check.grade_id: check for check in notebook_checks(nb)}
-    reader = _Reader(given, checks, marks.cells, marks.comments, Room(), WORDS[language], plainly)
+    reader = _Reader(given, checks, marks.cells, marks.comments, Room(), plainly)
     blocks: list[list[ShownCell]] = [[] for _ in given.titles]
     place = 0
     for cell in nb.cells:
@@ -163,7 +159,7 @@ def _page(
         blocks[place] += [shown] if shown else []
     parts = tuple(
         Part(
-            title or WORDS[language]["set_up"],
+            title or _("Set-up"),
             task,
             tuple(cells),
             tuple(w for w in worked if given.places.get(w.name) == k),
@@ -172,7 +168,7 @@ def _page(
         if cells
     )
     notes = nb.metadata.get(NOTES, {})
-    verdict, repairs = str(notes.get("verdict", "")), tuple(map(str, notes.get("repairs", ())))
+    verdict, repairs = str(notes.get("verdict", "")), tuple(map(said_again, notes.get("repairs", ())))
     return Page(student, exercise, language, given.title, parts, marks, verdict, repairs, reader.room.left_out)
 
 
@@ -191,14 +187,14 @@ class _Reader:
     graded: Mapping[str, GradedCell]  # by grade_id
     comments: Mapping[str, str]
     room: Room
-    words: Mapping[str, str]
     plainly: bool  # the student's work as text
 
     def with_role(self, cell: NotebookNode, name: str) -> ShownCell | None:
         source = self.given.sources.get(name, "")
         if is_test(cell):
             check = self.checks[name]
-            return ShownCell(CHECK, name, check_title(source), check=check, mark=self.graded[name])
+            said = tuple(messages.parts(check.message))
+            return ShownCell(CHECK, name, check_title(source), check=check, mark=self.graded[name], message=said)
         if is_answer(cell):
             return ShownCell(
                 ESSAY if role(cell).get("grade") else ANSWER,
@@ -228,7 +224,7 @@ class _Reader:
         there = [output for output in cell.get("outputs", ()) if not only_errors or output.output_type == "error"]
         found = [output for output in there if not self.plainly or output.output_type in ("error", "stream")]
         self.room.left_out += len(there) - len(found)
-        return outputs(found, self.room, self.words)
+        return outputs(found, self.room)
 
     def _source(self, cell: NotebookNode) -> Markup:
         text = cell.source if len(cell.source) <= SOURCE else f"{cell.source[:SOURCE]}\n[…]"

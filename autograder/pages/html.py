@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from autograder.student_data.visible import visible
+from simpo_language.speech import _, ngettext
 
 
 def render(template: str, style: str, **shown: Any) -> str:
@@ -35,6 +36,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters["points"] = points
+    found.globals |= {"_": _, "ngettext": ngettext}
     return found
 
 

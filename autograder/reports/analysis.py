@@ -9,6 +9,7 @@ import numpy as np
 from autograder.authoring.editions import in_english
 from autograder.messages import read
 from autograder.results import NOT_ATTEMPTED, WRONG, Result
+from simpo_language.speech import N_
 
 ENOUGH = 10  # submissions; with fewer a correlation says nothing
 EACH_SIDE = 3  # submissions that earned all of a check's points, and that did not; with fewer it rests on too few
@@ -36,9 +37,9 @@ class CheckFigures:
     def concern(self) -> str:
         """Why an instructor should look at the check; empty if there is no reason."""
         if self.is_reliable and self.discrimination is not None and self.discrimination < 0:
-            return "those who do well lose it: is it right?"
+            return N_("those who do well lose it: is it right?")
         if self.submissions >= ENOUGH and self.right < 0.3:
-            return "most lose it: is it explained?"
+            return N_("most lose it: is it explained?")
         return ""
 
 

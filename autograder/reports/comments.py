@@ -18,8 +18,8 @@ from autograder.handing_in.tables import Sheet, heading
 from autograder.messages import read
 from autograder.pages.feedback import Known, shown_page
 from autograder.pages.feedback_page import ESSAY, Page
-from autograder.pages.feedback_words import WORDS
 from autograder.pages.html import points
+from simpo_language.speech import _, speaking
 
 OURS = "SimPO practice · "  # how a comment of ours begins: another of ours may be written over it
 LOST = 8  # checks that are told; the others are counted
@@ -30,10 +30,11 @@ def column_of(sheet: Sheet) -> int:
     names = set(map(heading, COMMENTS))
     found = [place for place, words in enumerate(sheet.headings) if heading(words) in names]
     if len(found) != 1:
-        raise UserError(
-            f"it has {len(found) or 'no'} columns called {COMMENTS[0]} ({', '.join(COMMENTS[1:])}), which --comments "
-            "fills: in Moodle switch on Feedback comments in the assignment's settings and download the worksheet again"
+        sentence = _(
+            "it has {count} columns called {name} ({others}), which --comments fills: in Moodle switch on Feedback "
+            "comments in the assignment's settings and download the worksheet again"
         )
+        raise UserError(sentence.format(count=len(found), name=COMMENTS[0], others=", ".join(COMMENTS[1:])))
     return found[0]
 
 
@@ -51,7 +52,9 @@ def comment_of(course: Course, known: Known, student: str, exercise: str) -> str
     if not course.notebook("autograded", student, exercise).is_file() or (student, exercise) not in known.marks:
         return ""
     shown = shown_page(course, known, student, exercise)
-    return Markup("<p>{}</p>").format(Markup("<br>").join(map(_line, [*_lines(shown["page"]), *shown["notices"]])))
+    with speaking(shown["page"].language):
+        lines = [*_lines(shown["page"]), *shown["notices"]]
+    return Markup("<p>{}</p>").format(Markup("<br>").join(map(_line, lines)))
 
 
 def _line(words: str) -> Markup:
@@ -60,18 +63,20 @@ def _line(words: str) -> Markup:
 
 
 def _lines(page: Page) -> Iterator[str]:
-    words = WORDS[page.language]
-    colon = "：" if page.language == "zh" else ": "
-    sums = words["of_points"].format(points=points(page.marks.points), possible=points(page.marks.max_points))
-    yield f"{OURS}{page.title}{colon}{sums}"
+    sums = _("{points} of {possible} points").format(
+        points=points(page.marks.points), possible=points(page.marks.max_points)
+    )
+    yield OURS + _("{label}: {seen}").format(label=page.title, seen=sums)
     for cell in page.lost[:LOST]:
         yield f"✗ {cell.title} {read(cell.check.message if cell.check else '').cause}"
     if len(page.lost) > LOST:
         yield f"✗ + {len(page.lost) - LOST}"
     if page.not_attempted:
-        yield f"{words['not_attempted']}{colon}{len(page.not_attempted)}"
+        yield _("Not attempted yet: {count}").format(count=len(page.not_attempted))
     for cell in page.cells(ESSAY):
         said = page.marks.comments.get(cell.name, "").strip()
         if cell.mark and (cell.mark.by_hand or said):
-            earned = words["of_points"].format(points=points(cell.mark.points), possible=points(cell.mark.max_points))
-            yield f"{words['essay']}{colon}{earned}" + (f"\n{said}" if said else "")
+            earned = _("{points} of {possible} points").format(
+                points=points(cell.mark.points), possible=points(cell.mark.max_points)
+            )
+            yield _("Essay: {points}").format(points=earned) + (f"\n{said}" if said else "")

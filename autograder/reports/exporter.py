@@ -14,6 +14,7 @@ from autograder.files import write_whole
 from autograder.gradebook.scores import ClassScores, read_scores
 from autograder.handing_in.other_files import other_files
 from autograder.reports.csv_files import number, spreadsheet
+from simpo_language.speech import _
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,11 @@ class Exporter(ExportPlugin):
         others = {exercise for _, exercise in other_files(self.folder())}
         begun = scores.begun([*others, *(path.name for path in submitted.glob("*/*") if path.is_dir())])
         if not (begun or others):
-            raise UserError(f"nobody has handed in anything yet in {submitted}: run `autograder grade DOWNLOADS` first")
+            raise UserError(
+                _("nobody has handed in anything yet in {submitted}: run `autograder grade DOWNLOADS` first").format(
+                    submitted=submitted
+                )
+            )
         return begun
 
     def write(self, gradebook: Any, scores: ClassScores, path: Path) -> Exported:
@@ -90,20 +95,26 @@ class Exporter(ExportPlugin):
         where = ", ".join(f"{name} {count}" for name, count in waiting.items())
         count, total = sum(waiting.values()), len(scores.scores)
         if self.only_final:
-            return (f"{count} of {total} scores were left out: they wait for a person ({where})",)
-        return (
-            f"{count} of {total} scores are provisional: essays wait for a person ({where}). Read them in "
-            "`autograder formgrader` and export again, or leave these scores out with --only-final",
+            left_out = _("{count} of {total} scores were left out: they wait for a person ({where})")
+            return (left_out.format(count=count, total=total, where=where),)
+        provisional = _(
+            "{count} of {total} scores are provisional: essays wait for a person ({where}). Read them in "
+            "`autograder formgrader` and export again, or leave these scores out with --only-final"
         )
+        return (provisional.format(count=count, total=total, where=where),)
 
     def _chosen(self, scores: ClassScores) -> ClassScores:
         students, exercises = [str(name) for name in self.student], [str(name) for name in self.assignment]
         for kind, asked, known in (
-            ("student", students, [student.id for student in scores.students]),
-            ("exercise", exercises, scores.exercises),
+            (_("student"), students, [student.id for student in scores.students]),
+            (_("exercise"), exercises, scores.exercises),
         ):
             for name in set(asked) - set(known):
-                raise UserError(f"no {kind} is named {name!r}; the gradebook has {', '.join(known) or 'none'}")
+                raise UserError(
+                    _("no {kind} is named {name!r}; the gradebook has {known}").format(
+                        kind=kind, name=name, known=", ".join(known) or _("none")
+                    )
+                )
         scores = scores.only(exercises or self.exercises(scores))
         chosen = tuple(s for s in scores.students if not students or s.id in students)
         names = {s.id for s in chosen}

@@ -14,6 +14,7 @@ from autograder.grading.records import results
 from autograder.reports.csv_files import number
 from autograder.reports.exporter import Exported, Exporter
 from autograder.results import GRADED, Result
+from simpo_language.speech import _
 
 
 class GradescopeExporter(Exporter):
@@ -34,8 +35,10 @@ class GradescopeExporter(Exporter):
         chosen = [key for key in scores.scores if self.points(scores, *key) is not None]
         if path.suffix == ".json" and len(chosen) != 1:
             raise UserError(
-                f"{path} can hold one submission's results, and {len(chosen)} are to be exported: name a folder, "
-                "or one student and one exercise"
+                _(
+                    "{path} can hold one submission's results, and {count} are to be exported: name a "
+                    "folder, or one student and one exercise"
+                ).format(path=path, count=len(chosen))
             )
         said = {(result.student, result.exercise): result for result in results(find_course(self.folder()))}
         marks = read_marks(gradebook, scores)
@@ -55,21 +58,23 @@ def results_of(marks: Marks, titles: Mapping[str, str], result: Result | None) -
         name = cell.grade_id
         test = _test(cell, marks.comments.get(name, ""), messages.get(name, ""))
         tests.append({"name": titles.get(name) or name, "output_format": "text", "visibility": "visible", **test})
-    lines = [result.verdict.capitalize() + "."] if result and result.verdict != GRADED else []
-    lines += [f"Late: {number(score.penalty)} points off."] if score.penalty else []
-    lines += [] if score.is_final else [f"Provisional: {number(score.waiting)} points wait for a person."]
+    lines = [_(result.verdict).capitalize() + "."] if result and result.verdict != GRADED else []
+    lines += [_("Late: {points} points off.").format(points=number(score.penalty))] if score.penalty else []
+    waiting = _("Provisional: {points} points wait for a person.").format(points=number(score.waiting))
+    lines += [] if score.is_final else [waiting]
     return {"score": round(score.points, 2), "output": "\n".join(lines), "output_format": "text", "tests": tests}
 
 
 def _test(cell: GradedCell, comment: str, message: str) -> dict[str, Any]:
     """The points of a graded cell, and what to say of them."""
     if cell.waits and not cell.by_hand:
-        return {"output": f"{number(cell.max_points)} points, which a person gives: not yet read."}
+        sentence = _("{points} points, which a person gives: not yet read.")
+        return {"output": sentence.format(points=number(cell.max_points))}
     points = {"score": round(cell.points, 2), "max_score": cell.max_points}
     if cell.by_hand:
-        return {**points, "output": comment or "A person gave these points."}
+        return {**points, "output": comment or _("A person gave these points.")}
     if cell.is_essay:
-        return {**points, "output": comment or "Left unanswered."}
+        return {**points, "output": comment or _("Left unanswered.")}
     if cell.points >= cell.max_points:
         return {**points, "status": "passed", "output": ""}
     return {**points, **({} if cell.points else {"status": "failed"}), "output": message}

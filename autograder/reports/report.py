@@ -8,12 +8,14 @@ every report of this class, made with a secret key that stays in the classroom.
 import base64
 import datetime
 import io
+import re
 import statistics
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from autograder.authoring.editions import english_of
-from autograder.cells import read_notebook
+from autograder.cells import edition, read_notebook
 from autograder.course import Course, UserError
 from autograder.gradebook.codes import codes
 from autograder.gradebook.scores import ClassScores, Student, class_scores
@@ -26,6 +28,7 @@ from autograder.reports.analysis import EACH_SIDE, ENOUGH, CheckFigures, figures
 from autograder.reports.next_steps import next_steps
 from autograder.reports.status import standings, total
 from autograder.results import GRADED, Result
+from simpo_language.speech import _, ngettext, spoken
 
 MISTAKES = 25  # rows
 FOLD_FROM = 20  # rows: a longer list is folded
@@ -64,7 +67,11 @@ def render(course: Course, *, anonymous: bool = False) -> str:
     """
     graded, others = results(course), other_files(course.classroom)
     if not (graded or others):
-        raise UserError(f"nothing is graded yet in {course.classroom}: run `autograder grade SUBMISSIONS` first")
+        raise UserError(
+            _("nothing is graded yet in {classroom}: run `autograder grade SUBMISSIONS` first").format(
+                classroom=course.classroom
+            )
+        )
     titles = {name: title(course, name) for name in course.exercises()}
     lines = [line for line in standings(course) if line.is_begun]
     scores = class_scores(course).only([line.exercise for line in lines])
@@ -74,6 +81,7 @@ def render(course: Course, *, anonymous: bool = False) -> str:
     return pages.render(
         "report",
         "report",
+        language=spoken(),
         anonymous=anonymous,
         made=datetime.datetime.now().astimezone(),
         titles=titles,
@@ -103,8 +111,9 @@ def _english_of(course: Course, exercise: str) -> dict[str, str]:
 
 def title(course: Course, exercise: str) -> str:
     """What an exercise calls itself in the first heading of its notebook, without the word "Exercise"."""
-    heading: str = read_notebook(course.solutions / f"{exercise}.ipynb").cells[0].source.split("\n")[0]
-    return heading.lstrip("# ").removeprefix("Exercise ").strip() or exercise
+    source = edition(read_notebook(course.solutions / f"{exercise}.ipynb"), spoken())
+    heading: str = source.cells[0].source.split("\n")[0]
+    return re.sub(r"^(Exercise|练习)\s*", "", heading.lstrip("# ")).strip() or exercise
 
 
 def _names(students: Iterable[Student]) -> Callable[[str], str]:
@@ -121,7 +130,7 @@ def _share(graded: list[Result]) -> float:
 def _final(scores: ClassScores, exercise: str) -> dict[float, tuple[int, int]]:
     """How many submissions have so many points: final scores, provisional ones."""
     found: dict[float, tuple[int, int]] = {}
-    for (_, name), score in scores.scores.items():
+    for (_student, name), score in scores.scores.items():
         if name == exercise:
             final, provisional = found.get(score.points, (0, 0))
             found[score.points] = (final + score.is_final, provisional + (not score.is_final))
@@ -133,7 +142,13 @@ def _points(heading: str, exercise: str, scores: ClassScores) -> Points:
     every = [points for points, counts in spread.items() for _ in range(sum(counts))]
     maximum = scores.max_points[exercise]
     waiting = scores.waiting(exercise)
-    listed = "; ".join(f"{points:g} points: {sum(spread[points])}" for points in sorted(spread))
+    listed = "; ".join(
+        ngettext("{points} point: {count}", "{points} points: {count}", points).format(
+            points=f"{points:g}", count=sum(spread[points])
+        )
+        for points in sorted(spread)
+    )
+    described = _("Histogram of the points of {submissions}, {waiting} of them provisional. {listed}.")
     return Points(
         title=heading,
         submissions=len(every),
@@ -142,8 +157,7 @@ def _points(heading: str, exercise: str, scores: ClassScores) -> Points:
         max_points=maximum,
         waiting=waiting,
         figure=_histogram(spread, maximum),
-        description=f"Histogram of the points of {_counted(len(every), 'submission')}, {waiting} of them provisional. "
-        f"{listed}.",
+        description=described.format(submissions=_submissions(len(every)), waiting=waiting, listed=listed),
     )
 
 
@@ -158,7 +172,11 @@ def _histogram(spread: dict[float, tuple[int, int]], maximum: float) -> str:
     heights = np.zeros((2, len(places)))
     for points, counts in spread.items():
         heights[:, min(int(points + 0.5), len(places) - 1)] += counts
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "report", "font.size": 9, "hatch.linewidth": 0.6}):
+    # Text stays text, which the browser draws: that matplotlib's font lacks Chinese is of no account
+    with (
+        warnings.catch_warnings(action="ignore"),
+        rc_context({"svg.fonttype": "none", "svg.hashsalt": "report", "font.size": 9, "hatch.linewidth": 0.6}),
+    ):
         figure = Figure(figsize=(3.4, 1.9), layout="constrained")
         axes = figure.add_subplot()
         axes.bar(places, heights[0], 0.8, color=FINAL)
@@ -169,8 +187,8 @@ def _histogram(spread: dict[float, tuple[int, int]], maximum: float) -> str:
         axes.set_ylim(0, 1.08 * heights.sum(axis=0).max())
         axes.set_xlim(-0.7, maximum + 0.7)
         axes.set_xticks(places[:: 2 if maximum > 7 else 1])
-        axes.set_xlabel("points")
-        axes.set_ylabel("submissions")
+        axes.set_xlabel(_("points"))
+        axes.set_ylabel(_("submissions"))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
         axes.spines[["top", "right"]].set_visible(False)
         svg = io.BytesIO()
@@ -189,7 +207,7 @@ def _troubles(graded: list[Result], who: Callable[[str], str], anonymous: bool) 
     """Submissions that were not graded to their end. The reasons may have students' words in them."""
 
     def words(result: Result) -> str:
-        return result.verdict if anonymous or not result.reason else f"{result.verdict}: {result.reason}"
+        return _(result.verdict) if anonymous or not result.reason else f"{_(result.verdict)}: {result.reason}"
 
     return _sorted(
         Remark(who(result.student), result.exercise, words(result)) for result in graded if result.verdict != GRADED
@@ -199,14 +217,20 @@ def _troubles(graded: list[Result], who: Callable[[str], str], anonymous: bool) 
 def _others(others: Iterable[OtherFile], who: Callable[[str], str], anonymous: bool) -> Iterable[Remark]:
     """What was handed in and is no notebook; its name may be the student's."""
     for one in others:
-        words = "handed in, not a notebook" if anonymous else one.words
-        yield Remark(who(one.student), one.exercise or "not known", words)
+        words = _("handed in, not a notebook") if anonymous else one.words
+        yield Remark(who(one.student), one.exercise or _("not known"), words)
 
 
 def _flags(graded: list[Result], who: Callable[[str], str], anonymous: bool) -> list[Remark]:
     """Signs of forgery, in words that may hold names of students' variables."""
     return _sorted(
-        Remark(who(result.student), result.exercise, _counted(count, "sign") if anonymous else "; ".join(result.flags))
+        Remark(
+            who(result.student),
+            result.exercise,
+            ngettext("{count} sign", "{count} signs", count).format(count=count)
+            if anonymous
+            else "; ".join(result.flags),
+        )
         for result in graded
         if (count := len(result.flags))
     )
@@ -216,15 +240,19 @@ def _repairs(graded: list[Result], who: Callable[[str], str], anonymous: bool) -
     """What was restored from the source before grading, some of it in students' words."""
     return _sorted(
         Remark(
-            who(result.student), result.exercise, _counted(count, "cell") if anonymous else "; ".join(result.repairs)
+            who(result.student),
+            result.exercise,
+            ngettext("{count} cell", "{count} cells", count).format(count=count)
+            if anonymous
+            else "; ".join(map(str, result.repairs)),
         )
         for result in graded
         if (count := len(result.repairs))
     )
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+def _submissions(count: int) -> str:
+    return ngettext("{count} submission", "{count} submissions", count).format(count=count)
 
 
 @dataclass(frozen=True)

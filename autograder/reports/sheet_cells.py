@@ -14,6 +14,7 @@ from typing import NamedTuple
 from autograder.course import UserError
 from autograder.handing_in.csv_text import spelt
 from autograder.handing_in.tables import read_csv
+from simpo_language.speech import _
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 TEXT = "@"  # a workbook's format for cells that are texts, whatever they look like
@@ -39,7 +40,11 @@ def with_cells(path: Path, numbers: Mapping[Cell, str]) -> bytes:
 def _csv(path: Path, numbers: Mapping[Cell, str]) -> bytes:
     table, encoding = read_csv(path)
     if str(table).encode(encoding) != path.read_bytes():
-        raise UserError(f"{path} holds bytes that are no {encoding.upper()}; in a spreadsheet, save it as CSV UTF-8")
+        raise UserError(
+            _("{path} holds bytes that are no {upper}; in a spreadsheet, save it as CSV UTF-8").format(
+                path=path, upper=encoding.upper()
+            )
+        )
     rows = [(list(cells), end) for cells, end in table.rows]
     for place, words in numbers.items():
         cells = rows[place.row][0]

@@ -9,6 +9,7 @@ from autograder.course import UserError
 from autograder.handing_in.columns import FIRST_NAMES, FULL_NAMES, GRADES, IDENTIFIERS, IDS, LAST_NAMES, MAXIMUM, POINTS
 from autograder.handing_in.tables import Sheet, first_of, heading
 from autograder.handing_in.which_exercise import named_in
+from simpo_language.speech import _
 
 NAMES = (*FULL_NAMES, *FIRST_NAMES, *LAST_NAMES)
 NOT_POINTS = re.compile(r"\b(current|final|override) (score|grade|points)\b|\((percentage|letter)\)$", re.IGNORECASE)
@@ -37,9 +38,12 @@ def with_people(sheets: Sequence[Sheet]) -> list[Sheet]:
     if not found:
         seen = ", ".join((sheets[0].headings if sheets else [])[:6])
         raise UserError(
-            f"its first row is {seen}: expected Canvas's (Student, ID, ..., Section), Moodle's (Identifier, Full name, "
-            "Email address, ..., Grade or First name, Last name, ID number, ...) or others with an id and a name, in "
-            "English or Chinese. If it is in another language, switch the system to English and download the file again"
+            _(
+                "its first row is {seen}: expected Canvas's (Student, ID, ..., Section), Moodle's "
+                "(Identifier, Full name, Email address, ..., Grade or First name, Last name, ID number, "
+                "...) or others with an id and a name, in English or Chinese. If it is in another "
+                "language, switch the system to English and download the file again"
+            ).format(seen=seen)
         )
     return found
 
@@ -61,14 +65,21 @@ def _asked(places: Sequence[tuple[Sheet, int]], name: str) -> int:
     """The column that a person means. Raises UserError if there is none, or more than one."""
     found = [at for at, place in enumerate(places) if name in _spellings(*place)]
     if len(found) != 1:
-        count = f"{len(found)} columns are" if found else "no column is"
-        raise UserError(f"{count} named {name!r}; there are {_list(places)}")
+        several, none = (
+            _("{count} columns are named {name!r}; there are {names}"),
+            _("no column is named {name!r}; there are {names}"),
+        )
+        raise UserError((several if found else none).format(count=len(found), name=name, names=_list(places)))
     return found[0]
 
 
 def _known(exercise: str, exercises: Sequence[str]) -> str:
     if exercise not in exercises:
-        raise UserError(f"no exercise is named {exercise!r}; there are {', '.join(exercises)}")
+        raise UserError(
+            _("no exercise is named {exercise!r}; there are {exercises}").format(
+                exercise=exercise, exercises=", ".join(exercises)
+            )
+        )
     return exercise
 
 
@@ -78,16 +89,22 @@ def _only(places: Sequence[tuple[Sheet, int]], path: Path, exercises: list[str])
     if len(found) != 1:
         last = _spellings(*places[found[0] if found else -1])
         raise UserError(
-            f"none of its columns is named after an exercise ({', '.join(exercises)}): say which is which, as in "
-            f'--column "{max(last, key=len)}={exercises[0]}". Its columns are {_list(places)}'
+            _(
+                "none of its columns is named after an exercise ({exercises}): say which is which, as in "
+                '--column "{column}={exercise}". Its columns are {names}'
+            ).format(
+                exercises=", ".join(exercises), column=max(last, key=len), exercise=exercises[0], names=_list(places)
+            )
         )
     sheet = places[found[0]][0]
     titles = " / ".join([path.stem, sheet.name, *(cell for line in sheet.banner for cell in line)])
     exercise = exercises[0] if len(exercises) == 1 else named_in(titles, exercises)
     if not exercise:
         raise UserError(
-            "a worksheet is of one exercise, and this one doesn't say of which: say so, as in --exercise "
-            f"{exercises[0]}"
+            _(
+                "a worksheet is of one exercise, and this one doesn't say of which: say so, as in "
+                "--exercise {exercises}"
+            ).format(exercises=exercises[0])
         )
     return {found[0]: exercise}
 

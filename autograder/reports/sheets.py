@@ -28,6 +28,7 @@ from autograder.reports.comments import column_of, is_ours
 from autograder.reports.csv_files import number
 from autograder.reports.sheet_cells import Cell, with_cells
 from autograder.reports.sheet_columns import Column, as_number, point_columns, with_people
+from simpo_language.speech import _, ngettext
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,8 @@ class _Filling:
             return False
         is_same = before is not None and number(before) == words
         if before is not None and not is_same:
-            self.filled.others.append(f"{said}, {'here' if self.options.keep else 'now'} {words}")
+            sentence = _("{there}, here {ours}") if self.options.keep else _("{there}, now {ours}")
+            self.filled.others.append(sentence.format(there=said, ours=words))
             if self.options.keep:
                 return False
         self.filled.cells += 1
@@ -168,29 +170,70 @@ def notes(filled: Filled, scores: ClassScores, options: Options) -> Iterator[str
     for exercise, maximum in filled.maxima.items():
         ours, there = number(scores.max_points[exercise]), number(maximum)
         if options.scale:
-            yield f"{exercise}: points of {ours} were scaled to the maximum there, {there}"
+            yield _("{exercise}: points of {ours} were scaled to the maximum there, {there}").format(
+                exercise=exercise, ours=ours, there=there
+            )
         else:
             yield (
-                f"{exercise} gives up to {ours} points, but the maximum there is {there}: change it there, or export "
-                "with --scale"
+                _(
+                    "{exercise} gives up to {ours} points, but the maximum there is {there}: change it "
+                    "there, or export with --scale"
+                ).format(exercise=exercise, ours=ours, there=there)
             )
     if filled.words:
-        yield f"{_counted(filled.words, 'cell', 'cells')} left, with words in place of points: {_some(filled.words)}"
-    if filled.others:
-        how = (
-            "left, with other points than ours" if options.keep else "with other points written over (not so by --keep)"
+        yield _with(
+            ngettext(
+                "{count} cell left, with words in place of points: {names}",
+                "{count} cells left, with words in place of points: {names}",
+                len(filled.words),
+            ),
+            filled.words,
         )
-        yield f"{_counted(filled.others, 'cell', 'cells')} {how}: {_some(filled.others)}"
+    if filled.others:
+        count = len(filled.others)
+        left = ngettext(
+            "{count} cell left, with other points than ours: {names}",
+            "{count} cells left, with other points than ours: {names}",
+            count,
+        )
+        over = ngettext(
+            "{count} cell with other points written over (not so by --keep): {names}",
+            "{count} cells with other points written over (not so by --keep): {names}",
+            count,
+        )
+        yield _with(left if options.keep else over, filled.others)
     if filled.comments:
-        yield f"{filled.comments} comment{'s' * (filled.comments != 1)} written beside the points"
+        sentence = ngettext(
+            "{count} comment written beside the points", "{count} comments written beside the points", filled.comments
+        )
+        yield sentence.format(count=filled.comments)
     if filled.remarks:
-        yield f"{_counted(filled.remarks, 'comment', 'comments')} of somebody else's left: {_some(filled.remarks)}"
+        yield _with(
+            ngettext(
+                "{count} comment of somebody else's left: {names}",
+                "{count} comments of somebody else's left: {names}",
+                len(filled.remarks),
+            ),
+            filled.remarks,
+        )
     if filled.nobody:
-        rows = _counted(filled.nobody, "row is nobody's", "rows are nobody's")
-        yield f"{rows} in the gradebook and left as found: {_some(filled.nobody)}"
+        yield _with(
+            ngettext(
+                "{count} row is nobody's in the gradebook and left as found: {names}",
+                "{count} rows are nobody's in the gradebook and left as found: {names}",
+                len(filled.nobody),
+            ),
+            filled.nobody,
+        )
     if filled.without_row:
-        have = _counted(filled.without_row, "student with points has", "students with points have")
-        yield f"{have} no row there: {_some(filled.without_row)}"
+        yield _with(
+            ngettext(
+                "{count} student with points has no row there: {names}",
+                "{count} students with points have no row there: {names}",
+                len(filled.without_row),
+            ),
+            filled.without_row,
+        )
 
 
 # Whose a row is
@@ -235,8 +278,8 @@ def _unique(pairs: Iterable[tuple[str, Student]]) -> dict[str, Student]:
     return {key: student for key, student in listed if key and count[key] == 1}
 
 
-def _counted(found: Sequence[str], one: str, several: str) -> str:
-    return f"{len(found)} {one if len(found) == 1 else several}"
+def _with(sentence: str, names: list[str]) -> str:
+    return sentence.format(count=len(names), names=_some(names))
 
 
 def _some(names: list[str]) -> str:

@@ -22,6 +22,7 @@ from autograder.files import write_whole
 from autograder.handing_in.columns import ANONYMOUS, FULL_NAMES, IDENTIFIERS, PARTICIPANT
 from autograder.handing_in.received import Received, from_canvas, from_moodle
 from autograder.handing_in.tables import first_of, read_sheets
+from simpo_language.speech import _
 
 Key = tuple[str, str]  # student, exercise
 MOODLE, CANVAS = "moodle", "canvas"
@@ -61,8 +62,10 @@ def from_worksheet(path: Path, keys: Collection[Key], find: Callable[[Mapping[st
             found |= {key: one for key in keys if key[0] == student}
     if not any(PARTICIPANT.fullmatch(first_of(row, IDENTIFIERS)) for row in rows):
         raise UserError(
-            f"{path} is no grading worksheet of Moodle's: no row says Participant 123 (参与者123) under Identifier "
-            "(识别码)"
+            _(
+                "{path} is no grading worksheet of Moodle's: no row says Participant 123 (参与者123) under "
+                "Identifier (识别码)"
+            ).format(path=path)
         )
     return found
 
@@ -70,7 +73,7 @@ def from_worksheet(path: Path, keys: Collection[Key], find: Callable[[Mapping[st
 def parcels(named: Mapping[Key, Received], system: str) -> list[Parcel]:
     """The zip files to make, one for each assignment there: what one upload held, belongs to one of them."""
     uploads: dict[str, set[str]] = defaultdict(set)
-    for (_, exercise), one in named.items():
+    for (_student, exercise), one in named.items():
         uploads[one.prefix].add(exercise)
     made = []
     for exercises in _joined(uploads.values()):

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from autograder.course import UserError
+from simpo_language.speech import _
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 SECONDS = 120  # for one page
@@ -28,8 +29,10 @@ def find_browser() -> str:
         if path := shutil.which(name):
             return path
     raise UserError(
-        f"--pdf needs Chromium or Chrome, and none of {', '.join(BROWSERS)} is installed: install chromium, or leave "
-        "--pdf out (the HTML files are complete in themselves)"
+        _(
+            "--pdf needs Chromium or Chrome, and none of {browsers} is installed: install chromium, "
+            "or leave --pdf out (the HTML files are complete in themselves)"
+        ).format(browsers=", ".join(BROWSERS))
     )
 
 
@@ -49,7 +52,9 @@ def pdf_of(html: str, browser: str) -> bytes:
             done = subprocess.run([browser, *options, page.as_uri()], capture_output=True, timeout=SECONDS, check=False)
             said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
         except subprocess.TimeoutExpired:
-            said = f"it took more than {SECONDS} seconds"
+            said = _("it took more than {seconds} seconds").format(seconds=SECONDS)
         if not (made.is_file() and made.stat().st_size):
-            raise UserError(f"{browser} made no PDF file: {said or 'it gave no reason'}")
+            raise UserError(
+                _("{browser} made no PDF file: {value}").format(browser=browser, value=said or "it gave no reason")
+            )
         return made.read_bytes()

@@ -90,7 +90,9 @@ def test_a_deleted_answer_costs_and_a_deleted_check_does_not(change):
     packed = change(
         lambda notebook, cells: [notebook.cells.remove(cells[i]) for i in ("batch-loss", "batch-loss-value")]
     )
-    assert words(packed, costs=True)[0].startswith("the answer batch-loss is gone and batch_loss with it; undo the del")
+    assert words(packed, costs=True)[0].startswith(
+        "the answer batch-loss is gone, and batch_loss with it; undo the del"
+    )
     assert words(packed, costs=False) == [
         "the cell batch-loss-value is gone; grading puts it back, but you don't see what it says"
     ]

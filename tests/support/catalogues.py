@@ -18,6 +18,7 @@ from simpo_language.speech import CATALOGUES, DOMAINS, SOURCE, languages
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SPOKEN_BY_CHECKS = ("checks.py", "messages.py", "checking", "student_data", "inside", "execution")  # in autograder/
+PACKAGES = ("autograder", "simpo_core", "simpo_language")
 CALLS = {"_", "N_", "said", "ngettext"}
 HELP = {"Option", "Argument", "Typer"}  # typer's, with `help=`
 WRAPPED = 100
@@ -37,7 +38,7 @@ class Sentence:
 def sentences(domain: str) -> dict[str, Sentence]:
     """Every text of a domain, by the English one, file by file."""
     found: dict[str, Sentence] = {}
-    for path in sorted(ROOT.glob("autograder/**/*")) + sorted(ROOT.glob("simpo_core/**/*")):
+    for path in (found for package in PACKAGES for found in sorted(ROOT.glob(f"{package}/**/*"))):
         if domain_of(path) == domain:
             for one in {".py": in_code, ".j2": in_template}.get(path.suffix, lambda path: iter(()))(path):
                 kept = found.get(one.text)
@@ -89,7 +90,8 @@ def in_template(path: Path) -> Iterator[Sentence]:
     environment = Environment(extensions=["jinja2.ext.i18n"])
     for _, name, texts in environment.extract_translations(path.read_text(encoding="utf-8")):
         one, *more = texts if isinstance(texts, tuple) else (texts,)
-        yield Sentence(one, more[0] if name == "ngettext" else "", path.relative_to(ROOT).as_posix())
+        if one:  # else it is looked up by a variable, and marked where that is set
+            yield Sentence(one, more[0] if name == "ngettext" else "", path.relative_to(ROOT).as_posix())
 
 
 def updated(language: str, domain: str) -> polib.POFile:

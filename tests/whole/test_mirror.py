@@ -60,7 +60,6 @@ TESTED_IN = {  # modules whose work shows in another's tests
     "autograder/nbgrader_setup.py": "course/grading/test_anycourse.py",
     "autograder/pages/feedback_book.py": "course/returns/test_feedback_zips.py",
     "autograder/pages/feedback_page.py": "course/pages/test_feedback.py",
-    "autograder/pages/feedback_words.py": "course/pages/test_feedback.py",
     "autograder/pages/html.py": "course/pages/test_feedback.py",
     "autograder/reports/exporter.py": "course/reports/test_export.py",
     "autograder/reports/gradescope.py": "course/reports/test_export.py",
