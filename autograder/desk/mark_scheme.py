@@ -15,7 +15,10 @@ from markupsafe import escape
 from autograder.cells import CHINESE_HALF, LANGUAGES, regions
 from autograder.pages.prose import markdown
 
-EACH = re.compile(r"\b(\d+) points? each\b|, (\d+) for each key point|\b[Oo]ne point for each key point")
+EACH = re.compile(
+    r"\b(\d+) points? each\b|, (\d+) for each key point|\b[Oo]ne point for each key point"
+    r"|每个(?:要点)?\s*(\d+)\s*分|每点\s*(\d+)\s*分"
+)
 NAME_CHARACTERS = 80
 _POINTS = re.compile(r"\s*[(（]\s*(\d+)\s*分?\s*[)）]|\s*[,，]\s*(\d+)\s*(?:points?|分)")
 _NUMBER = re.compile(r"^\s*\d+\.\s*")
@@ -81,9 +84,9 @@ def read_scheme(source: str, max_points: float) -> Scheme:
 
 
 def points_each(scheme: str, points: float) -> float:
-    """What one key point of a mark scheme earns, as its English half says it; all the points if it does not."""
+    """What one key point of a mark scheme earns, as its text says it in either language; all the points if not."""
     found = EACH.search(scheme)
-    return float(found[1] or found[2] or 1) if found else points
+    return float(next(filter(None, found.groups()), 1)) if found else points
 
 
 def numbered(html: str) -> str:

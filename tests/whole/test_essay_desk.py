@@ -1,5 +1,6 @@
 """A teacher's evening at the essay desk, in a real browser: keys, clicks and taps, in both languages."""
 
+import http.cookiejar
 import json
 import re
 import urllib.error
@@ -121,8 +122,10 @@ def test_a_mark_by_keys_is_saved_seen_undone_and_the_next_unread_follows(served)
         assert ": 1/2 why does it matter?" in marks(course)[second][1]
         for _ in range(3):
             page.keyboard.press("u")
-        page.locator("#state[data-state=undone], #state[data-state=saved]").wait_for()
-        page.wait_for_timeout(300)
+        for _ in range(WAIT_SECONDS):
+            if second not in marks(course):
+                break
+            page.wait_for_timeout(1000)
         assert second not in marks(course)
         page.keyboard.press("b")
         page.locator("#number", has_text=first).wait_for()
@@ -270,3 +273,55 @@ def test_what_is_not_there_is_said_so(served, path, status):
     with caught.value as answer:
         assert answer.code == status
         assert status != 400 or "no key point 10" in json.loads(answer.read())["problem"]
+
+
+def formgrader(address):
+    """Ask the formgrader's pages and addresses as a browser does: with their cookie. Returns status and text."""
+    cookies = http.cookiejar.CookieJar()
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
+
+    def ask(path, sent=None, **headers):
+        token = next((one.value for one in cookies if one.name == "_xsrf"), "")
+        body = None if sent is None else json.dumps(sent).encode()
+        request = urllib.request.Request(f"{address}/formgrader/{path}", body, headers | {"X-XSRFToken": token})
+        request.method = "GET" if sent is None else "PUT"
+        try:
+            with opener.open(request) as answer:
+                return answer.status, answer.read().decode(), answer.url
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode(), ""
+
+    return ask
+
+
+def rows_of(course):
+    with open_gradebook(course) as opened:
+        return {row.student: row for row in essay_rows(opened.gradebook.db, essays(opened.gradebook.db)[0])}
+
+
+def test_in_the_formgrader_too_a_text_that_nobody_read_gets_no_mark(served):
+    course, address = served
+    ask, row = formgrader(address), rows_of(course)["s008"]
+    page = ask(f"submissions/{row.id}/")[1]
+    read = {"X-Autograder-Read": re.search(r'autograder_read = "(\w+)"', page)[1]}
+    grade = next(one for one in json.loads(ask(f"api/grades?submission_id={row.id}")[1]) if one["name"] == "essay")
+    comment = next(one for one in json.loads(ask(f"api/comments?submission_id={row.id}")[1]) if one["name"] == "essay")
+    mark = {"manual_score": 5, "extra_credit": None}
+    assert ask(f"api/grade/{grade['id']}", mark)[0] == 409  # a page that does not say what it has shown
+    assert ask(f"api/grade/{grade['id']}", mark, **read)[0] == 200
+    hand_in_graded(course, EXERCISE, {"s008": Made("Quite another text.", "en", 0)})
+    status, said, _ = ask(f"api/grade/{grade['id']}", mark | {"manual_score": 6}, **read)
+    assert (status, "graded anew" in said) == (409, True)
+    assert ask(f"api/comment/{comment['id']}", {"manual_comment": "x"}, **read)[0] == 409
+    now = rows_of(course)["s008"]
+    assert (now.score, now.waits) == (5, True)
+
+
+def test_the_formgraders_neighbours_are_those_of_nbgrader(served):
+    course, address = served
+    ask, ids = formgrader(address), sorted(row.id for row in rows_of(course).values())
+    assert f"Submission 2 / {STUDENTS}" in ask(f"submissions/{ids[1]}/")[1]
+    assert ids[2] in ask(f"submissions/{ids[1]}/next")[2]
+    assert ids[0] in ask(f"submissions/{ids[1]}/prev")[2]
+    assert ask(f"submissions/{ids[1]}/next_incorrect")[2].endswith(f"/gradebook/{EXERCISE}/{EXERCISE}")  # all are right

@@ -55,7 +55,7 @@ TESTED_IN = {  # modules whose work shows in another's tests
     "autograder/inside/warm_imports.py": "course/execution/test_run.py",
     "autograder/inside/warm_process.py": "course/grading/test_records.py",
     "autograder/jupyter/exporter.py": "course/pages/test_feedback.py",
-    "autograder/jupyter/formgrader.py": "whole/test_formgrader.py",
+    "autograder/jupyter/formgrader.py": "whole/test_essay_desk.py",
     "autograder/jupyter/server.py": "course/jupyter/test_lab.py",
     "autograder/nbgrader_setup.py": "course/grading/test_anycourse.py",
     "autograder/pages/feedback_book.py": "course/returns/test_feedback_zips.py",

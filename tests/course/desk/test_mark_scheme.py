@@ -1,7 +1,7 @@
 import pytest
 from project import ROOT
 
-from autograder.cells import read_notebook, role
+from autograder.cells import CHINESE_HALF, read_notebook, role
 from autograder.course import Course
 from autograder.desk.mark_scheme import numbered, points_each, read_scheme
 
@@ -82,6 +82,13 @@ def test_a_page_can_tell_key_points_by_their_place():
     html = numbered("<ol>\n<li><strong>One.</strong> x</li>\n<li><strong>Two.</strong> y</li>\n</ol>")
     assert 'data-place="1"' in html
     assert 'data-name="Two"' in html
+
+
+def test_either_language_alone_says_what_a_key_point_earns():
+    for exercise in ("04_advantages", "05_common_ground", "06_objective", "09_choosing_beta", "10_graded_preferences"):
+        cells = read_notebook(Course(ROOT, ROOT).solutions / f"{exercise}.ipynb").cells
+        rubric = next(cell.source for cell in cells if "BEGIN MARK SCHEME" in cell.source)
+        assert len({points_each(half, 0) for half in CHINESE_HALF.split(rubric)}) == 1
 
 
 def test_without_a_scheme_points_are_typed():

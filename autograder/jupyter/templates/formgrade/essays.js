@@ -73,6 +73,12 @@
         point.setAttribute("tabindex", "0");
         point.dataset.given = 0;
         show(point, each[i]);
+        point.addEventListener("mousedown", function (event) {
+          // The comment keeps the focus, and the page stands still: else the release may be on another key point, and
+          // the click is lost.
+          event.preventDefault();
+          $("body, html").stop();
+        });
         point.addEventListener("click", function () {
           if (!loaded) { return; }
           var given = Number(point.dataset.given);
