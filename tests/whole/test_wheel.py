@@ -54,6 +54,7 @@ def say(programs, tmp_path):
     def run(line, folder=tmp_path, status=0):
         path = os.pathsep.join(map(str, (programs, Path(sys.executable).parent, os.environ["PATH"])))
         environment = {**os.environ, "PATH": path, "COLUMNS": "200", "LANG": "C.UTF-8", "JUPYTER_PLATFORM_DIRS": "1"}
+        environment["JUPYTER_PATH"] = str(Path(sys.prefix, "share", "jupyter"))  # where nbconvert's templates are
         words = line.split()
         if words[0] in ("autograder", "simpo"):
             words = [str(programs / words[0]), *words[1:]]
