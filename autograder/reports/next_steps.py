@@ -53,7 +53,10 @@ ORDER: Mapping[str, tuple[str, str]] = {
         "autograder roster FILE, then autograder grade DOWNLOADS",
     ),
     "other_files": (N_("{count} handed in what can't be graded; ask for the notebook (.ipynb)"), "autograder status"),
-    "not_gradable": (N_("{count} not gradable; ask for the file again"), "autograder report says why"),
+    "not_gradable": (
+        N_("{count} not gradable, and why stands in the report; ask for the file again"),
+        "autograder report",
+    ),
     "doubted": (
         N_("{count} checks that look wrong; if one is, mend it"),
         "autograder report, then autograder regrade EXERCISE",
