@@ -44,6 +44,11 @@ for _module in STUDENT_MODULES:  # before the confinement: in it Python can't li
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module(_module)
 
+if (_texts := sys.modules.get("simpo_core.figure_texts")) is not None:
+    _texts.english(
+        ""
+    )  # reads the English of figures' texts: the machine's fonts with Chinese lie in closed files later
+
 from matplotlib.figure import Figure
 
 
