@@ -130,7 +130,7 @@ def read_essay(course, student, points, comment=""):
 def test_a_failed_check_says_what_was_seen_what_was_expected_and_a_hint(original):
     words = words_of(page(original, "hostile", CODE))
     assert "Seen: batch_loss(np.array([1.0, 1.5, 3.0]), 1.0): it is 4.25 Expected: 1.41667" in words
-    assert "→ Hint: This is the sum; the mean is asked for." in words
+    assert "Hint: This is the sum; the mean is asked for." in words
     assert "9 of 10 points" in words
 
 

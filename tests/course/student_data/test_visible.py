@@ -51,7 +51,7 @@ def test_commands_print_by_nothing_else(path):
 
 def test_pages_show_it():
 
-    page = render("feedback_base", "feedback", words=_Words(), language=HOSTILE, key=HOSTILE, student=HOSTILE)
+    page = render("feedback_base", "feedback", is_open=False, language=HOSTILE, key=HOSTILE, student=HOSTILE)
     assert SHOWN in page
     assert visible(page) == page
 
