@@ -144,6 +144,8 @@ def untranslated(course: Course, sources: Mapping[str, NotebookNode]) -> list[st
         if is_translated(course, language):
             for exercise, source in sources.items():
                 path = catalogue_file(course, exercise, language)
+                if not path.is_file():
+                    continue  # a new exercise, which says in code what it says in English
                 problems = catalogue_problems(path, source, language)
                 found += [f"solutions/{language}/{path.name}, {problem}" for problem in problems]
     return found

@@ -24,6 +24,11 @@ def release(
     from autograder.authoring.release import release as run
 
     course = find_course(classroom)
+    if problems := untranslated(course, check_sources(course)):
+        listed = "\n".join(problems)
+        raise UserError(
+            f"{listed}\nrun `autograder texts`, fill in what is missing in the catalogues, and release again"
+        )
     with stoppable():
         stale = run(course, only_check=check)
     for path in stale:
@@ -32,8 +37,6 @@ def release(
             + str(path.relative_to(course.root))
         )
     count = len(course.exercises())
-    for problem in untranslated(course, check_sources(course)):
-        say(problem)
     if check and stale:
         sentence = ngettext(
             "{count} file is not what solutions/ generate: run `autograder release` and commit",
