@@ -19,6 +19,7 @@ MADE_OF = "made_of"  # in the metadata of the classroom's notebooks: a digest of
 EDITIONS = "editions"  # in a cell's metadata, in the classroom: what the cell says in other languages
 CHECK_TITLES = ("Check: ", "测试点：")  # how the first line of a visible check begins
 MESSAGE = 200  # characters of what nbformat says; it may quote the whole file
+CELLS = 2_000  # of a notebook: to run one, and to show it, costs more than its bytes
 OBJECTS = 300_000  # of JSON in a notebook: each takes a hundred times its bytes in memory
 
 

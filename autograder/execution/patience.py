@@ -90,6 +90,6 @@ def _use_of(pid: int) -> _Use | None:
             state, *numbers = about.read().rpartition(b")")[2].split()
         with open(f"/proc/{pid}/schedstat", "rb") as about:
             waited = int(about.read().split()[1]) / 1e9
-        return _Use((int(numbers[10]) + int(numbers[11])) / TICKS, waited, state == b"S")
+        return _Use((int(numbers[10]) + int(numbers[11])) / TICKS, waited, state in (b"S", b"T"))
     except (OSError, ValueError, IndexError):
         return None

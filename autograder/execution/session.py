@@ -26,6 +26,7 @@ GRACE_SECONDS = 3  # a cell that doesn't stop when interrupted ends its process
 WATCH_SECONDS = 0.2
 LESS_PATIENCE = 4  # so many times less for the cells after one that was stopped, which often meet the same again,
 LEAST_SECONDS = 1  # but not less than this
+CELLS_TIME = 10  # of the student's process's own time a notebook has so many times what a cell may take
 FOLDER_BYTES = 100_000_000  # that a notebook may keep in files, with a name or without
 THREADS = 64
 ITEMS = 1_000_000  # of one answer, an array counting as one
@@ -136,6 +137,8 @@ class Session:
         self.examiner = examiner
         self.cell_seconds = cell_seconds
         self.deadline = time.monotonic() + seconds
+        self._own_seconds = CELLS_TIME * cell_seconds  # that are left before the cell that runs
+        self._latest = Patience(0)  # with it
         self.verdict = GRADED
         self.shown = self.values = 0  # bytes of outputs, and values of JSON in them
         self.has_asked = False  # the examiner, anything of the student's process
@@ -244,11 +247,13 @@ class Session:
 
     def _patience(self) -> Patience:
         """With the student's process, over one cell or check."""
-        return Patience(self.cell_seconds, self.deadline)
+        self._own_seconds -= self._latest.own
+        self._latest = Patience(min(self.cell_seconds, self._own_seconds), self.deadline)
+        return self._latest
 
     def _is_over(self) -> bool:
         """Whether the notebook's time is up; from then on the student's process is asked nothing more."""
-        return time.monotonic() >= self.deadline
+        return time.monotonic() >= self.deadline or self._latest.own >= self._own_seconds
 
     def _too_long(self, sentences: tuple[str, str, str], patience: Patience) -> str:
         """That something was stopped, and why. There is less patience with what comes after it."""

@@ -115,6 +115,8 @@ def read_timestamp(path: Path) -> datetime | None:
     from nbgrader.utils import parse_utc
 
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("a pipe, say, for which one would wait")
         if path.stat().st_size > TIME_BYTES:
             raise ValueError(_("too long"))  # to read ten megabytes as a time takes hours
         words = path.read_text(encoding="utf-8").strip()

@@ -17,7 +17,7 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
 
-from autograder.cells import OBJECTS, has_many_objects
+from autograder.cells import CELLS, OBJECTS, has_many_objects
 from simpo_language.speech import N_, Said, said
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # nbformat's own
@@ -89,6 +89,9 @@ def rebuilt(stored: Any) -> NotebookNode:
     cells = [_cell(cell) for cell in _cells(stored) if isinstance(cell, dict)]
     if not cells:
         raise ValueError(said("it is not a notebook: there are no cells in it"))
+    if len(cells) > CELLS:
+        words = said("it has {count:,} cells; expected at most {most:,}", count=len(cells), most=CELLS)
+        raise ValueError(words)
     return from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": KERNEL}, "cells": _named(cells)})
 
 

@@ -122,8 +122,6 @@ def read_submission(path: Path) -> bytes:
 def set_unreadable_aside(timestamp: Path) -> None:
     """Let a time of submission that can't be read stand for none."""
     try:
-        if timestamp.is_dir():
-            raise ValueError(_("a folder"))
         if timestamp.exists():
             read_timestamp(timestamp)
     except ValueError:

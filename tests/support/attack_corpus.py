@@ -288,6 +288,11 @@ def _with_a_cell(cell):
     return lambda text: json.dumps({**json.loads(text), "cells": [*json.loads(text)["cells"], cell]}).encode()
 
 
+def _with_cells(count):
+    cell = {"cell_type": "code", "metadata": {}, "source": "x = 1", "outputs": [], "execution_count": None}
+    return lambda text: json.dumps({**json.loads(text), "cells": json.loads(text)["cells"] + [cell] * count}).encode()
+
+
 def _output_of(data):
     output = {"output_type": "display_data", "metadata": {}, "data": {"application/json": data}}
     return _with_a_cell({"cell_type": "code", "id": "out", "metadata": {}, "source": "", "outputs": [output]})
@@ -304,6 +309,7 @@ FILES = [
     ("a word", lambda text: b'"notebook"', "not a notebook"),
     ("null", lambda text: b"null", "not a notebook"),
     ("a number of a million digits", lambda text: b"1" * 1_000_000, ""),
+    ("thirty thousand cells", _with_cells(30_000), "it has 30,0"),
     ("a web page", lambda text: b"<html><body>Please log in</body></html>", "it is a web page"),
     ("a zip file", lambda text: b"PK\x03\x04" + bytes(range(200)), "it is a zip file"),
     ("three hundred megabytes", lambda text: text.encode() + b" " * 300_000_000, "expected at most 200,000,000"),

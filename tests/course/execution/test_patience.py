@@ -123,3 +123,14 @@ def test_a_notebook_that_meets_one_loop_again_and_again_has_less_time_for_it_eac
     words = [outputs[-1]["evalue"].partition(" and ")[0] if outputs else "" for outputs in done.outputs[1:]]
     assert words == [f"it ran longer than {seconds} seconds" for seconds in (2, 1, 1)] + [""]
     assert done.verdict == "timed out"
+
+
+def test_all_cells_together_have_ten_times_what_one_may_take(tmp_path, monkeypatch):
+    monkeypatch.setattr("autograder.execution.session.CELLS_TIME", 2)
+    busy = "import time\nend = time.process_time() + 0.8\nwhile time.process_time() < end:\n    pass"
+    with session(tmp_path, seconds=1) as notebook:
+        words = [outputs[-1]["evalue"] if outputs else "" for outputs in (notebook.run(busy) for _ in range(6))]
+    stopped = words.index("The cell ran when the notebook's time was up, and was stopped.")
+    assert 1 <= stopped <= 2
+    assert set(words[stopped + 1 :]) == {"The cell was not run: the notebook's time was up."}
+    assert notebook.verdict == "timed out"
