@@ -76,6 +76,27 @@ FORGERIES = {
         "    return Same(2 * x) if x == 2 else 2 * x",
         "whatever it compares with",
     ),
+    "mock's ANY is returned": (
+        "from unittest.mock import ANY\ndef double(x):\n    return ANY",
+        "whatever it compares with",
+    ),
+    "what is near everything is returned": (
+        "import pytest\ndef double(x):\n    return pytest.approx(0, abs=float('inf'))",
+        "whatever it compares with",
+    ),
+    "Python's names are redefined while a test runs": (
+        "def double(x):\n    globals()['abs'] = lambda y: 0.0\n    return 2",
+        "abs was the student's own instead of Python's",
+    ),
+    "a test of types is redefined": (
+        "isinstance = lambda *a: True\ndef double(x):\n    return 2.0",
+        "isinstance was the student's own instead of Python's",
+    ),
+    "an array answers for itself": (
+        "import numpy\nclass Same(numpy.ndarray):\n    __array_ufunc__ = __array_function__ = lambda *a, **k: True\n"
+        "    def __eq__(self, other): return True\ndef double(x):\n    return numpy.zeros(1).view(Same)",
+        "whatever it compares with",
+    ),
     "the rest of a test is skipped": (
         "import bdb\ndef double(x):\n    raise bdb.BdbQuit",
         "stopped before its end without an error",
