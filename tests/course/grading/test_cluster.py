@@ -157,6 +157,11 @@ def task(cell):
     return Task("student", "exercise", notebook(cell), notebook(), notebook())
 
 
+def endless_task():
+    """One that goes on for longer than these tests let it, and within its own limits."""
+    return replace(task("import time; time.sleep(58)"), cell_seconds=200)
+
+
 def naps(count):
     """Submissions that take a while and say who they are."""
     return ((number, task(f"import time; time.sleep(0.5); {number}")) for number in range(count))
@@ -230,7 +235,7 @@ def test_a_notebook_that_keeps_its_worker_too_long_is_given_up_and_the_worker_is
     monkeypatch.setattr(cluster, "TASK_SECONDS", 25)
     address, _ = machines
     before = workers_at(address)
-    endless = ("endless", task("import time; time.sleep(58)"))
+    endless = ("endless", endless_task())
     got = dict(mark_on_cluster(itertools.chain(naps(2), [endless], naps(3)), address))
     assert got.pop("endless") is Unanswered.LATE
     assert {name: said(marked) for name, marked in got.items()} == {number: str(number) for number in range(3)}
@@ -274,7 +279,7 @@ def test_a_worker_without_a_nanny_that_hangs_gets_nothing_more(lone, monkeypatch
     _, address, start = lone
     start("dask", "worker", "--no-nanny", "--nthreads", "1")
     start("dask", "worker", "--no-nanny", "--nthreads", "1")
-    endless = ("endless", task("import time; time.sleep(58)"))
+    endless = ("endless", endless_task())
     got = dict(mark_on_cluster(itertools.chain([endless], naps(3)), address))
     assert got.pop("endless") is Unanswered.LATE
     assert {name: said(marked) for name, marked in got.items()} == {number: str(number) for number in range(3)}
