@@ -23,6 +23,7 @@ import numpy as np
 from autograder.checking.calls import call_text
 from autograder.checking.causes import of_exception, of_shape, of_type, students_line
 from autograder.checking.loans import Kept, Loans
+from autograder.checking.relations import of_value
 from autograder.checking.sealed import Sealed
 from autograder.checking.sealed import sealed as sealed  # stands in released notebooks
 from autograder.messages import PASSED, failed, raised
@@ -202,7 +203,7 @@ def check_close(
     wanted = expected if isinstance(expected, Sealed) else _as_numbers("expected", expected)
     got = got.astype(np.float64) if is_strict else got
 
-    def differs(wanted: Any) -> str | None:
+    def differs(wanted: Any, got: np.ndarray = got) -> str | None:
         if not isinstance(wanted, Sealed):
             return difference(got, wanted, rtol, scale)
         return None if wanted.is_close(actual.label, got, rtol, scale) else _unlike_sealed(got, wanted)
@@ -216,6 +217,10 @@ def check_close(
         if differs(mistaken if isinstance(mistaken, Sealed) else _as_numbers(sentence, mistaken)) is None:
             hint = sentence
             break
+    else:
+        right = None if isinstance(wanted, Sealed) else wanted
+        known = of_value(got, lambda tried: differs(wanted, tried) is None, right)
+        hint = known if known and got.shape != wanted.shape else f"{known} {hint}".strip()
     raise CheckFailed(failed(_("{label}: {seen}").format(label=actual.label, seen=seen) + of_what, hint))
 
 

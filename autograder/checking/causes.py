@@ -45,6 +45,55 @@ EXCEPTIONS = (
         N_("Here the values are numpy's, or plain numbers: use numpy's functions, or make a tensor of them first."),
     ),
     (
+        r"'(float|int)' object has no attribute '(sum|mean|max|min|std|var|prod|abs|exp|log)'",
+        N_("A plain number has no methods like .sum() and .mean(): numpy's functions, np.sum(x), take both."),
+    ),
+    (
+        r"'(float|int|list|numpy\.ndarray|numpy\.float64)' object has no attribute '(backward|detach|item|clone|grad)'",
+        N_("Only a torch tensor has this. Is it made of numbers or by numpy, where torch's functions are meant?"),
+    ),
+    (r"define __round__", N_("Give back all digits, without round(). (For arrays it would be np.round.)")),
+    (
+        r"name '(math|torch|scipy|random|itertools|statistics)' is not defined",
+        N_("This module is not imported here: put `import …` first in your cell, or use numpy's functions."),
+    ),
+    (
+        r"name '(log|exp|sqrt|sigmoid|softmax|mean|pi|e)' is not defined",
+        N_("numpy's functions begin with np.: np.log, np.exp, np.mean. A function that numpy lacks, you write."),
+    ),
+    (
+        r"module '(numpy|math|torch)[\w.]*' has no attribute",
+        N_("This module has nothing of that name. Look it up, or write the formula."),
+    ),
+    (
+        r"'NoneType' object|unsupported operand .*'NoneType'",
+        N_("Something is None. Is a `return` missing, or are .append(), .sort() or .backward() taken for a value?"),
+    ),
+    (
+        r"index out of range|out of bounds for (axis|dimension)|Index .* is out of bounds|index \d+ is out of bounds",
+        N_("Places are counted from 0: the last of n is n - 1."),
+    ),
+    (
+        r"could not be broadcast together|must match the size of tensor|shape of the mask|mat1 and mat2|core dimension",
+        N_("Arrays of different sizes meet. Which elements of the one belong to which of the other?"),
+    ),
+    (
+        r"can't multiply sequence by non-int|can only concatenate list|unsupported operand .*'(list|tuple)'",
+        N_("A list can't be calculated with: make an array of it, np.array(x)."),
+    ),
+    (
+        r"backward through the graph a second time",
+        N_("backward() uses the graph up: compute the loss anew at each step, and take constants with .detach()."),
+    ),
+    (
+        r"must be integers or slices|only integers, slices|tensors used as indices must be",
+        N_("An index is a whole number: / gives a float, // and int() give whole numbers."),
+    ),
+    (
+        r"found dtype|expected scalar type|same dtype|must be real-valued|Only Tensors of floating point",
+        N_("The numbers are of different kinds, or whole: .double() or dtype=torch.float64 makes them alike."),
+    ),
+    (
         r"for [-+*/]+:? '?function'? and|unsupported operand .*'function'",
         N_("A function is called with parentheses, f(x); here the function itself stands in the sum."),
     ),

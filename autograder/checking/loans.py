@@ -58,9 +58,9 @@ class Loans:
 def is_shared(result: Any, argument: Any) -> bool:
     """Whether a result is an argument or a view of it, or a list that holds one.
 
-    What stands in a dict has a name: who gives back {"reference": reference} says that it is the same.
+    What stands in a dict or a tuple has a place of its own there: {"reference": reference} says that it is the same.
     """
-    if isinstance(result, dict) and result is not argument:
+    if isinstance(result, dict | tuple) and result is not argument:
         return False
     lists, ranges = {id(one) for one in _parts(argument, list | dict | set)}, [*_ranges(argument)]
     return any(id(one) in lists for one in _parts(result, list | dict | set)) or any(

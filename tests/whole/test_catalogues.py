@@ -67,7 +67,7 @@ from autograder.checks import answer, check_close
 _checks.language("zh")
 _checks.passed(1, "手算一例", more=True)
 try:
-    check_close(answer("loss", 0.5), 0.25, hint="平方了吗？")
+    check_close(answer("loss", 0.3), 0.25, hint="平方了吗？")
 except _checks.CheckFailed as error:
     print(error)
 """
@@ -76,6 +76,6 @@ except _checks.CheckFailed as error:
     )
     assert done.stdout.splitlines() == [
         "✓ 1 分：手算一例；提交后还有更多测试",
-        "✗ 测试未通过：loss：得到 0.5，应为 0.25",
+        "✗ 测试未通过：loss：得到 0.3，应为 0.25",
         "→ 提示：平方了吗？",
     ]

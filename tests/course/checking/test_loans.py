@@ -17,9 +17,9 @@ ARRAY, TENSOR, LIST = np.arange(6.0), torch.arange(6.0), [1, 2]
         (TENSOR, TENSOR[0]),
         (TENSOR, TENSOR.numpy()),
         (TENSOR, TENSOR.detach()),
-        ([ARRAY], (0, [ARRAY])),
+        ([ARRAY], [0, [ARRAY]]),
         (LIST, LIST),
-        (LIST, ([0], LIST)),
+        (LIST, [[0], LIST]),
     ],
 )
 def test_an_argument_given_back_or_a_view_of_it_is_kept(argument, result):
@@ -37,6 +37,7 @@ def test_an_argument_given_back_or_a_view_of_it_is_kept(argument, result):
         (LIST, list(LIST)),
         (LIST, 1),
         (ARRAY, {"policy": ARRAY * 2, "reference": ARRAY}),
+        (ARRAY, (ARRAY * 2, ARRAY)),
         (np.zeros(0), np.zeros(0)),
         ("word", "word"),
     ],
