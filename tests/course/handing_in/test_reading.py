@@ -40,7 +40,7 @@ def restored(content):
     reading = read_content(content)
     notebook, repairs = restore(reading.notebook, SOURCE, RELEASED)
     nbformat.validate(notebook)
-    return notebook, [*reading.remarks, *repairs]
+    return notebook, [str(words) for words in (*reading.remarks, *repairs)]
 
 
 ANSWERS = answers(read_notebook(ROOT / "notebooks" / f"{EXERCISE}.ipynb")) | answers(nbformat.reads(RIGHT, 4))
