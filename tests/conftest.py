@@ -15,6 +15,7 @@ from autograder.course import Course
 
 collect_ignore = ["support/no_posix"]  # whose import makes this process another system's
 
+
 @pytest.fixture
 def course(tmp_path: Path) -> Course:
     """This repository's course with an empty classroom."""
