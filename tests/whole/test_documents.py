@@ -240,7 +240,7 @@ def installs(arguments):
         assert not argument.endswith(".txt") or (ROOT / argument).is_file()
 
 
-@pytest.mark.parametrize("page", CHINESE, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in CHINESE if (DOCS / page.name).is_file()], ids=lambda page: page.name)
 def test_a_chinese_page_has_the_commands_headings_and_tables_of_the_english_one(page):
     english = DOCS / page.name
     assert commands(page) == commands(english)

@@ -23,7 +23,7 @@ def test_the_commands_help_waits_for_nothing_heavy():
 @pytest.mark.parametrize("package", ["simpo_core", "autograder", "simpo_language"])
 def test_only_the_front_doors_print(package):
     """The doors and their commands; and what speaks to students in the notebook."""
-    allowed = {"cli.py", "checks.py", "plots.py"}
+    allowed = {"cli.py", "checks.py", "plots.py", "gradescope_run.py"}  # the last in Gradescope's container
     for path in (ROOT / package).rglob("*.py"):
         calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
         prints = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id == "print"]

@@ -1,6 +1,5 @@
 """How a package is fetched where pip is not installed. The fetch itself: tests/method/training/test_run.py."""
 
-import importlib.util
 import subprocess
 import sys
 
@@ -15,8 +14,8 @@ def without(monkeypatch):
     """As if these modules were not there."""
 
     def hide(*names):
-        find = importlib.util.find_spec
-        monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in names else find(name))
+        has = fetch._has
+        monkeypatch.setattr(fetch, "_has", lambda name: name not in names and has(name))
 
     return hide
 
