@@ -130,7 +130,7 @@ def test_adapters_do_not_go_on_over_another_base_model(call, tmp_path):
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory.")])
 def test_memory_that_runs_out_outside_of_training_is_one_sentence(call, monkeypatch, error):
-    def run_out(name):
+    def run_out(name, fresh):
         raise error
 
     monkeypatch.setattr("simpo_core.models.load_model", run_out)
