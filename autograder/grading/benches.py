@@ -168,7 +168,7 @@ def prove(course: Course, exercise: str, scratch: Path, jobs: int = 1, chosen: C
         name = answer.name if answer else student
         if answer and student.endswith(CHINESE):
             twin = results[student.removesuffix(CHINESE)]
-            wrongly = deviations(_in_chinese(answer, twin), result, english)
+            wrongly = deviations(_in_chinese(answer, twin, english.values()), result, english)
         else:
             wrongly = deviations(answer, result)
         edition = " in Chinese" if answer and student.endswith(CHINESE) else ""
@@ -189,10 +189,11 @@ def prove(course: Course, exercise: str, scratch: Path, jobs: int = 1, chosen: C
     )
 
 
-def _in_chinese(answer: BenchAnswer, english: Result) -> BenchAnswer:
+def _in_chinese(answer: BenchAnswer, english: Result, texts: Collection[str]) -> BenchAnswer:
     """The answer with the words that its hints must say: what else a message says is no text of the exercise's."""
     hints = {check.grade_id: read(check.message).hint for check in english.checks}
-    return replace(answer, lost={name: words if words in hints[name] else "" for name, words in answer.lost.items()})
+    own = {name: words in hints[name] and any(words in text for text in texts) for name, words in answer.lost.items()}
+    return replace(answer, lost={name: words if own[name] else "" for name, words in answer.lost.items()})
 
 
 def cpu_seconds(path: Path, folder: Path) -> float:
