@@ -55,7 +55,7 @@ def graded(attackers, tmp_path_factory):
 
 def is_as_it_must_be(attack, result):
     """Whether a hostile submission got what it had earned, and the verdict and the words that are due."""
-    said = (result.reason, *result.repairs)
+    said = [str(words) for words in (result.reason, *result.repairs)]
     return (
         attack.verdict in (result.verdict, "*")
         and result.verdict != GRADER_FAULT

@@ -19,6 +19,7 @@ from autograder.course import UserError, find_course
 from autograder.grading import anycourse
 from autograder.grading.anycourse import grade, prepare
 from autograder.results import GRADED, NOT_GRADABLE
+from simpo_language.speech import said_again
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # nbgrader and SQLAlchemy warn of themselves
 
@@ -168,7 +169,7 @@ def test_a_forgery_is_flagged_and_its_score_stays(graded):
 
 def test_edited_checks_are_repaired_and_listed(graded):
     course, printed = graded
-    assert records(course)["bitdiddle"]["repairs"][0] == (
+    assert str(said_again(records(course)["bitdiddle"]["repairs"][0])) == (
         "problem1: correct_squares was edited, and says again what it said"
     )
     assert "repaired: problem1: correct_squares was edited" in printed
