@@ -16,7 +16,7 @@ from typing import Any
 from nbformat.notebooknode import NotebookNode, from_dict
 from nbgrader.api import MissingEntry
 from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells
-from nbgrader.utils import is_locked
+from nbgrader.utils import compute_checksum, is_locked
 from traitlets import Unicode
 
 from autograder.cells import (
@@ -69,7 +69,7 @@ class OverwriteEdition(OverwriteCells):
     """nbgrader's OverwriteCells, which knows the English edition alone: the others' code cells keep what they say."""
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> Any:
-        text = cell.source
+        text, own = cell.source, role(cell).get("checksum")
         name = role(cell).get("grade_id")
         if cell.cell_type == "code" and is_locked(cell) and name:  # RestoreCells took it from the source
             with contextlib.suppress(MissingEntry):
@@ -77,8 +77,14 @@ class OverwriteEdition(OverwriteCells):
                 cell.source = known.source
                 cell, resources = super().preprocess_cell(cell, resources, cell_index)
                 cell.source = text
+                cell.metadata.nbgrader["checksum"] = compute_checksum(cell)
                 return cell, resources
-        return super().preprocess_cell(cell, resources, cell_index)
+        cell, resources = super().preprocess_cell(cell, resources, cell_index)
+        if cell.cell_type == "code" and is_answer(cell) and own:
+            cell.metadata.nbgrader["checksum"] = (
+                own  # of the stub as this edition has it: by it nbgrader knows it again
+            )
+        return cell, resources
 
 
 def set_aside(repaired: NotebookNode, repairs: list[Said], names: Iterable[str]) -> None:
