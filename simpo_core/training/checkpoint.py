@@ -169,12 +169,15 @@ def load_checkpoint(folder: Path, scorer: Any, optimizer: Any, identity: dict[st
         set_model_state_dict(
             scorer, state["weights"], options=StateDictOptions(full_state_dict=True, cpu_offload=True, strict=False)
         )
+        own = [group["fused"] for group in optimizer.param_groups]
         set_optimizer_state_dict(
             scorer,
             optimizer,
             _completed(state["optimizer"], scorer),
             options=StateDictOptions(full_state_dict=True, cpu_offload=True),
         )
+    for group, fused in zip(optimizer.param_groups, own, strict=True):
+        group["fused"] = fused  # as suits these processes and this device, not those that wrote the checkpoint
     return step
 
 
