@@ -229,7 +229,8 @@ def test_the_pages_are_for_everybody_wide_and_on_a_phone_in_both_languages(serve
             page.keyboard.press("Escape")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         small = page.evaluate(
-            "[...document.querySelectorAll('main button, footer button')].filter(one => one.offsetHeight && one.offsetHeight < 44).length"
+            "[...document.querySelectorAll('main button, footer button')].map(one => one.offsetHeight)"
+            ".filter(height => height && height < 44).length"
         )
         assert small == 0
         page.goto(f"{address}/essays")
