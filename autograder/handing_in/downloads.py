@@ -141,12 +141,17 @@ def known_exercises(course: Course) -> dict[str, Marks]:
     """By what the notebook of each exercise is known: what students were given or, before a release, its source."""
     names = {name: f"{name}.ipynb" for name in course.exercises()}
     given = {name: course.notebooks / file for name, file in names.items()}
-    return {name: _marks(given[name] if given[name].is_file() else course.solutions / names[name]) for name in names}
+    return {
+        name: _marks(path, *sorted(course.notebooks.glob(f"*/{names[name]}")))
+        if path.is_file()
+        else _marks(course.solutions / names[name])
+        for name, path in given.items()
+    }
 
 
 @functools.lru_cache(maxsize=64)
-def _marks(path: Path) -> Marks:
-    return marks_of(read_notebook(path))
+def _marks(*editions: Path) -> Marks:
+    return marks_of(*map(read_notebook, editions))
 
 
 class TooLarge(ValueError):

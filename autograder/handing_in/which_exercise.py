@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from nbformat.notebooknode import NotebookNode
@@ -16,17 +16,21 @@ class Marks:
 
     ids: frozenset[str]
     grade_ids: frozenset[str]
-    texts: frozenset[str]  # of code that students don't change
+    texts: tuple[frozenset[str], ...]  # of code that students don't change, in each language
 
 
-def marks_of(given_out: NotebookNode) -> Marks:
-    """By what a notebook that students were given is known."""
-    given = [cell for cell in given_out.cells if cell.cell_type == "code" and role(cell).get("locked")]
+def marks_of(given_out: NotebookNode, *editions: NotebookNode) -> Marks:
+    """By what a notebook that students were given is known. editions: the same in other languages."""
     return Marks(
         frozenset(cell.id for cell in given_out.cells if "id" in cell),
         frozenset(role(cell)["grade_id"] for cell in given_out.cells if role(cell)),
-        frozenset(_squeezed(cell.source) for cell in given if "HIDDEN TESTS" not in cell.source),
+        tuple(map(_given_texts, (given_out, *editions))),
     )
+
+
+def _given_texts(given_out: NotebookNode) -> frozenset[str]:
+    given = [cell for cell in given_out.cells if cell.cell_type == "code" and role(cell).get("locked")]
+    return frozenset(_squeezed(cell.source) for cell in given if "HIDDEN TESTS" not in cell.source)
 
 
 def named_in(name: str, exercises: Collection[str]) -> str:
@@ -44,22 +48,23 @@ def found_in(notebook: NotebookNode, known: Mapping[str, Marks]) -> list[str]:
     """The exercises whose cells stand in a notebook: one, or two that were put together; none if it is another's."""
     cells = notebook.cells
     grade_ids = (cell.metadata.get("nbgrader", {}).get("grade_id") for cell in cells)
-    seen = {
-        "ids": {cell.get("id") for cell in cells},
-        "grade_ids": {name for name in grade_ids if isinstance(name, str)},
-        "texts": {_squeezed(cell.source) for cell in cells},
-    }
-    for kind, there in seen.items():
-        found = [name for name, marks in known.items() if _has_most(there, getattr(marks, kind))]
+    ids = {cell.get("id") for cell in cells}
+    names = {name for name in grade_ids if isinstance(name, str)}
+    texts = {_squeezed(cell.source) for cell in cells}
+    by_text = [name for name, marks in known.items() if any(_has_most(texts, given) for given in marks.texts)]
+    for found in (
+        [name for name, marks in known.items() if _has_most(ids, marks.ids)],
+        [name for name, marks in known.items() if _has_most(names, marks.grade_ids)],
+        by_text,
+    ):
         if len(found) > 1:  # names such as "setup" stand in several exercises
-            found = [name for name in found if _has_most(seen["texts"], known[name].texts)] or found
+            return [name for name in found if name in by_text] or found
         if found:
             return found
     return []
 
 
-def _has_most(there: Collection[str | None], wanted: Iterable[str]) -> bool:
-    wanted = set(wanted)
+def _has_most(there: Collection[str | None], wanted: frozenset[str]) -> bool:
     return 2 * len(wanted & set(there)) > len(wanted)
 
 

@@ -5,12 +5,13 @@ import json
 import pytest
 from project import ROOT
 
-from autograder.cells import read_notebook
+from autograder.course import Course
+from autograder.handing_in.downloads import known_exercises
 from autograder.handing_in.reading import rebuilt
-from autograder.handing_in.which_exercise import found_in, marks_of, named_in
+from autograder.handing_in.which_exercise import found_in, named_in
 
 EXERCISES = sorted(path.stem for path in (ROOT / "solutions").glob("*.ipynb"))
-KNOWN = {name: marks_of(read_notebook(ROOT / "notebooks" / f"{name}.ipynb")) for name in EXERCISES}
+KNOWN = known_exercises(Course(ROOT, ROOT / "classroom"))
 
 
 @pytest.mark.parametrize(
