@@ -16,13 +16,13 @@ from datetime import datetime
 from pathlib import Path
 
 from autograder.course import OUTLINE, UserError
+from autograder.documents.reading import read_student_notebook
 from autograder.files import write_whole
 from autograder.handing_in.downloads import COPY, TooLarge, check_readable
 from autograder.handing_in.lms_files import MANIFEST
 from autograder.handing_in.outline import FILE, Expected, load_outline
 from autograder.handing_in.packing_list import Finding, examine
 from autograder.handing_in.people import ID_RULE, STUDENT
-from autograder.handing_in.reading import read_student_notebook
 from simpo_language.speech import _, ngettext
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every file in it, so that the same notebooks give the same bytes

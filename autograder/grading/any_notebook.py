@@ -6,7 +6,7 @@ from typing import Any
 import nbformat
 from nbconvert.exporters import NotebookExporter
 
-from autograder.handing_in.reading import read_content
+from autograder.documents.reading import read_content
 
 
 class AnyNotebookExporter(NotebookExporter):

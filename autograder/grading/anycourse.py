@@ -19,6 +19,7 @@ from autograder.authoring.other_course import Assigned, assigned, release_missin
 from autograder.authoring.release import why_not
 from autograder.cells import read_notebook
 from autograder.course import Course, UserError
+from autograder.documents.reading import read_content
 from autograder.execution.data_files import digest_of
 from autograder.execution.run import CELL_SECONDS, Executed, Step, refusal
 from autograder.execution.shared import RUNNERS, SHARED
@@ -32,7 +33,6 @@ from autograder.grading.repair import NOTES, restore
 from autograder.grading.workers import Unanswered, run_tasks
 from autograder.handing_in.lms_files import TIMESTAMP
 from autograder.handing_in.people import ID_RULE, STUDENT
-from autograder.handing_in.reading import read_content
 from autograder.handing_in.submissions import Submission, read_submission, set_unreadable_aside
 from autograder.nbgrader_patches import ignore_by_name
 from autograder.nbgrader_setup import nbgrader_api

@@ -18,12 +18,12 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import answers_of, language_of, parse_notebook
+from autograder.documents.reading import read_content
 from autograder.execution.data_files import put
 from autograder.execution.shared import RUNNERS, SEPARATE
 from autograder.gradebook.outcomes import notebook_checks
 from autograder.grading.execute import fill, steps_of
 from autograder.grading.repair import parse_once, restore, set_aside
-from autograder.handing_in.reading import read_content
 from autograder.results import GRADER_FAULT, NOT_GRADABLE, Marked, Result
 from simpo_language.speech import Said, sentence_of, speaking
 

@@ -30,10 +30,10 @@ from autograder.cells import (
     parse_notebook,
     role,
 )
+from autograder.documents.reading import rebuilt
 from autograder.execution.data_files import shadows
 from autograder.grading.lost_answers import as_code, find_lost_answers, given_texts
 from autograder.handing_in.outline import digest, load_outline
-from autograder.handing_in.reading import rebuilt
 from simpo_language.speech import Said, kept, said
 
 REPAIRS = 30  # that are listed

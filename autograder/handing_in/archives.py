@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from autograder.course import UserError
-from autograder.handing_in.reading import encoding_of
+from autograder.documents.reading import encoding_of
 from simpo_language.speech import N_, _
 
 NOTEBOOK_BYTES = 20_000_000  # a notebook of this course takes 50 kB, with figures 500 kB; of a larger one outputs go

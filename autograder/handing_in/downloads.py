@@ -15,11 +15,11 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import read_notebook
 from autograder.course import Course
+from autograder.documents.columns import ANONYMOUS
+from autograder.documents.reading import read_student_notebook
 from autograder.handing_in.archives import NOT_A_NOTEBOOK, STUDENT_BYTES, File, Left
-from autograder.handing_in.columns import ANONYMOUS
 from autograder.handing_in.lms_files import TABLES, TIMESTAMP, LmsFiles, Origin, read_lms_files
 from autograder.handing_in.people import People, Sender, plain_name, same_name
-from autograder.handing_in.reading import read_student_notebook
 from autograder.handing_in.which_exercise import Marks, found_in, marks_of, named_in
 from simpo_language.speech import _
 

@@ -14,9 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from autograder.course import UserError
-from autograder.files import write_whole
-from autograder.handing_in.archives import File, Left
-from autograder.handing_in.columns import (
+from autograder.documents.columns import (
     ADDRESSES,
     CHANGED,
     FULL_NAMES,
@@ -27,8 +25,10 @@ from autograder.handing_in.columns import (
     PARTICIPANT,
     USERNAMES,
 )
+from autograder.documents.tables import first_of, heading, read_sheet
+from autograder.files import write_whole
+from autograder.handing_in.archives import File, Left
 from autograder.handing_in.people import Sender, plain_name
-from autograder.handing_in.tables import first_of, heading, read_sheet
 from simpo_language.speech import _
 
 TIMESTAMP, METADATA, MANIFEST = "timestamp.txt", "submission_metadata.yml", "simpo-practice.json"

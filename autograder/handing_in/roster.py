@@ -15,8 +15,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from autograder.course import Course, UserError
-from autograder.files import write_whole
-from autograder.handing_in.columns import (
+from autograder.documents.columns import (
     EMAILS,
     FIRST_NAMES,
     FULL_NAMES,
@@ -28,8 +27,9 @@ from autograder.handing_in.columns import (
     TOTALS,
     USERNAMES,
 )
+from autograder.documents.tables import check_whole, first_of, heading, read_sheet
+from autograder.files import write_whole
 from autograder.handing_in.people import ID_RULE, STUDENT, Person, slug
-from autograder.handing_in.tables import check_whole, first_of, heading, read_sheet
 from autograder.nbgrader_setup import nbgrader_api
 from simpo_language.speech import _
 

@@ -16,13 +16,13 @@ from tempfile import TemporaryDirectory
 
 from autograder.cells import write_notebook
 from autograder.course import Course
+from autograder.documents.reading import read_content
 from autograder.files import write_whole
 from autograder.handing_in.archives import NOTEBOOK_BYTES, STUDENT_BYTES, File, Left, gather
 from autograder.handing_in.downloads import NO_WORKSHEET, Found, check_readable, identify, whose
 from autograder.handing_in.lms_files import TIMESTAMP, read_timestamp, write_timestamp
 from autograder.handing_in.other_files import OtherFile, keep_other_files
 from autograder.handing_in.people import People
-from autograder.handing_in.reading import read_content
 from autograder.handing_in.received import keep_received
 from autograder.handing_in.roster import load
 from autograder.handing_in.unplaced import keep_unplaced

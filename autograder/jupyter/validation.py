@@ -16,8 +16,8 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import bare_title, is_answer, is_test, language_of, role
 from autograder.course import ESSAY_PLACEHOLDER
+from autograder.documents.reading import read_student_notebook
 from autograder.gradebook.outcomes import notebook_checks
-from autograder.handing_in.reading import read_student_notebook
 from autograder.results import NOT_ATTEMPTED, RIGHT
 from autograder.student_data.visible import visible
 from simpo_language.speech import _, speaking

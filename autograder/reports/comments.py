@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from markupsafe import Markup, escape
 
 from autograder.course import Course, UserError
-from autograder.handing_in.columns import COMMENTS
-from autograder.handing_in.tables import Sheet, heading
+from autograder.documents.columns import COMMENTS
+from autograder.documents.tables import Sheet, heading
 from autograder.messages import read
 from autograder.pages.feedback import Known, shown_page
 from autograder.pages.feedback_page import ESSAY, Page

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autograder.course import UserError
-from autograder.handing_in.csv_text import spelt
-from autograder.handing_in.tables import read_csv
+from autograder.documents.csv_text import spelt
+from autograder.documents.tables import read_csv
 from simpo_language.speech import _
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.course import UserError
-from autograder.handing_in.columns import FIRST_NAMES, FULL_NAMES, GRADES, IDENTIFIERS, IDS, LAST_NAMES, MAXIMUM, POINTS
-from autograder.handing_in.tables import Sheet, first_of, heading
+from autograder.documents.columns import FIRST_NAMES, FULL_NAMES, GRADES, IDENTIFIERS, IDS, LAST_NAMES, MAXIMUM, POINTS
+from autograder.documents.tables import Sheet, first_of, heading
 from autograder.handing_in.which_exercise import named_in
 from simpo_language.speech import _
 

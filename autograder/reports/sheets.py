@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.course import UserError
-from autograder.gradebook.scores import ClassScores, Student
-from autograder.handing_in.columns import (
+from autograder.documents.columns import (
     FIRST_NAMES,
     FULL_NAMES,
     IDENTIFIERS,
@@ -22,8 +21,9 @@ from autograder.handing_in.columns import (
     NO_POINTS,
     PARTICIPANT,
 )
+from autograder.documents.tables import first_of, heading, read_sheets
+from autograder.gradebook.scores import ClassScores, Student
 from autograder.handing_in.people import People, Person, Sender
-from autograder.handing_in.tables import first_of, heading, read_sheets
 from autograder.reports.comments import column_of, is_ours
 from autograder.reports.csv_files import number
 from autograder.reports.sheet_cells import Cell, with_cells

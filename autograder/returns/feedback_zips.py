@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.course import Course, UserError
+from autograder.documents.columns import ANONYMOUS, FULL_NAMES, IDENTIFIERS, PARTICIPANT
+from autograder.documents.tables import first_of, read_sheets
 from autograder.files import write_whole
-from autograder.handing_in.columns import ANONYMOUS, FULL_NAMES, IDENTIFIERS, PARTICIPANT
 from autograder.handing_in.received import Received, from_canvas, from_moodle
-from autograder.handing_in.tables import first_of, read_sheets
 from simpo_language.speech import _
 
 Key = tuple[str, str]  # student, exercise

@@ -18,8 +18,8 @@ from typing import Any
 
 from autograder.cells import check_titles, is_test, read_notebook, role
 from autograder.course import UNSAFE_VARIABLE, Course
+from autograder.documents.reading import read_student_notebook
 from autograder.handing_in.downloads import known_exercises
-from autograder.handing_in.reading import read_student_notebook
 from autograder.handing_in.which_exercise import found_in, named_in
 from autograder.results import GRADER_FAULT, NOT_CONFINED, Result
 

@@ -8,8 +8,8 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import CHINESE_HALF, is_answer, read_notebook, regions, role
 from autograder.course import ESSAY_PLACEHOLDER, Course, UserError
+from autograder.documents.reading import read_student_notebook
 from autograder.handing_in.downloads import known_exercises
-from autograder.handing_in.reading import read_student_notebook
 from autograder.handing_in.which_exercise import found_in, named_in
 from simpo_language.speech import _
 

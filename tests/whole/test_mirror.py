@@ -40,7 +40,7 @@ TESTED_IN = {  # modules whose work shows in another's tests
     "autograder/grading/execute.py": "course/execution/test_shared.py",
     "autograder/grading/worker_imports.py": "course/grading/test_workers.py",
     "autograder/handing_in/archives.py": "course/handing_in/test_submissions.py",
-    "autograder/handing_in/columns.py": "course/handing_in/test_roster.py",
+    "autograder/documents/columns.py": "course/handing_in/test_roster.py",
     "autograder/handing_in/lms_files.py": "course/handing_in/test_downloads.py",
     "autograder/handing_in/packing_list.py": "course/test_pack.py",
     "autograder/handing_in/written.py": "course/test_pack.py",

@@ -8,8 +8,8 @@ from project import ROOT
 
 from autograder.cells import read_notebook
 from autograder.course import UserError
+from autograder.documents.reading import read_student_notebook
 from autograder.grading.records import key_of
-from autograder.handing_in.reading import read_student_notebook
 from autograder.handing_in.submissions import collect, submitted
 
 EXERCISE = "01_simpo_loss"

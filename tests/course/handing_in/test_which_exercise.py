@@ -6,8 +6,8 @@ import pytest
 from project import ROOT
 
 from autograder.course import Course
+from autograder.documents.reading import rebuilt
 from autograder.handing_in.downloads import known_exercises
-from autograder.handing_in.reading import rebuilt
 from autograder.handing_in.which_exercise import found_in, named_in
 
 EXERCISES = sorted(path.stem for path in (ROOT / "solutions").glob("*.ipynb"))

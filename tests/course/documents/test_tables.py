@@ -7,8 +7,8 @@ import pytest
 from openpyxl import Workbook
 
 from autograder.course import UserError
+from autograder.documents.tables import read_sheets
 from autograder.handing_in.roster import read
-from autograder.handing_in.tables import read_sheets
 
 ROWS = [["2024-2025学年机器学习成绩单", "", ""], ["学号/工号", "学生姓名", "班级"], ["2023001", "张三", "1班"]]
 CSV = "\n".join(",".join(row) for row in ROWS) + "\n"

@@ -11,9 +11,9 @@ from project import ROOT
 
 from autograder.cells import is_answer, read_notebook, role
 from autograder.course import Course
+from autograder.documents.reading import LARGE, read_content
 from autograder.grading.benches import hand_in, load_bench
 from autograder.grading.repair import restore
-from autograder.handing_in.reading import LARGE, read_content
 
 COURSE = Course(ROOT, ROOT / "classroom")
 EXERCISE = "01_simpo_loss"

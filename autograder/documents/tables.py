@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import UserError
-from autograder.handing_in.columns import POINTS, WHO
-from autograder.handing_in.csv_text import Table, is_open, parse, value
-from autograder.handing_in.reading import encoding_of, other_kind
+from autograder.documents.columns import POINTS, WHO
+from autograder.documents.csv_text import Table, is_open, parse, value
+from autograder.documents.reading import encoding_of, other_kind
 from simpo_language.speech import _
 
 BANNER = 15  # rows in which headings are looked for

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.handing_in.csv_text import is_open, parse, value
+from autograder.documents.csv_text import is_open, parse, value
 
 CELLS = st.lists(st.lists(st.text(alphabet="a,;\t\"'\n\r =é中", max_size=6), min_size=1, max_size=4), min_size=1)
 
