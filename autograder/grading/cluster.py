@@ -35,6 +35,7 @@ NEXT_WORKER_SECONDS = 300  # and when all are gone: machines start again, and so
 WATCH_SECONDS = 1  # how often to look whether workers have come or gone
 RESTART_SECONDS = 30  # for a worker to be replaced
 SLOW_SECONDS = 300  # without an answer of a scheduler that is there
+DYING_SECONDS = 1  # for the address of a scheduler that is ended to be given up, after its connections
 FETCH_SECONDS = 30  # for one answer to come; if it doesn't, its worker is gone
 
 Answer = tuple[Any, Marked | Unanswered]  # whose, and what came of it
@@ -263,9 +264,13 @@ def _await_worker(client: Any, seconds: float, count: int) -> None:
 
 def _lost(address: str) -> UserError:
     if _listens(address):
+        time.sleep(DYING_SECONDS)
+    if _listens(address):
         return UserError(
-            f"the scheduler at {address} is there, but has not answered for {SLOW_SECONDS} seconds, or broke off; what "
-            "is graded is kept: repeat the command, and if it does so again, start the scheduler anew"
+            _(
+                "the scheduler at {address} is there, but has not answered for {seconds} seconds, or broke off; what "
+                "is graded is kept: repeat the command, and if it does so again, start the scheduler anew"
+            ).format(address=address, seconds=SLOW_SECONDS)
         )
     return UserError(
         _("the scheduler at {address} is gone; what is graded is kept: start it again and repeat the command").format(

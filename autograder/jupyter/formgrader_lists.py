@@ -77,7 +77,7 @@ def waiting(database: Any) -> dict[str, int]:
         .where(Grade.needs_manual_grade)
         .group_by(Assignment.name)
     )
-    return dict(database.execute(query))
+    return dict(database.execute(query).tuples().all())
 
 
 def handlers() -> list[tuple[Any, ...]]:

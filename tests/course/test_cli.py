@@ -139,7 +139,7 @@ def test_the_doctor_notices_another_autograder(monkeypatch):
 
 
 def test_a_package_that_is_not_installed_is_one_sentence(monkeypatch, capsys):
-    def fail():
+    def fail(arguments):
         raise ModuleNotFoundError("No module named 'nbgrader.api'", name="nbgrader.api")
 
     monkeypatch.setattr("autograder.cli.app", fail)

@@ -191,4 +191,4 @@ def test_nothing_to_pack_is_one_sentence(tmp_path, notebooks, student, said):
 
 def test_the_outline_names_no_solution():
     for cells in load_outline().values():
-        assert all(set(vars(cell)) == {"id", "role", "points", "text", "names", "earlier"} for cell in cells)
+        assert all(set(vars(cell)) == {"id", "role", "points", "text", "names", "others", "earlier"} for cell in cells)

@@ -40,7 +40,7 @@ def work(tmp_path_factory):
     """A student's folder, with one exercise done under the name that Windows gives a copy."""
     folder = tmp_path_factory.mktemp("学生") / "work"
     status, said = elsewhere(*AUTOGRADER, "start", str(folder), cwd=folder.parent)
-    assert (status, "24 files written" in said) == (0, True), said
+    assert (status, "25 files written" in said) == (0, True), said
     course = Course(ROOT, folder / "classroom")
     right = next(answer for answer in load_bench(course, LOSS) if answer.is_right)
     (folder / f"{LOSS}.ipynb").unlink()

@@ -69,7 +69,7 @@ def say(programs, tmp_path):
 
 def test_a_student_starts_works_and_packs(say, tmp_path, programs):
     work = tmp_path / "work"
-    assert "24 files written" in say("autograder start work")
+    assert "25 files written" in say("autograder start work")
     assert "[FAIL]" not in say("autograder doctor", work)
     right = next(answer for answer in load_bench(Course(ROOT, tmp_path), LOSS) if answer.is_right)
     (work / f"{LOSS}.ipynb").write_text(hand_in(Course(ROOT, tmp_path), LOSS, right), encoding="utf-8")

@@ -46,7 +46,7 @@ class Handed:
         notebook, repairs = restore(self.notebook, self.source, self.released)
         nbformat.validate(notebook)
         assert before == self.notebook
-        return self._answers(notebook), repairs, notebook
+        return self._answers(notebook), [str(repair) for repair in repairs], notebook
 
     @staticmethod
     def _answers(notebook):

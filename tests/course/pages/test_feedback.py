@@ -252,13 +252,16 @@ def test_what_was_handed_in_since_is_not_called_missing(course):
 def test_who_has_handed_in_one_broken_file_alone_is_told_so(small_class, tmp_path, monkeypatch):
     course = copied(small_class, tmp_path)
     monkeypatch.chdir(course.root)
-    for half, words in ((None, "hand it in again"), (chinese_half(course), "请重新提交")):
+    for half, fault, words in (
+        (None, "it is not complete JSON", "hand it in again"),
+        (chinese_half(course), "它不是完整的 JSON", "请重新提交"),
+    ):
         if half:
             submit(course, "dee", CODE, half)
         run = CliRunner().invoke(app, ["feedback", "--student", "dee"])
         assert (run.exit_code, "1 student's list written" in run.output) == (0, True), run.output
         said = words_of(index(course, "dee"))
-        assert "it is not complete JSON" in said
+        assert fault in said
         assert words in said
         assert "0 / 26" in said
 
