@@ -28,7 +28,9 @@ from autograder.course import Course, find_course
 from autograder.grading.grade import grade
 from autograder.handing_in.submissions import collect
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import graded, read_known, write_indexes, write_pages
+from autograder.pages.class_known import graded, read_known
+from autograder.pages.feedback import write_pages
+from autograder.pages.feedback_list import write_indexes
 
 
 def graded_class(folder: Path, jobs: int) -> Course:

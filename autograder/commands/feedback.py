@@ -15,7 +15,7 @@ from simpo_language.speech import _, ngettext
 
 if TYPE_CHECKING:  # it loads nbgrader, for which `--help` need not wait
     from autograder.handing_in.received import Received
-    from autograder.pages.feedback import Key, Known
+    from autograder.pages.class_known import Key, Known
 
 commands = typer.Typer()
 SYSTEM_OF = {  # where the button is, in words that a person finds it by
@@ -171,18 +171,20 @@ def write_pages(
         The submissions that were chosen, with those that have no page, and what is known of the class.
     """
     from autograder.handing_in.other_files import other_files
-    from autograder.pages import feedback as pages
+    from autograder.pages.class_known import graded, read_known, refused
+    from autograder.pages.feedback import write_pages
+    from autograder.pages.feedback_list import write_indexes
 
-    everything = pages.graded(course)
-    refused = pages.refused(course)  # have no page, but a line on the student's list
+    everything = graded(course)
+    not_gradable = refused(course)  # have no page, but a line on the student's list
     others = other_files(course.classroom)  # nor have these
-    if not (everything or refused or others):
+    if not (everything or not_gradable or others):
         raise UserError(
             _("nothing is graded yet in {classroom}: run `autograder grade SUBMISSIONS` first").format(
                 classroom=course.classroom
             )
         )
-    found = {*everything, *refused, *others}
+    found = {*everything, *not_gradable, *others}
     for wanted, place, what in ((students, 0, _("student")), (exercises, 1, _("exercise"))):
         for name in wanted:
             if name not in {key[place] for key in found}:
@@ -197,12 +199,12 @@ def write_pages(
         _refuse_early(course, {exercise for _, exercise in chosen})
     columns = (TextColumn(_("Feedback")), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with nbgrader_api(course).gradebook as gradebook:
-        known = pages.read_known(course, gradebook)
+        known = read_known(course, gradebook)
     with Progress(*columns, console=console, transient=True) as progress:
-        written = pages.write_pages(course, known, chosen, force=force, solutions=solutions)
+        written = write_pages(course, known, chosen, force=force, solutions=solutions)
         new = sum(is_new for _, is_new in progress.track(written, total=len(chosen)))
     owners = sorted({student for student, _ in found})
-    lists = sum(is_new for _, is_new in pages.write_indexes(course, known, owners, force=force))
+    lists = sum(is_new for _, is_new in write_indexes(course, known, owners, force=force))
     say(_("Feedback: {folder}/<student>/index.html").format(folder=course.classroom / "feedback"))
     pages_written = ngettext("{new} page written, {old} as before", "{new} pages written, {old} as before", new)
     listed = ngettext("{count} student's list written", "{count} students' lists written", lists)

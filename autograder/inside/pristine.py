@@ -25,8 +25,8 @@ MODULES = (  # builtins first: putting the others back needs them
     "builtins", "math", "cmath", "operator", "re", "ast", "copy", "inspect", "itertools", "functools", "json",
     "json.encoder", "numpy", "numpy._core.numeric", "numpy._core.fromnumeric", "numpy.linalg", "numpy.testing",
     "numpy.testing._private.utils", "torch", "torch.testing", "torch.testing._comparison", "unittest.case",
-    "IPython.core.interactiveshell", "IPython.core.compilerop", "autograder.checks", "autograder.student_data.values",
-    "autograder.messages",
+    "IPython.core.interactiveshell", "IPython.core.compilerop", "autograder.checks", "autograder.checking.answers",
+    "autograder.student_data.values", "autograder.messages",
 )  # fmt: skip
 PARTS = (
     "displayhook", "display_pub", "display_formatter", "events", "compile", "InteractiveTB",

@@ -10,7 +10,9 @@ from nbgrader.api import Gradebook
 from traitlets import Bool, Unicode, default
 
 from autograder.course import Course
-from autograder.pages.feedback import Known, page_html, page_key, read_known, write_indexes
+from autograder.pages.class_known import Known, read_known
+from autograder.pages.feedback import page_html, page_key
+from autograder.pages.feedback_list import write_indexes
 
 
 class FeedbackExporter(Exporter):

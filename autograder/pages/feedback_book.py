@@ -7,7 +7,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from autograder.course import Course
-from autograder.pages.feedback import Known, language_of_student, render_page, rows_of, shown_page, sums
+from autograder.pages.class_known import Known
+from autograder.pages.feedback import shown_page
+from autograder.pages.feedback_list import language_of_student, rows_of, sums
+from autograder.pages.written_pages import render_page
 from simpo_language.speech import _, speaking, translated
 
 

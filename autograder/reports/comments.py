@@ -16,7 +16,8 @@ from autograder.course import Course, UserError
 from autograder.documents.columns import COMMENTS
 from autograder.documents.tables import Sheet, heading
 from autograder.messages import read
-from autograder.pages.feedback import Known, shown_page
+from autograder.pages.class_known import Known
+from autograder.pages.feedback import shown_page
 from autograder.pages.feedback_page import ESSAY, Page
 from autograder.pages.html import points
 from simpo_language.speech import _, speaking

@@ -19,7 +19,7 @@ from autograder.files import write_whole
 from autograder.gradebook.scores import ClassScores, Student
 from autograder.handing_in.other_files import OtherFile, other_files
 from autograder.handing_in.roster import load
-from autograder.pages.feedback import read_known
+from autograder.pages.class_known import read_known
 from autograder.reports.comments import comment_of
 from autograder.reports.csv_files import disarmed, number
 from autograder.reports.exporter import Exported, Exporter, points_cell

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from autograder.course import Course
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import read_known, write_pages
+from autograder.pages.class_known import read_known
+from autograder.pages.feedback import write_pages
 
 
 def write_feedback(course: Course, student: str, exercise: str) -> Path:

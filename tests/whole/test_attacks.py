@@ -17,7 +17,8 @@ from samples import drawn
 from autograder.authoring.release import prepare
 from autograder.grading.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import read_known, write_pages
+from autograder.pages.class_known import read_known
+from autograder.pages.feedback import write_pages
 from autograder.results import GRADED, GRADER_FAULT
 
 ATTACKS = attacks()

@@ -2,12 +2,12 @@
 
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pseudo
 import pytest
 import typer
+from catalogues import sentences
 from pseudo import prose, unmarked
 from small_class import ESSAY, LOSS, copied
 from typer.testing import CliRunner
@@ -21,7 +21,7 @@ from autograder.handing_in.progress import progress
 from autograder.jupyter.validation import lines, report
 from autograder.nbgrader_setup import nbgrader_api
 from autograder.pack import pack
-from autograder.pages import feedback, feedback_page
+from autograder.pages import class_known, feedback, feedback_list, feedback_page
 from autograder.reports.report import render
 from simpo_language.speech import speak
 
@@ -47,7 +47,7 @@ NAMES = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def marked(tmp_path_factory):
+def marked(small_class, tmp_path_factory):  # the class is graded before: other tests share it
     folder = tmp_path_factory.mktemp("catalogues")
     pseudo.make(folder)
     with pseudo.known(folder):
@@ -155,13 +155,13 @@ def test_the_report(course):
 def test_the_pages_of_feedback(course, monkeypatch):
     monkeypatch.setattr(feedback, "language_of", lambda *_: pseudo.CODE)
     monkeypatch.setattr(feedback_page, "_language", lambda *_: pseudo.CODE)
-    monkeypatch.setattr(feedback, "language_of_student", lambda *_: pseudo.CODE)
+    monkeypatch.setattr(feedback_list, "language_of_student", lambda *_: pseudo.CODE)
     with nbgrader_api(course).gradebook as gradebook:
-        known = feedback.read_known(course, gradebook)
-    chosen = feedback.graded(course)
+        known = class_known.read_known(course, gradebook)
+    chosen = class_known.graded(course)
     paths = [path for path, _ in feedback.write_pages(course, known, chosen, force=True)]
-    paths += [path for path, _ in feedback.write_indexes(course, known, ["ada", "dee"], force=True)]
-    graded = set(pseudo.WORD.findall(Path(checks.__file__).read_text("utf-8")))  # in the language of what was handed in
+    paths += [path for path, _ in feedback_list.write_indexes(course, known, ["ada", "dee"], force=True)]
+    graded = {word for said in sentences("checks") for word in pseudo.WORD.findall(said)}  # as handed in
     for path in paths:
         given = course.classroom / "release" / path.parent.name / f"{path.stem}.ipynb"
         authors = set(pseudo.WORD.findall(given.read_text("utf-8"))) if given.is_file() else set()  # titles, and tasks

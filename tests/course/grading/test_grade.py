@@ -15,7 +15,8 @@ from autograder.grading.grade import grade
 from autograder.grading.marking import Task, mark
 from autograder.grading.records import results
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import read_known, write_indexes
+from autograder.pages.class_known import read_known
+from autograder.pages.feedback_list import write_indexes
 from autograder.results import GRADED, GRADER_FAULT, NOT_ATTEMPTED, NOT_GRADABLE, RIGHT, WRONG
 
 EXERCISE = "01_simpo_loss"

@@ -15,7 +15,8 @@ from autograder.course import CLASSROOM_VARIABLE
 from autograder.grading.benches import hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import is_stale, read_known, write_pages
+from autograder.pages.class_known import read_known
+from autograder.pages.feedback import is_stale, write_pages
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 EXERCISES = ("01_simpo_loss", "02_simpo_vs_dpo")

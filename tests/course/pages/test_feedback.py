@@ -29,7 +29,9 @@ from autograder.grading.benches import hand_in, load_bench
 from autograder.grading.grade import grade
 from autograder.handing_in.other_files import NOT_A_NOTEBOOK, OtherFile, keep_other_files
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import VERDICTS, graded, read_known, write_indexes, write_pages
+from autograder.pages.class_known import graded, read_known
+from autograder.pages.feedback import VERDICTS, write_pages
+from autograder.pages.feedback_list import write_indexes
 from autograder.reports.export import CsvExporter
 from autograder.reports.status import standings
 from simpo_language.speech import translated

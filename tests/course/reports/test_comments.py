@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from autograder.cli import app
 from autograder.course import UserError
 from autograder.nbgrader_setup import nbgrader_api
-from autograder.pages.feedback import read_known
+from autograder.pages.class_known import read_known
 from autograder.reports.comments import comment_of, is_ours
 from autograder.reports.sheets import Options, fill, notes
 
