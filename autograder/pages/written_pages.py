@@ -25,6 +25,7 @@ def design() -> str:
 
 
 def hash_of(*parts: Any) -> str:
+    """The key of a page that shows these."""
     return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()
 
 
@@ -34,6 +35,7 @@ def key_in(path: Path) -> str:
 
 
 def language_in(page: Path) -> str:
+    """The language of a page that was written before; English if it says none, or one that is not known."""
     found = re.search('<html lang="([^"]*)"', _head(page))
     return known_language(found[1]) if found else SOURCE
 
