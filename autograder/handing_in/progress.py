@@ -1,6 +1,5 @@
 """How far a student has come: which visible checks pass in the notebooks as they are saved. Nothing is run."""
 
-import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from nbformat.notebooknode import NotebookNode
 
 from autograder.cells import bare_title, is_test, read_notebook
+from autograder.execution.syntax import syntax_tree
 from autograder.messages import PASSED
 from simpo_language.speech import _, speaking
 
@@ -73,7 +73,7 @@ def _visible(notebook: NotebookNode) -> Iterator[NotebookNode]:
     """The checks of which more than a comment is left without the hidden tests."""
     for cell in filter(is_test, notebook.cells):
         try:
-            if ast.parse(cell.source).body:
+            if syntax_tree(cell.source).body:
                 yield cell
         except SyntaxError:  # edited
             yield cell

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import warnings
 
 from autograder.execution.syntax import syntax_tree
 
@@ -56,7 +57,10 @@ def parse_cell(source: str) -> ast.Module:
         return syntax_tree(source)
     from IPython.core.inputtransformer2 import TransformerManager
 
-    return syntax_tree(TransformerManager().transform_cell(source))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of line separators from web pages, such as U+2028
+        transformed = TransformerManager().transform_cell(source)
+    return syntax_tree(transformed)
 
 
 def syntax_error(source: str) -> str:

@@ -5,7 +5,6 @@ hidden tests have run, or the source of each failed cell with a traceback. This 
 pass, what the others saw, and how many run only at grading.
 """
 
-import ast
 import html
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from nbformat.notebooknode import NotebookNode
 from autograder.cells import bare_title, is_answer, is_test, language_of, role
 from autograder.course import ESSAY_PLACEHOLDER
 from autograder.documents.reading import read_student_notebook
+from autograder.execution.syntax import syntax_tree
 from autograder.gradebook.outcomes import notebook_checks
 from autograder.results import NOT_ATTEMPTED, RIGHT
 from autograder.student_data.visible import visible
@@ -80,7 +80,7 @@ def lines(notebook: NotebookNode) -> list[Line]:
     for cell, check in zip(filter(is_test, notebook.cells), notebook_checks(notebook), strict=True):
         first = cell.source.split("\n")[0]
         title = bare_title(first) if first.startswith("# ") else check.grade_id
-        is_empty = check.status == RIGHT and not ast.parse(cell.source).body
+        is_empty = check.status == RIGHT and not syntax_tree(cell.source).body
         found.append(Line(AT_GRADING if is_empty else check.status, title[:1].upper() + title[1:], check.message))
     return found
 

@@ -89,7 +89,7 @@ def test_a_student_goes_from_the_list_of_exercises_to_a_passed_validation(lab, o
     opened.keyboard.type("loss_by_hand = (1.5 - 1) ** 2")
     opened.keyboard.press("Shift+Enter")
     opened.keyboard.press("Shift+Enter")  # the check, which is the next cell
-    check.locator(".jp-OutputArea-output").wait_for(state="detached")
+    check.get_by_text(re.compile("^✓ 1 point: ")).wait_for()
 
     cell(opened, "def squared_loss").locator(".cm-line", has_text="raise NotAttempted").click()
     opened.keyboard.press("End")

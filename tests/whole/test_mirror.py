@@ -44,7 +44,6 @@ TESTED_IN = {  # modules whose work shows in another's tests
     "autograder/documents/columns.py": "course/handing_in/test_roster.py",
     "autograder/handing_in/lms_files.py": "course/handing_in/test_downloads.py",
     "autograder/handing_in/packing_list.py": "course/test_pack.py",
-    "autograder/handing_in/written.py": "course/test_pack.py",
     "autograder/authoring/other_course.py": "course/grading/test_anycourse.py",
     "autograder/authoring/packages.py": "course/grading/test_any_notebook.py",
     "autograder/inside/audit_events.py": "course/execution/test_shared.py",

@@ -1,6 +1,7 @@
 """A student's notebook is read as any editor, merger or mishap may have left it."""
 
 import copy
+import difflib
 import json
 
 import nbformat
@@ -240,6 +241,17 @@ def mutated(draw):
 NOTEBOOK = json.loads(RIGHT)
 
 
+class Found:
+    """What `mutated` makes, shown by what differs from a right notebook: hypothesis refuses to print a whole one."""
+
+    def __init__(self, pair):
+        self.notebook, self.touched = pair
+
+    def __repr__(self):
+        before, now = (json.dumps(one, indent=1).splitlines() for one in (NOTEBOOK, self.notebook))
+        return "\n".join(difflib.unified_diff(before, now, lineterm="", n=1))[:20_000]
+
+
 @pytest.fixture(scope="module")
 def cases(everything):
     return 1_500 if everything else 200
@@ -249,10 +261,10 @@ def test_whatever_nbformat_reads_is_gradable(cases):
     gradable = 0
 
     @settings(max_examples=cases, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(mutated())
+    @given(mutated().map(Found))
     def run(found):
         nonlocal gradable
-        notebook, touched = found
+        notebook, touched = found.notebook, found.touched
         text = json.dumps(notebook)
         try:
             cells = nbformat.reads(text, 4).cells
