@@ -2,6 +2,7 @@
 
 import copy
 import sqlite3
+from contextlib import closing
 
 import nbformat
 import pytest
@@ -42,7 +43,7 @@ NO_CELLS = {
 
 def rows(course):
     """What the gradebook holds of the exercise's cells."""
-    with sqlite3.connect(course.classroom / "gradebook.db") as database:
+    with closing(sqlite3.connect(course.classroom / "gradebook.db")) as database:
         tables = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
         assert tables - NO_CELLS == set(ROWS), "a table that this test does not look at"
         found = {name: database.execute(query, {"name": ESSAY}) for name, query in ROWS.items()}

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 
 import nbformat
@@ -44,10 +45,10 @@ ROWS = {  # each table's rows; where ids are drawn at random, names instead
 
 def rows(course):
     """All that the gradebook holds."""
-    database = sqlite3.connect(course.classroom / "gradebook.db")
-    tables = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
-    assert tables - {"autograder_written"} == set(ROWS), "a table that this test does not look at"
-    return {name: sorted(database.execute(query), key=repr) for name, query in ROWS.items()}
+    with closing(sqlite3.connect(course.classroom / "gradebook.db")) as database:
+        tables = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
+        assert tables - {"autograder_written"} == set(ROWS), "a table that this test does not look at"
+        return {name: sorted(database.execute(query), key=repr) for name, query in ROWS.items()}
 
 
 def files(course):
@@ -233,7 +234,7 @@ def test_a_gradebook_that_is_locked_for_good_is_said_so(prepared, tmp_path, monk
     ours, _ = copies(course, tmp_path)
     one = marks(ours, "a", 1.0)
     monkeypatch.setattr("autograder.gradebook.writer.ATTEMPTS", 1)
-    with open_gradebook(ours) as writer, sqlite3.connect(ours.classroom / "gradebook.db") as other:
+    with open_gradebook(ours) as writer, closing(sqlite3.connect(ours.classroom / "gradebook.db")) as other:
         writer.gradebook.db.connection().exec_driver_sql("pragma busy_timeout = 100")  # ms; it would wait for 5 s
         writer.gradebook.db.rollback()
         other.execute("begin immediate")
@@ -261,7 +262,7 @@ def test_a_fault_of_the_gradebook_s_keeps_the_rest_of_the_class(prepared, tmp_pa
     ours, _ = copies(course, tmp_path)
     for student in ("altered", "wrong"):  # two are enough
         shutil.rmtree(ours.classroom / "submitted" / student)
-    with sqlite3.connect(ours.classroom / "gradebook.db") as database:
+    with closing(sqlite3.connect(ours.classroom / "gradebook.db")) as database, database:
         database.execute("delete from base_cell where name = 'essay' and type = 'GradeCell'")
     verdicts = {result.student: (result.verdict, result.reason) for result, _ in grade(ours)}
     assert verdicts.keys() == {"right", "untouched"}
